@@ -1,0 +1,183 @@
+"""What is remembered of a run: `run.json`, rewritten whole after every change.
+
+Readable without TensorFlow, so that `runs`, `why` and `report` answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from trainyard.errors import RecipeError, nearest
+from trainyard.pipeline import workspace
+
+StageState = Literal["waiting", "running", "done", "unchanged", "failed"]
+RunState = Literal["running", "pushed", "not pushed", "failed", "interrupted"]
+
+
+class StageRecord(BaseModel):
+    """One stage of one run.
+
+    Attributes:
+        name: The node's id in the DAG, such as `Transform`.
+        state: What became of it.
+        reason: Why it ran or was skipped, in words.
+        seconds: Wall time.
+        inputs: MLMD artifact ids per input key.
+        parameters: SHA-256 per execution property; compared to say what changed.
+        outputs: Artifact URIs per output key.
+        log: The stage's log file, relative to the run's folder.
+    """
+
+    name: str
+    state: StageState = "waiting"
+    reason: str = ""
+    seconds: float = 0.0
+    inputs: dict[str, list[int]] = Field(default_factory=dict)
+    parameters: dict[str, str] = Field(default_factory=dict)
+    outputs: dict[str, list[str]] = Field(default_factory=dict)
+    log: str = ""
+
+
+class Finding(BaseModel):
+    """One threshold, held against what was measured.
+
+    Attributes:
+        metric: The metric's name as in the recipe.
+        slice: The slice in words, `all rows` for all.
+        value: What the candidate reached; None where the slice had no examples.
+        bound: The bound in words, such as `at least 0.9`.
+        baseline: What the last blessed model reached, for change thresholds.
+        ok: Whether the bound held.
+        kind: Value threshold or change threshold.
+    """
+
+    metric: str
+    slice: str
+    value: float | None
+    bound: str
+    baseline: float | None = None
+    ok: bool
+    kind: Literal["value", "change"] = "value"
+
+
+class Verdict(BaseModel):
+    """The Evaluator's and the Pusher's answer, in words and numbers.
+
+    Attributes:
+        blessed: Whether every threshold held.
+        pushed: Whether a version stands in the serving directory because of this run.
+        version: The pushed version.
+        destination: Its directory.
+        findings: Every threshold that was checked, those that failed first.
+        metrics: Metric values over all rows of the judged split.
+        baseline_run: The earlier run whose model was the baseline.
+        sentences: The answer of `trainyard why`.
+    """
+
+    blessed: bool = False
+    pushed: bool = False
+    version: str = ""
+    destination: str = ""
+    findings: list[Finding] = Field(default_factory=list)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    baseline_run: str = ""
+    sentences: list[str] = Field(default_factory=list)
+
+
+class RunRecord(BaseModel):
+    """One run of one recipe, from its start on.
+
+    Attributes:
+        id: Sortable: the start in UTC and the process id.
+        recipe: The recipe's name.
+        recipe_file: The file that was run.
+        recipe_json: The whole resolved recipe, for `resume`.
+        error: The failure as it was shown, empty if there was none.
+        resumed_from: The run that this one goes on with.
+        versions: Package versions that took part.
+    """
+
+    id: str
+    recipe: str
+    recipe_file: str
+    recipe_json: str
+    state: RunState = "running"
+    pid: int = Field(default_factory=os.getpid)
+    started: datetime
+    seconds: float = 0.0
+    stages: list[StageRecord] = Field(default_factory=list)
+    verdict: Verdict = Verdict()
+    error: str = ""
+    resumed_from: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return workspace.home() / self.recipe / "runs" / self.id
+
+    def stage(self, name: str) -> StageRecord:
+        """Returns the stage of that name.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise KeyError(name)
+
+    def output(self, stage: str, key: str) -> Path | None:
+        """The first artifact a stage wrote under an output key, or None."""
+        try:
+            uris = self.stage(stage).outputs.get(key)
+        except KeyError:
+            return None
+        return Path(uris[0]) if uris else None
+
+    def save(self) -> None:
+        """Writes `run.json` beside and renames it, so a reader sees it whole."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self.folder / "run.json", self.model_dump_json(indent=1))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file beside its place, then renames it."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def all_runs(recipe: str | None = None) -> Iterator[RunRecord]:
+    """Yields the runs there are, newest first.
+
+    Args:
+        recipe: Only this recipe's.
+    """
+    files = workspace.home().glob(f"{recipe or '*'}/runs/*/run.json")
+    for file in sorted(files, key=lambda f: f.parent.name, reverse=True):
+        yield RunRecord.model_validate_json(file.read_text(encoding="utf-8"))
+
+
+def find_run(name: str | None) -> RunRecord:
+    """Finds a run by its id, the start of its id, or its recipe; the newest if None.
+
+    Raises:
+        RecipeError: There is no such run.
+    """
+    known: dict[str, Any] = {}
+    for run in all_runs():
+        if name is None or run.id.startswith(name) or run.recipe == name:
+            return run
+        known |= {run.id: run, run.recipe: run}
+    if not known:
+        raise RecipeError(
+            f"there are no runs in {workspace.home()}", hint="start one: trainyard run RECIPE"
+        )
+    raise RecipeError(f"there is no run {name!r}", hint=nearest(name or "", known))

@@ -1,0 +1,58 @@
+"""Where a recipe's runs, metadata, artifacts and pushed models live."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainyard.recipe_schema import Recipe
+
+
+def home() -> Path:
+    """Trainyard's output folder: `TRAINYARD_HOME`, else `trainyard_out` here."""
+    return Path(os.environ.get("TRAINYARD_HOME", "trainyard_out")).absolute()
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folders of one recipe.
+
+    Attributes:
+        root: Everything of the recipe but the pushed models.
+        serving: The directory that TensorFlow Serving reads: one numbered folder a version.
+    """
+
+    root: Path
+    serving: Path
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Workspace:
+        """Returns the folders for a recipe; creates none."""
+        default = home() / "serving" / recipe.name
+        return cls(home() / recipe.name, Path(recipe.push.destination or default))
+
+    @property
+    def metadata(self) -> Path:
+        """The ML Metadata database (sqlite)."""
+        return self.root / "metadata.sqlite"
+
+    @property
+    def artifacts(self) -> Path:
+        """TFX's pipeline root."""
+        return self.root / "artifacts"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Training that was interrupted goes on from here."""
+        return self.root / "checkpoints"
+
+    @property
+    def runs(self) -> Path:
+        """One folder a run: record, logs, report."""
+        return self.root / "runs"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that runs the recipe."""
+        return self.root / "run.lock"

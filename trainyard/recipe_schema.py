@@ -1,0 +1,373 @@
+"""What a recipe may say: one frozen pydantic model a section.
+
+This file is the vocabulary that the pipeline, the components and the trainer
+harness share; it imports none of them. Reading a file, and every check that
+needs the data or the trainer modules, is `trainyard.pipeline.recipe`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from trainyard.errors import RecipeError
+from trainyard.expressions import Expression
+
+Task = Literal["binary", "multiclass", "regression"]
+Scalar = bool | int | float | str
+
+
+class Section(BaseModel):
+    """A part of a recipe: frozen, unknown keys forbidden."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Split(Section):
+    """Shares of the rows; each row's place is decided by a hash, not by chance."""
+
+    train: int = Field(8, ge=1, description="Share of the rows to train on.")
+    eval: int = Field(1, ge=1, description="Share to validate on while training (early stopping).")
+    test: int = Field(1, ge=0, description="Share the Evaluator judges on; 0: the eval split.")
+
+    @property
+    def judged(self) -> Literal["eval", "test"]:
+        """The split that the Evaluator judges on."""
+        return "test" if self.test else "eval"
+
+    @property
+    def buckets(self) -> dict[str, int]:
+        """Hash buckets per split, in order, without empty splits."""
+        shares = {"train": self.train, "eval": self.eval, "test": self.test}
+        return {name: share for name, share in shares.items() if share}
+
+
+class Data(Section):
+    """Where the rows come from."""
+
+    dataset: str | None = Field(None, description="A dataset that Trainyard knows by name.")
+    path: str | None = Field(
+        None,
+        description="A file, a glob, or a pattern with {SPAN}, {VERSION} or {YYYY}-{MM}-{DD}; "
+        "relative to the recipe.",
+    )
+    format: Literal["csv", "parquet", "tfrecord"] = "csv"
+    delimiter: str = Field(",", min_length=1, max_length=1, description="CSV: between the fields.")
+    encoding: str = Field("utf-8", description="CSV: the file's text encoding.")
+    missing: tuple[str, ...] = Field(
+        ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?"),
+        description="CSV: what stands for a missing value.",
+    )
+    split: Split = Split()
+    key: str | None = Field(
+        None, description="Rows with the same value here never sit in two splits."
+    )
+    schema_file: str = Field(
+        "infer",
+        alias="schema",
+        description="A curated schema (.pbtxt, relative to the recipe), or `infer`.",
+    )
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.dataset is None) == (self.path is None):
+            raise ValueError("give either `dataset` or `path`")
+        return self
+
+
+class Label(Section):
+    """What is to be predicted: a column as it is, or an expression over columns."""
+
+    name: str = Field(description="The label's name in examples, schema and report.")
+    expression: str = Field(description="A column, or an expression such as `tips > fare * 0.2`.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        if isinstance(value, str) and re.fullmatch(r"\w+", value):
+            value = {"column": value}
+        if isinstance(value, str):
+            return {"name": "label", "expression": value}
+        if isinstance(value, dict) and "column" in value and "expression" not in value:
+            column = value["column"]
+            rest = {key: entry for key, entry in value.items() if key != "column"}
+            return {"name": column, "expression": f"`{column}`"} | rest
+        return value
+
+    @field_validator("expression")
+    @classmethod
+    def _parses(cls, value: str) -> str:
+        _parse(value)
+        return value
+
+    @property
+    def parsed(self) -> Expression:
+        """The checked expression."""
+        return Expression(self.expression)
+
+    @property
+    def is_column(self) -> bool:
+        """Whether the label is a column as it stands in the data."""
+        return self.parsed.is_column and self.parsed.columns == (self.name,)
+
+
+def _parse(text: str) -> Expression:
+    try:
+        return Expression(text)
+    except RecipeError as error:
+        raise ValueError(error.message) from None
+
+
+class Feature(Section):
+    """How one column becomes an input; the defaults follow the column's type.
+
+    Text is categorical, numbers are numeric.
+    """
+
+    kind: Literal["auto", "numeric", "categorical", "bucketized", "ignored"] = "auto"
+    default: float | str | None = Field(
+        None, description="For a missing value; if not given, the mean, or an own category."
+    )
+    scaling: Literal["z-score", "min-max", "none"] = Field("z-score", description="Numeric.")
+    buckets: int = Field(10, ge=2, description="Bucketized: how many quantiles.")
+    vocabulary: int = Field(1000, ge=1, description="Categorical: most frequent values kept.")
+    oov_buckets: int = Field(1, ge=1, description="Categorical: hash buckets for all others.")
+
+
+class Optimizer(Section):
+    """A Keras optimizer by name; what is not named here goes to its constructor."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = "adam"
+    learning_rate: float = Field(1e-3, gt=0)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments for the optimizer's constructor, learning rate apart."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Loss(Section):
+    """A Keras loss by name; what is not named here goes to its constructor."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments for the loss's constructor."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Schedule(Section):
+    """How the learning rate moves during training."""
+
+    name: Literal["constant", "cosine", "exponential", "step", "plateau"] = "constant"
+    warmup: float = Field(0.0, ge=0, lt=1, description="Share of all steps, linear from 0.")
+    decay: float = Field(0.1, gt=0, le=1, description="exponential, step, plateau: the factor.")
+    every: float = Field(
+        0.33, gt=0, le=1, description="exponential, step: the share of all steps between decays."
+    )
+    minimum: float = Field(0.0, ge=0, description="Lowest share of the learning rate.")
+    patience: int = Field(3, ge=1, description="plateau: epochs without gain before a decay.")
+
+
+class EarlyStopping(Section):
+    """Stops when the monitored value no longer improves, and restores the best."""
+
+    monitor: str = "val_loss"
+    patience: int = Field(5, ge=1)
+    min_delta: float = Field(0.0, ge=0)
+    mode: Literal["auto", "min", "max"] = "auto"
+
+
+class Trainer(Section):
+    """Which module trains, and how."""
+
+    module: str = "mlp"
+    params: dict[str, Any] = Field(default_factory=dict, description="The module's own parameters.")
+    epochs: int | None = Field(None, ge=1)
+    steps: int | None = Field(None, ge=1, description="Instead of epochs.")
+    batch_size: int = Field(64, ge=1)
+    optimizer: Optimizer = Optimizer()
+    clip_norm: float | None = Field(None, gt=0, description="Global gradient norm at most.")
+    loss: Loss | None = Field(None, description="If not given, the one that fits the task.")
+    schedule: Schedule = Schedule()
+    early_stopping: EarlyStopping | None = EarlyStopping()
+    class_weights: Literal["balanced"] | dict[str, float] | None = None
+    seed: int = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        named = {
+            key: {"name": value[key]}
+            for key in ("optimizer", "loss", "schedule")
+            if isinstance(value.get(key), str)
+        }
+        weights = value.get("class_weights")
+        if isinstance(weights, dict):
+            named["class_weights"] = {str(name): weight for name, weight in weights.items()}
+        return {**value, **named}
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError("give either `epochs` or `steps`")
+        return self
+
+
+SliceValues = dict[str, Scalar]
+
+
+class Bound(Section):
+    """What both kinds of threshold share: a metric, and where it is looked at."""
+
+    metric: str
+    slice: str | tuple[str, ...] | SliceValues | None = Field(
+        None,
+        description="Nothing: all rows. A column or columns: each of their slices. "
+        "Column and value: that slice.",
+    )
+
+    @property
+    def slice_columns(self) -> tuple[str, ...]:
+        """The columns that the slice names."""
+        if isinstance(self.slice, str):
+            return (self.slice,)
+        return tuple(self.slice or ())
+
+
+class Threshold(Bound):
+    """The metric's own value must be within bounds."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("give `min` or `max`")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"no model can meet it: min {self.min} is above max {self.max}")
+        return self
+
+
+class Change(Bound):
+    """The metric must not be worse than the last blessed model's by more than this."""
+
+    worse_by: float = Field(0.0, description="Absolute; negative asks for an improvement.")
+
+
+class Evaluation(Section):
+    """What is measured, on which slices, and what must hold for a push."""
+
+    metrics: tuple[str, ...] = Field((), description="If empty, the trainer module's own.")
+    slices: tuple[str | tuple[str, ...], ...] = Field(
+        (), description="A column, or a list of columns for a cross."
+    )
+    min_slice_size: int = Field(1, ge=1, description="Slices with fewer examples are left out.")
+    thresholds: tuple[Threshold, ...] | None = Field(
+        None, description="If not given, the trainer module's own; [] for none."
+    )
+    change: tuple[Change, ...] = ()
+
+
+Anomaly = Literal[
+    "new_column",
+    "missing_column",
+    "wrong_type",
+    "new_category",
+    "missing_values",
+    "out_of_range",
+    "too_few_rows",
+    "drift",
+    "label",
+    "other",
+]
+
+
+class Gate(Section):
+    """Which anomalies stop the run; the others are only reported."""
+
+    stop_on: tuple[Anomaly, ...] = (
+        "missing_column",
+        "wrong_type",
+        "new_category",
+        "missing_values",
+        "out_of_range",
+        "too_few_rows",
+        "drift",
+        "label",
+        "other",
+    )
+    ignore_columns: tuple[str, ...] = ()
+    min_rows: int = Field(10, ge=1, description="Fewest rows in each split.")
+
+
+class Push(Section):
+    """Where a blessed model goes: a directory that TensorFlow Serving reads."""
+
+    destination: str | None = Field(
+        None, description="Relative to the recipe; if not given, serving/NAME in Trainyard's home."
+    )
+    contract_rows: int = Field(
+        100, ge=1, description="Raw rows through training graph and SavedModel before a push."
+    )
+
+
+class Engine(Section):
+    """What the data stages run on."""
+
+    runner: Literal["direct"] = "direct"
+    beam_options: tuple[str, ...] = Field((), description="Passed to Beam as they are.")
+
+
+class Recipe(Section):
+    """The whole recipe.
+
+    Paths in a loaded recipe are absolute: `trainyard.pipeline.recipe` resolves them.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+    data: Data
+    label: Label
+    task: Task
+    features: dict[str, Feature] = Field(default_factory=dict)
+    trainer: Trainer = Trainer()
+    evaluation: Evaluation = Evaluation()
+    gate: Gate = Gate()
+    push: Push = Push()
+    engine: Engine = Engine()
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _short_features(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {k: {"kind": v} if isinstance(v, str) else v or {} for k, v in value.items()}
+
+    def input_columns(self, columns: list[str]) -> list[str]:
+        """Chooses which raw columns become model inputs.
+
+        A column that the label is computed from is left out unless `features`
+        names it: it would give the answer away.
+
+        Args:
+            columns: All raw columns of the data, the label's included.
+
+        Returns:
+            The columns that are inputs, in the order given.
+        """
+        hidden = {self.label.name, *self.label.parsed.columns} - set(self.features)
+        hidden |= {name for name, feature in self.features.items() if feature.kind == "ignored"}
+        hidden |= {self.label.name}
+        return [name for name in columns if name not in hidden]
