@@ -8,9 +8,10 @@ needs the data or the trainer modules, is `trainyard.pipeline.recipe`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from trainyard.errors import RecipeError
 from trainyard.expressions import Expression
@@ -73,8 +74,10 @@ class Data(Section):
     model_config = ConfigDict(populate_by_name=True)
 
     @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.dataset is None) == (self.path is None):
+    def _one_source(self, info: ValidationInfo) -> Self:
+        resolved = (info.context or {}).get("resolved", False)
+        both = self.dataset is not None and self.path is not None
+        if (self.dataset is None and self.path is None) or (both and not resolved):
             raise ValueError("give either `dataset` or `path`")
         return self
 
@@ -367,7 +370,21 @@ class Recipe(Section):
         Returns:
             The columns that are inputs, in the order given.
         """
-        hidden = {self.label.name, *self.label.parsed.columns} - set(self.features)
-        hidden |= {name for name, feature in self.features.items() if feature.kind == "ignored"}
-        hidden |= {self.label.name}
-        return [name for name in columns if name not in hidden]
+        return input_columns(self.label, self.features, columns)
+
+
+def input_columns(label: Label, features: Mapping[str, Feature], columns: list[str]) -> list[str]:
+    """Chooses inputs as `Recipe.input_columns` does, where there is no whole recipe.
+
+    Args:
+        label: The recipe's label.
+        features: The recipe's feature overrides.
+        columns: All raw columns of the data, the label's included.
+
+    Returns:
+        The columns that are inputs, in the order given.
+    """
+    hidden = {label.name, *label.parsed.columns} - set(features)
+    hidden |= {name for name, feature in features.items() if feature.kind == "ignored"}
+    hidden |= {label.name}
+    return [name for name in columns if name not in hidden]

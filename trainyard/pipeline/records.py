@@ -53,6 +53,9 @@ class Finding(BaseModel):
         value: What the candidate reached; None where the slice had no examples.
         bound: The bound in words, such as `at least 0.9`.
         baseline: What the last blessed model reached, for change thresholds.
+        low: The least value that holds, if there is one; worked out from the baseline
+            for change thresholds.
+        high: The greatest.
         ok: Whether the bound held.
         kind: Value threshold or change threshold.
     """
@@ -62,6 +65,8 @@ class Finding(BaseModel):
     value: float | None
     bound: str
     baseline: float | None = None
+    low: float | None = None
+    high: float | None = None
     ok: bool
     kind: Literal["value", "change"] = "value"
 

@@ -1,0 +1,52 @@
+# Each target brings up its own environment; nothing to install by hand but Python 3.11.
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(or $(shell command -v uv),.uv/bin/uv)
+
+# Where public data sets lie, if they lie beside the checkout; else they are fetched.
+export TRAINYARD_DATA_HOME ?= $(abspath $(wildcard ../shared/data))
+# Set in many images; without bytecode every start takes seconds longer.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test lint unit e2e quality lock clean
+
+demo: $(VENV)/.ready  ## from embedded data to a pushed model and a report
+	$(BIN)/trainyard run recipes/breast_cancer.yaml
+
+test: lint $(VENV)/.ready  ## everything that CI runs
+	$(BIN)/pytest
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.ready  ## seconds: no DAG
+	$(BIN)/pytest -m "not e2e"
+
+e2e: $(VENV)/.ready  ## minutes: the real DAG
+	$(BIN)/pytest -m e2e
+
+quality: $(VENV)/.ready  ## every recipe to its reference; writes docs/QUALITY.md
+	$(BIN)/python -m benchmarks.quality
+
+$(VENV)/.ready: requirements.lock pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python 3.11 $(VENV)
+	VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check uv
+
+lock: | $(UV)  ## after a change of dependencies
+	$(UV) pip compile --quiet --generate-hashes --no-header --python-version 3.11.5 \
+	  --extra dev pyproject.toml --output-file requirements.lock
+	$(UV) pip compile --quiet --generate-hashes --no-header --python-version 3.11.5 \
+	  --extra dev --extra gpu pyproject.toml --output-file requirements-gpu.lock
+
+clean:
+	rm -rf $(VENV) .uv trainyard_out .pytest_cache .mypy_cache .ruff_cache

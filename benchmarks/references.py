@@ -1,0 +1,179 @@
+"""What a recipe's model is held against: scikit-learn on the same rows and columns.
+
+The rows are those of ExampleGen's own splits, so that a reference is fitted on
+`train` and judged on exactly the examples that the Evaluator judges on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.metrics import accuracy_score, mean_absolute_error, roc_auc_score
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from trainyard.pipeline.records import RunRecord
+from trainyard.recipe_schema import Recipe, Task
+
+SEED = 1
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a recipe has to reach, and against what.
+
+    Attributes:
+        metric: The recipe metric that is compared.
+        floor: A fixed bound with a source, or None.
+        linear_slack: By how much it may be worse than the linear model; None: not compared.
+        boosted_slack: The same against histogram gradient boosting.
+    """
+
+    metric: str
+    floor: float | None = None
+    linear_slack: float | None = None
+    boosted_slack: float | None = None
+
+
+GOALS = {
+    "breast_cancer": Goal("auc", floor=0.98),
+    "wine": Goal("accuracy", floor=0.95),
+    "diabetes": Goal("mae", linear_slack=2.0),
+    "taxi_tips": Goal("auc", linear_slack=0.0, boosted_slack=0.01),
+    "adult_income": Goal("auc", floor=0.905, linear_slack=0.0),
+    "housing": Goal("mae", linear_slack=0.0),
+}
+LOWER_IS_BETTER = {"mae"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One recipe's figures on the judged split.
+
+    Attributes:
+        reached: The pushed model's.
+        trivial: A constant answer's.
+        linear: Logistic or ridge regression's.
+        boosted: Histogram gradient boosting's.
+    """
+
+    goal: Goal
+    reached: float
+    trivial: float
+    linear: float
+    boosted: float
+
+    @property
+    def shortfalls(self) -> list[str]:
+        """What was not reached, in words; empty if all was."""
+        sign = -1.0 if self.goal.metric in LOWER_IS_BETTER else 1.0
+        bounds = {
+            "the trivial answer": (self.trivial, 0.0),
+            "the stated floor": (self.goal.floor, 0.0),
+            "the linear model": (self.linear, self.goal.linear_slack),
+            "gradient boosting": (self.boosted, self.goal.boosted_slack),
+        }
+        return [
+            f"{self.goal.metric} {self.reached:.4f} against {bound:.4f} of {name}"
+            for name, (bound, slack) in bounds.items()
+            if bound is not None
+            and slack is not None
+            and sign * self.reached < sign * bound - slack
+        ]
+
+
+def compare(recipe: Recipe, record: RunRecord) -> Result:
+    """Fits the references on a run's own examples.
+
+    Args:
+        recipe: The recipe that was run.
+        record: Its run.
+    """
+    examples = record.output("ExampleGen", "examples")
+    assert examples is not None
+    train = read_split(examples, "train")
+    judged = read_split(examples, recipe.data.split.judged).reindex(columns=train.columns)
+    inputs = recipe.input_columns(list(train.columns))
+    goal = GOALS[recipe.name]
+    scores = {
+        name: _score(model, recipe.task, goal.metric, train, judged, inputs, recipe.label.name)
+        for name, model in _models(recipe.task, train[inputs]).items()
+    }
+    return Result(goal=goal, reached=record.verdict.metrics[goal.metric], **scores)
+
+
+def read_split(examples: Path, split: str) -> pd.DataFrame:
+    """Reads one split's tf.Examples, a row each; missing values are None or NaN."""
+    import tensorflow as tf
+
+    files = sorted(str(file) for file in (examples / f"Split-{split}").glob("*.gz"))
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP")
+    return pd.DataFrame([_row(record.numpy()) for record in records])
+
+
+def _row(serialized: bytes) -> dict[str, Any]:
+    import tensorflow as tf
+
+    features = tf.train.Example.FromString(serialized).features.feature
+    return {name: _value(feature) for name, feature in features.items()}
+
+
+def _value(feature: Any) -> Any:
+    kind = feature.WhichOneof("kind")
+    values = getattr(feature, kind).value if kind else []
+    if not values:
+        return None
+    return values[0].decode() if kind == "bytes_list" else values[0]
+
+
+def _models(task: Task, inputs: pd.DataFrame) -> dict[str, Pipeline]:
+    text = [name for name in inputs if inputs[name].dtype == object]
+    numbers = [name for name in inputs if name not in text]
+    one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=5)
+    ordinal = OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1
+    )
+    scaled = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
+    linear = ColumnTransformer([("numbers", scaled, numbers), ("text", one_hot, text)])
+    trees = ColumnTransformer([("numbers", "passthrough", numbers), ("text", ordinal, text)])
+    if task == "regression":
+        models = (DummyRegressor(strategy="median"), RidgeCV(np.logspace(-3, 3, 13)))
+        boosted: Any = HistGradientBoostingRegressor(random_state=SEED)
+    else:
+        models = (DummyClassifier(), LogisticRegression(max_iter=2000))
+        boosted = HistGradientBoostingClassifier(random_state=SEED)
+    return {
+        "trivial": make_pipeline(linear, models[0]),
+        "linear": make_pipeline(linear, models[1]),
+        "boosted": make_pipeline(trees, boosted),
+    }
+
+
+def _score(
+    model: Pipeline,
+    task: Task,
+    metric: str,
+    train: pd.DataFrame,
+    judged: pd.DataFrame,
+    inputs: list[str],
+    label: str,
+) -> float:
+    model.fit(train[inputs], train[label])
+    predict = model.predict if task == "regression" else model.predict_proba
+    answers, truth = predict(judged[inputs]), judged[label]
+    scores: dict[str, Callable[[], float]] = {
+        "mae": lambda: mean_absolute_error(truth, answers),
+        "auc": lambda: roc_auc_score(truth, answers[:, 1]),
+        "accuracy": lambda: accuracy_score(truth, model.classes_[answers.argmax(axis=1)]),
+    }
+    return float(scores[metric]())

@@ -1,0 +1,39 @@
+"""The quick look that `trainyard check` takes."""
+
+from __future__ import annotations
+
+import pytest
+
+from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.components.example_gen.preflight import preflight
+from trainyard.errors import DataError, RecipeError
+from trainyard.recipe_schema import Data, Label
+
+LABEL = Label.model_validate("b")
+
+
+def test_columns_and_types(tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("a,b,c\nx,1,1.5\n")
+    assert preflight(Data(path="x", key="a"), LABEL, [file]) == {
+        "a": ColumnType.TEXT,
+        "b": ColumnType.INTEGER,
+        "c": ColumnType.FLOAT,
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "data", "error", "words"),
+    [
+        ("a,c\n1,2\n", {}, RecipeError, "column 'b'"),
+        ("a,b\n1,2\n", {"key": "A"}, RecipeError, "data.key"),
+        ("a,b\n", {}, DataError, "only a header"),
+        ("a,b\n1\n", {}, DataError, "row 1"),
+        ("b,b\n1,2\n", {}, DataError, "occurs 2 times"),
+    ],
+)
+def test_mistakes(tmp_path, content, data, error, words):
+    file = tmp_path / "rows.csv"
+    file.write_text(content)
+    with pytest.raises(error, match=words):
+        preflight(Data(path="x", **data), LABEL, [file])

@@ -1,0 +1,55 @@
+"""Splits are those of stock TFX."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+from tfx.components.example_gen.base_example_gen_executor import _PartitionFn
+from tfx.proto import example_gen_pb2
+
+from trainyard.components.example_gen import encoder
+from trainyard.components.example_gen.splits import Splitter
+from trainyard.errors import DataError, RecipeError
+
+BATCH = pa.RecordBatch.from_pydict(
+    {
+        "id": pa.array([i % 50 for i in range(400)]),
+        "name": pa.array([None if i % 7 == 0 else f"n{i % 30}" for i in range(400)]),
+        "share": pa.array([i / 7 for i in range(400)]),
+        "list": pa.array([[i % 40] for i in range(400)]),
+    }
+)
+BUCKETS = {"train": 8, "eval": 1, "test": 2}
+
+
+@pytest.mark.parametrize("key", [None, "id", "name", "list"])
+def test_partition_is_stocks(key):
+    named = {} if key is None else {"partition_feature_name": key}
+    config = example_gen_pb2.SplitConfig(**named)
+    assigned = list(Splitter(BUCKETS, key).assign(BATCH, encoder.encode(BATCH)))
+    names = list(BUCKETS)
+    expected = [
+        names[_PartitionFn(tf.train.Example.FromString(record), 3, [8, 9, 11], config)]
+        for _, record in assigned
+    ]
+    assert [name for name, _ in assigned] == expected
+    assert set(expected) == set(names)
+
+
+def test_equal_keys_share_a_split():
+    splits: dict[object, set[str]] = {}
+    assigned = Splitter(BUCKETS, "id").assign(BATCH, encoder.encode(BATCH))
+    for (name, _), key in zip(assigned, BATCH.column("id").to_pylist(), strict=True):
+        splits.setdefault(key, set()).add(name)
+    assert all(len(names) == 1 for names in splits.values())
+
+
+def test_a_key_that_is_not_there():
+    with pytest.raises(RecipeError, match="did you mean 'name'"):
+        list(Splitter(BUCKETS, "nam").assign(BATCH, encoder.encode(BATCH)))
+
+
+def test_a_fractional_key():
+    with pytest.raises(DataError, match="fractional"):
+        list(Splitter(BUCKETS, "share").assign(BATCH, encoder.encode(BATCH)))

@@ -1,0 +1,120 @@
+import pandas as pd
+import pytest
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+
+from google.protobuf import text_format
+from trainyard.components.gate import anomalies
+from trainyard.components.gate.anomalies import SplitStatistics, from_tfdv, of_label, of_size
+from trainyard.recipe_schema import Gate
+
+SCHEMA = text_format.Parse(
+    """
+    feature { name: "fare" type: FLOAT presence { min_fraction: 1.0 min_count: 1 }
+              float_domain { min: 0 max: 100 } }
+    feature { name: "payment" type: BYTES presence { min_count: 1 } domain: "payment" }
+    string_domain { name: "payment" value: "Cash" value: "Card" }
+    """,
+    schema_pb2.Schema(),
+)
+
+
+def statistics(**columns):
+    return SplitStatistics(
+        "train", tfdv.generate_statistics_from_dataframe(pd.DataFrame(columns), n_jobs=1)
+    )
+
+
+def findings(**columns):
+    frame = pd.DataFrame(columns)
+    proto = tfdv.generate_statistics_from_dataframe(frame, n_jobs=1)
+    found = tfdv.validate_statistics(proto, SCHEMA)
+    return list(from_tfdv(found, SCHEMA, SplitStatistics("train", proto)))
+
+
+def test_sound_data_have_no_findings():
+    assert findings(fare=[1.0, 2.0], payment=["Cash", "Card"]) == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "kind", "column", "words"),
+    [
+        (
+            {"fare": [1.0] * 3, "payment": ["Cash", "Bitcoin", "Bitcoin"]},
+            "new_category",
+            "payment",
+            ["one of 2 known values", "'Bitcoin' in 2 rows"],
+        ),
+        ({"payment": ["Cash"] * 3}, "missing_column", "fare", ["no such column in 3 rows"]),
+        (
+            {"fare": [1.0] * 3, "payment": ["Cash"] * 3, "tip": [1, 2, 3]},
+            "new_column",
+            "tip",
+            ["new column in 3 rows"],
+        ),
+        (
+            {"fare": ["a", "b", "c"], "payment": ["Cash"] * 3},
+            "wrong_type",
+            "fare",
+            ["type FLOAT", "type STRING in 3 rows"],
+        ),
+        (
+            {"fare": [1.0, None, None], "payment": ["Cash"] * 3},
+            "missing_values",
+            "fare",
+            ["at least 100%", "no value in 2 of 3 rows"],
+        ),
+        ({"fare": [1.0, 200.0], "payment": ["Cash"] * 2}, "out_of_range", "fare", ["200"]),
+    ],
+)
+def test_an_anomaly_names_column_expectation_and_count(columns, kind, column, words):
+    (finding,) = findings(**columns)
+    assert (finding.kind, finding.column) == (kind, column)
+    for word in [column, *words]:
+        assert word in finding.message
+
+
+def test_every_tfdv_type_has_a_kind():
+    names = anomalies_pb2.AnomalyInfo.Type.keys()
+    kinds = {name: anomalies._kind(name) for name in names}
+    assert set(kinds.values()) >= {"new_category", "drift", "wrong_type", "other"}
+    assert kinds["COMPARATOR_L_INFTY_HIGH"] == "drift"
+    assert kinds["INT_TYPE_NOT_STRING"] == "wrong_type"
+
+
+@pytest.mark.parametrize(
+    ("task", "values", "words"),
+    [
+        ("binary", [1, 1, 1], "the single value 1 in 3 rows"),
+        ("binary", [0, 1, 2], "values from 0 to 2"),
+        ("binary", ["a", "b", "c"], "3 values"),
+        ("multiclass", ["a", "a", "a"], "the single value 'a'"),
+        ("regression", ["1", "x", "2"], "text in 3 rows"),
+        ("regression", [2.0, 2.0, 2.0], "the single value 2"),
+        ("binary", [0.0, 1.0, None], "no label in 1 of 3 rows"),
+    ],
+)
+def test_a_label_that_cannot_be_learnt_is_found(task, values, words):
+    (finding,) = of_label("y", task, statistics(y=values))
+    assert finding.kind == "label"
+    assert words in finding.message
+
+
+@pytest.mark.parametrize(
+    ("task", "values"),
+    [("binary", [0, 1]), ("binary", ["no", "yes"]), ("multiclass", ["a", "b", "c"]),
+     ("multiclass", [1, 2, 3]), ("regression", [1.5, 2.5])],
+)
+def test_a_label_that_can_be_learnt_passes(task, values):
+    assert list(of_label("y", task, statistics(y=values))) == []
+
+
+def test_a_label_that_is_not_there_is_found():
+    (finding,) = of_label("z", "binary", statistics(y=[0, 1]))
+    assert "no such column" in finding.message
+
+
+def test_too_few_rows_are_found():
+    small = statistics(y=[0, 1])
+    assert [f.kind for f in of_size(Gate(min_rows=3), small)] == ["too_few_rows"]
+    assert list(of_size(Gate(min_rows=2), small)) == []

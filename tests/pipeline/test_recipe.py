@@ -1,0 +1,123 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from trainyard.errors import RecipeError
+from trainyard.pipeline.recipe import dump, load_recipe, resolved_recipe
+
+SOUND = """
+name: trips
+data:
+  path: trips.csv
+label: tips > fare * 0.2
+task: binary
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "recipe.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_reads_a_recipe_and_makes_paths_absolute(tmp_path):
+    recipe = load_recipe(write(tmp_path, SOUND + "push: {destination: served}\n"))
+    assert recipe.data.path == str(tmp_path / "trips.csv")
+    assert recipe.push.destination == str(tmp_path / "served")
+    assert recipe.label.parsed.columns == ("fare", "tips")
+
+
+def test_survives_the_way_through_a_record(tmp_path):
+    recipe = load_recipe(write(tmp_path, SOUND))
+    assert resolved_recipe(dump(recipe)) == recipe
+    assert "schema" in json.loads(dump(recipe))["data"]
+
+
+def test_is_frozen(tmp_path):
+    recipe = load_recipe(write(tmp_path, SOUND))
+    with pytest.raises(ValueError, match="frozen"):
+        recipe.name = "other"
+
+
+def test_leaves_out_the_columns_of_the_label(tmp_path):
+    recipe = load_recipe(write(tmp_path, SOUND + "features: {fare: numeric, seat: ignored}\n"))
+    assert recipe.input_columns(["seat", "fare", "tips", "hour"]) == ["fare", "hour"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        (SOUND.replace("  path", "  splitt: 1\n  path"), 4, ["'splitt' in data", "'split'?"]),
+        (SOUND.replace("binary", "binry"), 6, ["task", "'binry'", "did you mean 'binary'?"]),
+        (SOUND + "trainer: {epochs: many}\n", 7, ["trainer.epochs", "integer", "'many'"]),
+        (SOUND + "trainer: {epochs: 2, steps: 3}\n", 7, ["either `epochs` or `steps`"]),
+        (SOUND + "trainer: {batch_size: 0}\n", 7, ["batch_size", "greater than or equal to 1"]),
+        (SOUND + "features: {fare: numric}\n", 7, ["'numric'", "did you mean 'numeric'?"]),
+        (SOUND + "gate: {stop_on: [new_categry]}\n", 7, ["did you mean 'new_category'?"]),
+        (SOUND.replace("  path: trips.csv", "  format: csv"), 3, ["`dataset` or `path`"]),
+        (SOUND.replace("tips > fare", "tips > open(fare)"), 5, ["may not use 'open(fare)'"]),
+        (SOUND.replace("trips\n", "No Spaces\n"), 2, ["name", "No Spaces"]),
+        (
+            SOUND + "evaluation:\n  thresholds:\n    - {metric: auc, mn: 1}\n",
+            9,
+            ["'mn' in evaluation.thresholds.0", "did you mean 'min'?"],
+        ),
+        (
+            SOUND + "evaluation:\n  thresholds:\n    - {metric: auc, min: 1, max: 0}\n",
+            9,
+            ["no model can meet it"],
+        ),
+        (SOUND.replace("name: trips", "name: trips\nname: again"), 3, ["duplicate key"]),
+        (SOUND + "trainer: {epochs: [1\n", 8, ["not YAML"]),
+        (SOUND.replace("path: trips.csv", "path: trips.csv\n  schema: no.pbtxt"), 5, ["no.pbtxt"]),
+        (SOUND.replace("path: trips.csv", "dataset: taxy"), 4, ["'taxy'", "did you mean 'taxi'?"]),
+    ],
+)
+def test_an_error_names_line_and_remedy(tmp_path, text, line, words):
+    file = write(tmp_path, text)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(file)
+    message = str(caught.value)
+    assert message.startswith(f"{file}:{line}:"), message
+    for word in words:
+        assert word in message
+
+
+def test_a_missing_key_is_named(tmp_path):
+    with pytest.raises(RecipeError, match="task: Field required"):
+        load_recipe(write(tmp_path, SOUND.replace("task: binary\n", "")))
+
+
+def test_a_missing_file_is_named_with_the_nearest(tmp_path):
+    write(tmp_path, SOUND)
+    with pytest.raises(RecipeError, match=r"did you mean 'recipe.yaml'\?"):
+        load_recipe(tmp_path / "recpe.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words\n"])
+def test_something_else_than_a_mapping_is_refused(tmp_path, text):
+    with pytest.raises(RecipeError, match="keys and values"):
+        load_recipe(write(tmp_path, text))
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    file = tmp_path / "recipe.yaml"
+    file.write_bytes(b"name: \xff\xfe")
+    with pytest.raises(RecipeError, match="not UTF-8"):
+        load_recipe(file)
+
+
+@pytest.mark.parametrize(
+    ("label", "name", "expression"),
+    [
+        ("label: income", "income", "`income`"),
+        ("label: class", "class", "`class`"),
+        ("label: {column: house value}", "house value", "`house value`"),
+        ("label: {name: big, expression: fare > 3}", "big", "fare > 3"),
+        ("label: fare > 3", "label", "fare > 3"),
+    ],
+)
+def test_every_way_to_write_a_label(tmp_path, label, name, expression):
+    recipe = load_recipe(write(tmp_path, SOUND.replace("label: tips > fare * 0.2", label)))
+    assert (recipe.label.name, recipe.label.expression) == (name, expression)

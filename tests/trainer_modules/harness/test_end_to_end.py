@@ -1,0 +1,153 @@
+"""Transform, run_fn, export and TFMA on a small table, for real."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.trainer_modules.tables import LABELS, serialize, table
+from trainyard.trainer_modules.harness import description, export, training
+
+RECORDS = {
+    "history.json",
+    "model.keras",
+    "model.svg",
+    "summary.txt",
+    "tensorboard",
+    "training.json",
+    "training_log.csv",
+}
+
+
+@pytest.fixture(scope="module", params=["binary", "multiclass", "regression"])
+def trained(request, transformed, tmp_path_factory):
+    """A training that has ended; the SavedModel has been moved, as a push does."""
+    run = tmp_path_factory.mktemp("trained") / "run"
+    made = transformed(request.param)
+    training.run_fn(made.fn_args(run, epochs=3, class_weights=None))
+    shutil.move(run / "Format-Serving", run / "1")
+    return made, run
+
+
+def test_served_predictions_are_those_of_the_training_graph(trained):
+    made, run = trained
+    unlabelled = [{k: v for k, v in row.items() if k not in LABELS.values()} for row in table(20)]
+    rows = [*unlabelled, {}, {"kind": "never seen", "age": None, "fare": 3.0, "zone": 99}]
+    serialized = [serialize(row) for row in rows]
+    served = export.served_predictions(run / "1", serialized)
+    reference = export.reference_predictions(run / "model_run", made.graph, serialized)
+    assert served.shape == (22, 3 if made.recipe.task == "multiclass" else 1)
+    assert np.isfinite(served).all()
+    np.testing.assert_allclose(served, reference, atol=1e-5, rtol=1e-5)
+
+
+def test_the_records_are_complete(trained):
+    made, run = trained
+    assert {file.name for file in (run / "model_run").iterdir()} == RECORDS
+    facts = json.loads((run / "model_run" / "training.json").read_text())
+    assert facts["epochs"] == 3
+    assert facts["steps"] == 3 * 10  # 300 rows in batches of 32
+    assert facts["training_examples"] == 300
+    history = json.loads((run / "model_run" / "history.json").read_text())
+    assert len(history["val_loss"]) == 3
+    assert len((run / "model_run" / "training_log.csv").read_text().splitlines()) == 4
+    assert not list((run.parent / "checkpoints").glob("*")), "removed after success"
+    assert description.read(run / "1").class_names == tuple(facts["class_names"])
+
+
+def test_classes_are_named_in_alphabetical_or_numeric_order(trained):
+    made, _ = trained
+    expected = {"binary": ("0", "1"), "multiclass": ("high", "low", "middle"), "regression": ()}
+    task = made.recipe.task
+    assert export.class_names(made.graph, made.recipe.label.name, task) == expected[task]
+
+
+def test_transform_features_does_not_hide_raw_columns_and_needs_no_label(trained):
+    import tensorflow as tf
+
+    made, run = trained
+    row = made.held_out[0]
+    name = made.recipe.label.name
+    loaded = tf.saved_model.load(str(run / "1"))
+    features = loaded.signatures["transform_features"](tf.constant([serialize(row), b""]))
+    assert all(key.endswith("_xf") for key in features)
+    label = features[export.LABEL_KEY].numpy().ravel()
+    if made.recipe.task == "regression":
+        assert label[0] == pytest.approx(row[name])
+        assert np.isnan(label[1])
+    else:
+        names = export.class_names(made.graph, name, made.recipe.task)
+        assert names[label[0]] == str(row[name])
+        assert label[1] == -1
+
+
+def test_classes_are_answered_by_name(trained):
+    import tensorflow as tf
+
+    made, run = trained
+    loaded = tf.saved_model.load(str(run / "1"))
+    answer = loaded.signatures["serving_default"](tf.constant([serialize(made.held_out[0])]))
+    predictions = answer["predictions"].numpy()[0]
+    if made.recipe.task == "regression":
+        assert set(answer) == {"predictions"}
+        return
+    names = export.class_names(made.graph, made.recipe.label.name, made.recipe.task)
+    most = int(predictions[0] > 0.5) if len(predictions) == 1 else predictions.argmax()
+    assert answer["label"].numpy()[0, 0].decode() == names[most]
+
+
+def test_tfma_evaluates_the_saved_model(trained, tmp_path):
+    import tensorflow as tf
+    import tensorflow_model_analysis as tfma
+
+    made, run = trained
+    task = made.recipe.task
+    metric = {
+        "binary": "BinaryAccuracy",
+        "multiclass": "SparseCategoricalAccuracy",
+        "regression": "MeanAbsoluteError",
+    }[task]
+    config = tfma.EvalConfig(
+        model_specs=[
+            tfma.ModelSpec(
+                label_key=export.LABEL_KEY,
+                prediction_key=export.PREDICTIONS,
+                preprocessing_function_names=["transform_features"],
+            )
+        ],
+        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=["kind"])],
+        metrics_specs=[tfma.MetricsSpec(metrics=[tfma.MetricConfig(class_name=metric)])],
+    )
+    with tf.io.TFRecordWriter(str(tmp_path / "raw.gz"), "GZIP") as writer:
+        for row in made.held_out:
+            writer.write(serialize(row))
+    model = tfma.default_eval_shared_model(str(run / "1"), eval_config=config)
+    result = tfma.run_model_analysis(
+        model, config, data_location=str(tmp_path / "raw.gz"), output_path=str(tmp_path / "out")
+    )
+    values = {key: next(iter(v[""][""].values())) for key, v in result.slicing_metrics}
+    values = {key: next(iter(value.values())) for key, value in values.items()}
+    predictions = export.served_predictions(run / "1", [serialize(row) for row in made.held_out])
+    truth = [row[made.recipe.label.name] for row in made.held_out]
+    if task == "regression":
+        expected = np.abs(predictions.ravel() - truth).mean()
+    elif task == "binary":
+        expected = ((predictions.ravel() > 0.5) == truth).mean()
+    else:
+        names = export.class_names(made.graph, made.recipe.label.name, task)
+        expected = np.mean([names[i] == name for i, name in zip(predictions.argmax(1), truth)])
+    assert values[()] == pytest.approx(expected, rel=1e-4)
+    assert {key[0][1] for key in values if key} == {"cash", "card", "other"}
+
+
+def test_a_binary_text_label_has_its_second_word_as_positive(transformed, tmp_path):
+    """Alphabetical: `no` is 0, `yes` is 1, whichever is more frequent."""
+    from tests.trainer_modules.tables import TYPES, recipe, transform
+
+    chosen = recipe("binary", "answer", params={"hidden": []}, epochs=1)
+    made = transform(chosen, tmp_path / "transform", table(60), table(30, seed=1), TYPES)
+    training.run_fn(made.fn_args(tmp_path / "run", epochs=1, params={"hidden": []}))
+    assert export.class_names(made.graph, "answer", "binary") == ("no", "yes")

@@ -1,0 +1,1 @@
+"""Rows from files to splits of tf.Examples, columnar and in blocks."""

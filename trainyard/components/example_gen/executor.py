@@ -1,0 +1,165 @@
+"""ExampleGen's work: read, add the label, serialize, split, write. No Beam."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf import wrappers_pb2
+from tfx.components.example_gen import write_split
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.proto import example_gen_pb2
+from tfx.types import Artifact, artifact_utils, standard_component_specs
+from tfx.utils import proto_utils
+
+from trainyard import progress
+from trainyard.components.example_gen import derived_label, encoder, reader
+from trainyard.components.example_gen.splits import Splitter
+from trainyard.errors import DataError, EnvironmentProblem
+from trainyard.recipe_schema import Data, Label, Section
+
+SHARD = "data_tfrecord-00000-of-00001.gz"
+
+
+class Settings(Section):
+    """What ExampleGen is told beyond stock's execution properties.
+
+    All of it counts for the cache: another code or schema digest is another run.
+    """
+
+    data: Data
+    label: Label
+    code: str
+    schema_digest: str
+
+    def to_proto(self) -> example_gen_pb2.CustomConfig:
+        """Packs the settings as stock's `custom_config`."""
+        config = example_gen_pb2.CustomConfig()
+        config.custom_config.Pack(wrappers_pb2.StringValue(value=self.model_dump_json()))
+        return config
+
+    @classmethod
+    def from_json(cls, custom_config: str) -> Settings:
+        """Unpacks the execution property `custom_config`."""
+        config, text = example_gen_pb2.CustomConfig(), wrappers_pb2.StringValue()
+        proto_utils.json_to_proto(custom_config, config)
+        config.custom_config.Unpack(text)
+        return cls.model_validate_json(text.value)
+
+
+class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not typed
+    """Writes the splits in stock's layout, with the properties that stock sets."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Generates the Examples artifact.
+
+        Args:
+            input_dict: Empty.
+            output_dict: `examples`: one artifact.
+            exec_properties: As the stock FileBasedDriver resolves them.
+
+        Raises:
+            DataError: The input is not as it should be, or a split is empty.
+            RecipeError: The recipe names a column that is not there.
+            EnvironmentProblem: The disk is full or not writable.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        artifact = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.EXAMPLES_KEY]
+        )
+        settings = Settings.from_json(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        splitter, files = _splitter(exec_properties), _files(exec_properties)
+        artifact.split_names = artifact_utils.encode_split_names(splitter.names)
+        try:
+            rows = write(_rows(settings, splitter, files), splitter.names, Path(artifact.uri))
+        except (tf.errors.OpError, OSError) as error:
+            raise EnvironmentProblem(
+                f"the examples cannot be written: {error}",
+                where=artifact.uri,
+                hint="free some space on that disk, or set TRAINYARD_HOME to a writable folder",
+            ) from None
+        _check_splits(rows, splitter.names, files)
+        _describe(artifact, exec_properties)
+
+
+def _files(exec_properties: Mapping[str, Any]) -> list[Path]:
+    config = example_gen_pb2.Input()
+    proto_utils.json_to_proto(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config)
+    folder = exec_properties[standard_component_specs.INPUT_BASE_KEY]
+    pattern = str(Path(folder) / config.splits[0].pattern)
+    return reader.checked([Path(file) for file in sorted(fileio.glob(pattern))], pattern)
+
+
+def _splitter(exec_properties: Mapping[str, Any]) -> Splitter:
+    config = example_gen_pb2.Output()
+    proto_utils.json_to_proto(exec_properties[standard_component_specs.OUTPUT_CONFIG_KEY], config)
+    split = config.split_config
+    key = split.partition_feature_name if split.HasField("partition_feature_name") else None
+    return Splitter({part.name: part.hash_buckets for part in split.splits}, key)
+
+
+def _rows(settings: Settings, splitter: Splitter, files: list[Path]) -> Iterator[tuple[str, bytes]]:
+    """Yields every row's split and serialized example."""
+    progress.report("looking at the columns")
+    types, rows = reader.columns(settings.data, files), 0
+    derived_label.check(settings.label, types, f"({files[0]})")
+    for block in reader.blocks(settings.data, files, types):
+        batch = derived_label.append(settings.label, block).batch
+        yield from splitter.assign(batch, encoder.encode(batch))
+        rows += len(batch)
+        progress.report(f"{rows:,} rows", block.fraction)
+
+
+def write(rows: Iterator[tuple[str, bytes]], splits: list[str], folder: Path) -> Counter[str]:
+    """Writes each split as one gzip TFRecord file, compression level 1 as the fastest.
+
+    Args:
+        rows: Split and serialized example.
+        splits: The names of the splits; each gets its file, if only an empty one.
+        folder: The artifact's folder.
+
+    Returns:
+        How many rows each split got.
+    """
+    options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
+    counts: Counter[str] = Counter()
+    with ExitStack() as stack:
+        writers = {}
+        for name in splits:
+            file = folder / f"Split-{name}" / SHARD
+            file.parent.mkdir(parents=True, exist_ok=True)
+            writers[name] = stack.enter_context(tf.io.TFRecordWriter(str(file), options))
+        for name, record in rows:
+            writers[name].write(record)
+            counts[name] += 1
+    return counts
+
+
+def _check_splits(rows: Counter[str], splits: list[str], files: list[Path]) -> None:
+    empty = [name for name in splits if not rows[name]]
+    if empty:
+        raise DataError(
+            f"no row fell into the split {' or '.join(map(repr, empty))}",
+            where=", ".join(map(str, files[:3])),
+            received=f"{rows.total()} rows: {dict(rows)}",
+            hint="give more rows, or the split a larger share in `data.split`; "
+            "with `data.key`, there may be too few different keys",
+        )
+
+
+def _describe(artifact: Artifact, exec_properties: Mapping[str, Any]) -> None:
+    payload = exec_properties[standard_component_specs.OUTPUT_DATA_FORMAT_KEY]
+    form = exec_properties[standard_component_specs.OUTPUT_FILE_FORMAT_KEY]
+    examples_utils.set_payload_format(artifact, payload)
+    examples_utils.set_file_format(artifact, write_split.to_file_format_str(form))

@@ -1,0 +1,124 @@
+"""Parquet in blocks, with every column as integer, float or text.
+
+Booleans become 0 and 1, decimals floats, dates and times ISO text. The file's
+own schema decides; text that looks like a number stays text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.errors import DataError
+from trainyard.recipe_schema import Data
+
+BLOCK_ROWS = 1 << 15
+
+
+def schema_types(data: Data, file: Path) -> dict[str, ColumnType]:
+    """Returns each column's type as the file's schema has it.
+
+    Args:
+        data: The recipe's data section.
+        file: The file.
+
+    Raises:
+        DataError: It is not a Parquet file, or a column is a list or a structure.
+    """
+    del data
+    return {field.name: _column_type(field, file) for field in _open(file).schema_arrow}
+
+
+def batches(data: Data, file: Path) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Yields blocks of rows with the bytes of the file read so far, in proportion to the rows.
+
+    Args:
+        data: The recipe's data section.
+        file: The file.
+
+    Raises:
+        DataError: It is not a Parquet file, or is damaged.
+    """
+    del data
+    parquet, done, size = _open(file), 0, file.stat().st_size
+    try:
+        for batch in parquet.iter_batches(BLOCK_ROWS):
+            done += len(batch)
+            yield batch, size * done // parquet.metadata.num_rows
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(
+            f"the Parquet file is damaged after row {done}: {error}", where=str(file)
+        ) from None
+
+
+def convert(values: pa.Array, column_type: ColumnType) -> pa.Array:
+    """Converts a Parquet column to its type.
+
+    Args:
+        values: The column as read, shape `(n,)`.
+        column_type: The type from `schema_types`, or a wider one.
+
+    Raises:
+        ValueError: A value does not fit, such as an unsigned integer above 2^63.
+    """
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
+        return values.cast(pa.binary())
+    if pa.types.is_decimal(values.type) and column_type is ColumnType.FLOAT:
+        return pa.array([None if v is None else float(v) for v in values.to_pylist()], pa.float64())
+    if pa.types.is_boolean(values.type):
+        values = values.cast(pa.int64())
+    if pa.types.is_timestamp(values.type) and column_type is ColumnType.TEXT:
+        return pc.strftime(values, format="%Y-%m-%dT%H:%M:%S")
+    try:
+        return values.cast(column_type.arrow)
+    except pa.ArrowInvalid as error:
+        raise ValueError(str(error)) from None
+
+
+def _open(file: Path) -> Any:
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.ParquetFile(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(
+            f"this is not a Parquet file: {error}",
+            where=str(file),
+            hint="set `data.format` in the recipe to what the file is: csv, parquet or tfrecord",
+        ) from None
+
+
+def _column_type(field: pa.Field, file: Path) -> ColumnType:
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    for accepts, column_type in _TYPES:
+        if accepts(kind):
+            return column_type
+    raise DataError(
+        f"the column {field.name!r} holds {field.type}, which is not one value a row",
+        where=str(file),
+        expected="numbers, booleans, text, dates or times",
+        hint="flatten or drop the column before training",
+    )
+
+
+_TYPES = (
+    (pa.types.is_null, ColumnType.MISSING),
+    (pa.types.is_boolean, ColumnType.INTEGER),
+    (pa.types.is_integer, ColumnType.INTEGER),
+    (pa.types.is_floating, ColumnType.FLOAT),
+    (pa.types.is_decimal, ColumnType.FLOAT),
+    (pa.types.is_string, ColumnType.TEXT),
+    (pa.types.is_large_string, ColumnType.TEXT),
+    (pa.types.is_binary, ColumnType.TEXT),
+    (pa.types.is_large_binary, ColumnType.TEXT),
+    (pa.types.is_date, ColumnType.TEXT),
+    (pa.types.is_time, ColumnType.TEXT),
+    (pa.types.is_timestamp, ColumnType.TEXT),
+)

@@ -1,0 +1,37 @@
+"""What `trainyard check` asks about the data, without TensorFlow and without reading it all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainyard.components.example_gen import derived_label, reader
+from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.errors import RecipeError, nearest
+from trainyard.recipe_schema import Data, Label
+
+
+def preflight(data: Data, label: Label, files: Sequence[Path]) -> dict[str, ColumnType]:
+    """Checks headers, the first block, the key and the label's columns.
+
+    Args:
+        data: The recipe's data section.
+        label: The recipe's label section.
+        files: From `reader.find`.
+
+    Returns:
+        The raw columns with the types of the first block; a later row may widen one.
+
+    Raises:
+        DataError: A header or the first block is wrong, or there are no rows.
+        RecipeError: The key or a column of the label is not there.
+    """
+    types = reader.first_columns(data, files)
+    derived_label.check(label, types, f"({files[0]})")
+    if data.key is not None and data.key not in types:
+        raise RecipeError(
+            f"there is no column {data.key!r} to split by",
+            where="data.key",
+            hint=nearest(data.key, types),
+        )
+    return types

@@ -1,0 +1,307 @@
+"""Reads CSV, Parquet and TFRecord input as typed blocks; knows nothing of TFX.
+
+`columns` decides names and types once over all files, `blocks` then yields the
+rows. Memory is bounded by the block, whatever the size of the input.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trainyard.components.example_gen import (
+    column_types,
+    csv_files,
+    parquet_files,
+    tfrecord_files,
+)
+from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.errors import DataError, nearest
+from trainyard.recipe_schema import Data
+
+RawBatches = Iterator[tuple[pa.RecordBatch, int]]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some consecutive rows of one file.
+
+    Attributes:
+        batch: The columns, each int64, float64, string, null (no value at all),
+            or, from tf.Examples, a list of values a row; missing values are null.
+        file: Where the rows come from.
+        first_row: The number of the first of them in the file; 1 follows the header.
+        fraction: How much of the whole input has been read, 0 to 1.
+    """
+
+    batch: pa.RecordBatch
+    file: Path
+    first_row: int
+    fraction: float
+
+    def row(self, index: int) -> str:
+        """Says where a row of this block stands, such as `trips.csv, row 7`."""
+        return f"{self.file}, row {self.first_row + index}"
+
+
+@dataclass(frozen=True)
+class _Format:
+    """What is particular to a file format."""
+
+    types: Callable[[Data, Path], dict[str, ColumnType]]
+    batches: Callable[[Data, Path], RawBatches]
+    convert: Callable[[pa.Array, ColumnType], pa.Array]
+    same_columns: Callable[[dict[str, ColumnType]], object]
+
+
+def _csv_types(data: Data, file: Path) -> dict[str, ColumnType]:
+    types = dict.fromkeys(csv_files.header(data, file), ColumnType.MISSING)
+    for batch, _ in csv_files.batches(data, file):
+        _widen(types, batch)
+    return types
+
+
+def _widen(types: dict[str, ColumnType], batch: pa.RecordBatch) -> None:
+    for name, values in zip(batch.schema.names, batch.columns, strict=True):
+        types[name] = column_types.widened(types[name], values)
+
+
+_FORMATS = {
+    "csv": _Format(_csv_types, csv_files.batches, column_types.from_text, list),
+    "parquet": _Format(
+        parquet_files.schema_types, parquet_files.batches, parquet_files.convert, set
+    ),
+    # A tf.Example may leave out a feature, so the files need not agree.
+    "tfrecord": _Format(
+        tfrecord_files.feature_types, tfrecord_files.batches, tfrecord_files.convert, lambda _: None
+    ),
+}
+
+_PLACEHOLDERS = {
+    "SPAN": r"(\d+)",
+    "YYYY": r"(\d{4})",
+    "MM": r"(\d{2})",
+    "DD": r"(\d{2})",
+    "VERSION": r"(\d+)",
+}
+_PLACEHOLDER = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(?::\d+)?\}")
+
+
+def find(pattern: str) -> list[Path]:
+    """Finds the files of a pattern; of several spans, those of the newest.
+
+    Args:
+        pattern: A path, a glob, or a pattern with `{SPAN}`, `{VERSION}`, `{YYYY}-{MM}-{DD}`.
+
+    Raises:
+        DataError: There is no such file, or it is a directory.
+    """
+    if Path(pattern).is_file():
+        return checked([Path(pattern)], pattern)
+    files = sorted(glob.glob(_PLACEHOLDER.sub("*", pattern)))  # noqa: PTH207
+    if _PLACEHOLDER.search(pattern):
+        spans = {file: _span(pattern, file) for file in files}
+        files = [file for file in files if spans[file] and spans[file] == max(spans.values())]
+    return checked([Path(file) for file in files], pattern)
+
+
+def _span(pattern: str, file: str) -> tuple[int, ...]:
+    """The numbers that stand for the placeholders, most significant first; () if none fit."""
+    names = [match[1] for match in _PLACEHOLDER.finditer(pattern)]
+    literal = [re.escape(glob_part) for glob_part in _PLACEHOLDER.split(pattern)[::2]]
+    expression = literal[0]
+    for name, text in zip(names, literal[1:], strict=True):
+        expression += _PLACEHOLDERS[name] + text
+    expression = expression.replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+    match = re.fullmatch(expression, file)
+    found = dict(zip(names, match.groups(), strict=True)) if match else {}
+    return tuple(int(found[name]) for name in _PLACEHOLDERS if name in found)
+
+
+def checked(files: Sequence[Path], pattern: str) -> list[Path]:
+    """Returns the files as they are, if there are any and all are files.
+
+    Args:
+        files: What the pattern matched.
+        pattern: For the error message.
+
+    Raises:
+        DataError: There are none, or one is a directory or may not be read.
+    """
+    if not files:
+        raise DataError(f"no such file: {pattern}", where="data.path", hint=_hint(Path(pattern)))
+    for file in files:
+        if file.is_dir():
+            raise DataError(
+                "this is a directory, not a file",
+                where=str(file),
+                hint=f"for all files in it write {file}/*",
+            )
+        if not os.access(file, os.R_OK):
+            raise DataError(
+                "the file may not be read",
+                where=str(file),
+                hint="ask its owner, or change its permissions",
+            )
+    return list(files)
+
+
+def _hint(pattern: Path) -> str:
+    if pattern.is_symlink():
+        return f"it is a link that leads nowhere: {pattern.readlink()}"
+    folder = next(parent for parent in pattern.parents if parent.exists())
+    if folder != pattern.parent and not glob.has_magic(str(pattern.parent)):
+        return f"there is no folder {pattern.parent}; {folder} exists"
+    names = [path.name for path in folder.iterdir()]
+    return nearest(pattern.name, names) if names else f"the folder {folder} is empty"
+
+
+def columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
+    """Decides every column's name and type over the whole input.
+
+    CSV is read through once for this, Parquet tells it by its schema. Integers
+    and floats in different files make a float column, numbers and text a text
+    column. A curated schema (`data.schema`) then decides where it can.
+
+    Args:
+        data: The recipe's data section.
+        files: The input, in any order.
+
+    Returns:
+        Types by name, in the order of the first file.
+
+    Raises:
+        DataError: A file cannot be read, or has other columns than the first.
+    """
+    return _merged(data, files, _FORMATS[data.format].types)
+
+
+def first_columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
+    """Like `columns`, but looks at the headers and the first block only: quick, provisional.
+
+    Args:
+        data: The recipe's data section.
+        files: The input.
+
+    Raises:
+        DataError: A header or the first block is wrong, or there are no rows.
+    """
+    types = _merged(data, files, _quick_types)
+    next(blocks(data, files, types))
+    return types
+
+
+def _quick_types(data: Data, file: Path) -> dict[str, ColumnType]:
+    if data.format != "csv":
+        return _FORMATS[data.format].types(data, file)
+    types = dict.fromkeys(csv_files.header(data, file), ColumnType.MISSING)
+    for batch, _ in csv_files.batches(data, file):
+        _widen(types, batch)
+        break
+    return types
+
+
+def _merged(
+    data: Data, files: Sequence[Path], types_of: Callable[[Data, Path], dict[str, ColumnType]]
+) -> dict[str, ColumnType]:
+    merged: dict[str, ColumnType] = {}
+    same = _FORMATS[data.format].same_columns
+    for file in files:
+        found = types_of(data, file)
+        if merged and same(found) != same(merged):
+            raise _other_columns(file, list(found), files[0], list(merged))
+        merged |= {n: max(kind, merged.get(n, kind)) for n, kind in found.items()}
+    if data.schema_file == "infer":
+        return merged
+    return column_types.curated(merged, Path(data.schema_file))
+
+
+def _other_columns(file: Path, names: list[str], first: Path, expected: list[str]) -> DataError:
+    missing = [name for name in expected if name not in names]
+    extra = [name for name in names if name not in expected]
+    parts = {"without": missing, "in addition": extra}
+    said = [f"{label} {', '.join(map(repr, some[:5]))}" for label, some in parts.items() if some]
+    return DataError(
+        f"the file has other columns than {first}",
+        where=f"{file}, header",
+        expected="the same columns in the same order in all files of one pattern",
+        received="; ".join(said) or "the same columns in another order",
+        hint="make the headers equal, or narrow `data.path`",
+    )
+
+
+def blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -> Iterator[Block]:
+    """Yields all rows, typed.
+
+    A float that is not a number (NaN) counts as missing.
+
+    Args:
+        data: The recipe's data section.
+        files: The input.
+        types: From `columns`.
+
+    Raises:
+        DataError: A file cannot be read, a value is not of its type or infinite, or
+            there are no rows at all.
+    """
+    total = sum(file.stat().st_size for file in files) or 1
+    before, rows = 0, 0
+    for file in files:
+        first_row = 1
+        for raw, position in _FORMATS[data.format].batches(data, file):
+            if not len(raw):
+                continue
+            block = Block(raw, file, first_row, (before + position) / total)
+            yield _typed(data, block, types)
+            first_row += len(raw)
+        before += file.stat().st_size
+        rows += first_row - 1
+    if not rows:
+        raise DataError(
+            "there are no rows" + (", only a header" if data.format == "csv" else ""),
+            where=", ".join(map(str, files[:3])),
+            expected="at least one row",
+            hint="is the export complete? Look at the file",
+        )
+
+
+def _typed(data: Data, block: Block, types: Mapping[str, ColumnType]) -> Block:
+    convert = _FORMATS[data.format].convert
+    typed = {}
+    for name, values in zip(block.batch.schema.names, block.batch.columns, strict=True):
+        try:
+            converted = convert(values, types[name])
+        except ValueError as error:
+            raise DataError(
+                f"column {name!r} holds a value that is not {types[name].name.lower()}: {error}",
+                where=f"{block.row(0)} to {block.first_row + len(values) - 1}",
+            ) from None
+        typed[name] = _finite(converted, name, block)
+    batch = pa.RecordBatch.from_arrays(list(typed.values()), list(typed))
+    return Block(batch, block.file, block.first_row, block.fraction)
+
+
+def _finite(values: pa.Array, name: str, block: Block) -> pa.Array:
+    """Turns NaN into missing, and refuses what is infinite as a 32-bit float."""
+    if not pa.types.is_floating(values.type):
+        return values
+    numbers = values.to_numpy(zero_copy_only=False)
+    with np.errstate(over="ignore"):
+        infinite = np.flatnonzero(np.isinf(numbers.astype(np.float32)))
+    if len(infinite):
+        raise DataError(
+            f"the value in column {name!r} is infinite, or too large for a 32-bit float",
+            where=block.row(int(infinite[0])),
+            expected="a finite number, at most 3.4e38",
+            received=str(numbers[infinite[0]]),
+            hint="correct it, or leave the field empty if the value is not known",
+        )
+    return pc.if_else(pc.is_nan(values), None, values) if np.isnan(numbers).any() else values

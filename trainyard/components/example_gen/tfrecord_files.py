@@ -1,0 +1,121 @@
+"""TFRecord files of tf.Examples in blocks: one list of values a row and feature."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.errors import DataError
+from trainyard.recipe_schema import Data
+
+BLOCK_ROWS = 4096
+
+
+def feature_types(data: Data, file: Path) -> dict[str, ColumnType]:
+    """Returns the type of every feature that occurs, from a pass over the whole file.
+
+    Args:
+        data: The recipe's data section.
+        file: The file, plain or gzip.
+
+    Raises:
+        DataError: The file is damaged or holds no tf.Examples.
+    """
+    types: dict[str, ColumnType] = {}
+    for batch, _ in batches(data, file):
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            types[name] = max(types.get(name, ColumnType.MISSING), _column_type(column))
+    return types
+
+
+def batches(data: Data, file: Path) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Yields blocks of rows with the bytes of the file read so far, from the bytes of the records.
+
+    A column is a list array: null where an example has not got the feature.
+
+    Args:
+        data: The recipe's data section.
+        file: The file, plain or gzip.
+
+    Raises:
+        DataError: The file is damaged or holds no tf.Examples.
+    """
+    del data
+    from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
+
+    decoder, row, done, size = ExamplesToRecordBatchDecoder(), 0, 0, file.stat().st_size
+    records = _records(file)
+    while block := list(itertools.islice(records, BLOCK_ROWS)):
+        try:
+            batch = decoder.DecodeBatch(block)
+        except (ValueError, RuntimeError) as error:
+            raise DataError(
+                f"a record is not a tf.Example like the others: {str(error).splitlines()[0]}",
+                where=f"{file}, rows {row + 1} to {row + len(block)}",
+                expected="serialized tf.train.Example, each feature of one kind throughout",
+            ) from None
+        row, done = row + len(block), done + sum(map(len, block))
+        yield _with_lists(batch), min(done, size)
+
+
+def convert(values: pa.Array, column_type: ColumnType) -> pa.Array:
+    """Turns integers into floats where the schema says so; leaves all else as it is.
+
+    Args:
+        values: A list array.
+        column_type: The type decided for the column.
+    """
+    if column_type is ColumnType.FLOAT and pa.types.is_integer(values.type.value_type):
+        return values.cast(pa.list_(pa.float64()))
+    return values
+
+
+def _records(file: Path) -> Iterator[bytes]:
+    import tensorflow as tf
+
+    with file.open("rb") as raw:
+        compression = "GZIP" if raw.read(2) == b"\x1f\x8b" else ""
+    row = 0
+    try:
+        for row, record in enumerate(  # noqa: B007
+            tf.data.TFRecordDataset(str(file), compression).as_numpy_iterator(), 1
+        ):
+            yield record
+    except tf.errors.OpError as error:
+        raise DataError(
+            f"this is not a whole TFRecord file: {error.message.splitlines()[0]}",
+            where=f"{file}, after row {row}",
+            hint="set `data.format` in the recipe to what the file is, or copy the file again",
+        ) from None
+
+
+def _column_type(column: pa.Array) -> ColumnType:
+    kind = column.type.value_type
+    if pa.types.is_integer(kind):
+        return ColumnType.INTEGER
+    return ColumnType.FLOAT if pa.types.is_floating(kind) else ColumnType.TEXT
+
+
+def _with_lists(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = {
+        name: _small_list(column)
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+        if not pa.types.is_null(column.type)
+    }
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _small_list(column: pa.Array) -> pa.Array:
+    # Arrow's join of binary values knows 32-bit offsets only; a block is far below 2 GB.
+    offsets = column.offsets.cast(pa.int32()).to_numpy()
+    missing = [*column.is_null().to_pylist(), False]
+    values = column.values
+    if pa.types.is_large_binary(values.type):
+        values = values.cast(pa.binary())
+    return pa.ListArray.from_arrays(
+        pa.array(offsets, mask=pa.array(missing).to_numpy(False)), values
+    )

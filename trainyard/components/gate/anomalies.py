@@ -1,0 +1,225 @@
+"""Turns statistics, schema and TFDV anomalies into findings a person can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+
+from trainyard.recipe_schema import Anomaly, Gate, Task
+
+_Type = anomalies_pb2.AnomalyInfo
+_WRONG_TYPE_WORDS = ("_NOT_", "_NOW_", "UNEXPECTED_DATA_TYPE", "_EXPECTED", "NON_STRING")
+# The first entry that fits a TFDV anomaly type's name decides its kind.
+_KINDS: tuple[tuple[Anomaly, tuple[str, ...]], ...] = (
+    ("new_category", ("UNEXPECTED_STRING_VALUES", "BOOL_TYPE_UNEXPECTED_STRING")),
+    ("new_column", ("SCHEMA_NEW_COLUMN",)),
+    ("missing_column", ("SCHEMA_MISSING_COLUMN", "FEATURE_TYPE_NOT_PRESENT")),
+    ("missing_values", ("LOW_FRACTION_PRESENT", "LOW_NUMBER_PRESENT", "NO_VALUES")),
+    ("too_few_rows", ("LOW_NUM_EXAMPLES", "NO_DATA_IN_SPAN")),
+    ("drift", ("COMPARATOR_",)),
+    ("out_of_range", ("BIG_INT", "SMALL_INT", "BIG_FLOAT", "SMALL_FLOAT", "HAS_NAN", "HAS_INF")),
+    ("wrong_type", _WRONG_TYPE_WORDS),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One anomaly of one split.
+
+    Attributes:
+        split: Where it was seen.
+        column: The column; empty when it concerns the whole split.
+        kind: The recipe's word for it.
+        expected: What schema or recipe ask for.
+        found: What the data hold, with counts.
+        stops: Whether it stops the run.
+    """
+
+    split: str
+    column: str
+    kind: Anomaly
+    expected: str
+    found: str
+    stops: bool = False
+
+    @property
+    def message(self) -> str:
+        """One line: column, expectation and count."""
+        where = f"column {self.column!r} ({self.split})" if self.column else f"split {self.split!r}"
+        return f"{where}: expected {self.expected}; found {self.found}"
+
+    def as_json(self) -> dict[str, object]:
+        """The finding as it is written to `gate.json`."""
+        return asdict(self) | {"message": self.message}
+
+
+class SplitStatistics:
+    """TFDV's statistics of one split, by column.
+
+    Args:
+        split: The split's name.
+        proto: What StatisticsGen wrote.
+    """
+
+    def __init__(self, split: str, proto: statistics_pb2.DatasetFeatureStatisticsList) -> None:
+        self.split = split
+        dataset = proto.datasets[0] if proto.datasets else statistics_pb2.DatasetFeatureStatistics()
+        self.rows: int = dataset.num_examples
+        self.columns = {
+            (feature.name or ".".join(feature.path.step)): feature for feature in dataset.features
+        }
+
+    def missing(self, column: str) -> int:
+        """How many rows have no value in the column."""
+        feature = self.columns.get(column)
+        if feature is None:
+            return self.rows
+        return self.rows - self._typed(feature).common_stats.num_non_missing
+
+    def type_name(self, column: str) -> str:
+        """The column's type as TFDV read it, such as `INT`."""
+        return statistics_pb2.FeatureNameStatistics.Type.Name(self.columns[column].type)
+
+    def counts(self, column: str) -> dict[str, int]:
+        """Rows per value of a text column, most frequent first."""
+        feature = self.columns[column]
+        buckets = feature.string_stats.rank_histogram.buckets
+        return {bucket.label: round(bucket.sample_count) for bucket in buckets}
+
+    def bounds(self, column: str) -> tuple[float, float] | None:
+        """Smallest and largest value of a numeric column; None for others."""
+        feature = self.columns[column]
+        if not feature.HasField("num_stats"):
+            return None
+        return feature.num_stats.min, feature.num_stats.max
+
+    @staticmethod
+    def _typed(feature: statistics_pb2.FeatureNameStatistics) -> object:
+        return getattr(feature, feature.WhichOneof("stats") or "num_stats")
+
+
+def from_tfdv(
+    anomalies: anomalies_pb2.Anomalies, schema: schema_pb2.Schema, statistics: SplitStatistics
+) -> Iterator[Finding]:
+    """Translates what ExampleValidator found in one split.
+
+    Args:
+        anomalies: ExampleValidator's output for the split.
+        schema: The schema it was held against.
+        statistics: The split's statistics, for the counts.
+    """
+    features = {feature.name: feature for feature in schema.feature}
+    for column, info in sorted(anomalies.anomaly_info.items()):
+        reasons = {_kind(_Type.Type.Name(reason.type)): reason for reason in info.reason}
+        if "wrong_type" in reasons:  # what else is wrong with it follows from that
+            reasons = {"wrong_type": reasons["wrong_type"]}
+        for kind, reason in reasons.items():
+            if column in statistics.columns and column in features:
+                expected, found = _explain(kind, reason, features[column], schema, statistics)
+            else:
+                expected, found = _explain_absence(kind, statistics)
+            yield Finding(statistics.split, column, kind, expected, found)
+    for reason in anomalies.dataset_anomaly_info.reason:
+        kind = _kind(_Type.Type.Name(reason.type))
+        yield Finding(statistics.split, "", kind, "the schema's bounds", reason.description)
+
+
+def _kind(type_name: str) -> Anomaly:
+    for kind, words in _KINDS:
+        if any(word in type_name for word in words):
+            return kind
+    return "other"
+
+
+def _explain_absence(kind: Anomaly, statistics: SplitStatistics) -> tuple[str, str]:
+    if kind == "new_column":
+        return "only the schema's columns", f"a new column in {statistics.rows:,} rows"
+    return "a column of this name", f"no such column in {statistics.rows:,} rows"
+
+
+def _explain(
+    kind: Anomaly,
+    reason: anomalies_pb2.AnomalyInfo.Reason,
+    feature: schema_pb2.Feature,
+    schema: schema_pb2.Schema,
+    statistics: SplitStatistics,
+) -> tuple[str, str]:
+    name = feature.name
+    if kind == "new_category":
+        return _explain_categories(feature, schema, statistics)
+    if kind == "missing_values":
+        missing = statistics.missing(name)
+        share = f"at least {feature.presence.min_fraction:.0%} of the rows to have a value"
+        return share, f"no value in {missing:,} of {statistics.rows:,} rows"
+    if kind == "wrong_type":
+        wanted = schema_pb2.FeatureType.Name(feature.type)
+        return f"type {wanted}", f"type {statistics.type_name(name)} in {statistics.rows:,} rows"
+    return f"what the schema says of {name!r}", reason.description
+
+
+def _explain_categories(
+    feature: schema_pb2.Feature, schema: schema_pb2.Schema, statistics: SplitStatistics
+) -> tuple[str, str]:
+    shared = {domain.name: domain for domain in schema.string_domain}
+    domain = shared.get(feature.domain, feature.string_domain)
+    known = set(domain.value)
+    counts = statistics.counts(feature.name)
+    new = {value: count for value, count in counts.items() if value not in known}
+    shown = ", ".join(f"{value!r} in {count:,} rows" for value, count in list(new.items())[:5])
+    more = f" and {len(new) - 5} more" if len(new) > 5 else ""
+    return f"one of {len(known)} known values", shown + more or "values beyond the domain"
+
+
+def of_label(label: str, task: Task, statistics: SplitStatistics) -> Iterator[Finding]:
+    """Checks that a label can be learnt and judged: present, of the task's type, not single-valued.
+
+    Args:
+        label: The label's name in the examples.
+        task: What the recipe wants to learn.
+        statistics: One split's statistics.
+    """
+    split, rows = statistics.split, statistics.rows
+
+    def finding(expected: str, found: str) -> Finding:
+        return Finding(split, label, "label", expected, found)
+
+    if label not in statistics.columns:
+        yield finding("the label in every row", "no such column")
+        return
+    missing = statistics.missing(label)
+    if missing:
+        yield finding("the label in every row", f"no label in {missing:,} of {rows:,} rows")
+    if missing == rows:
+        return
+    bounds = statistics.bounds(label)
+    if bounds is not None:
+        yield from (finding(*words) for words in _numeric_label(task, bounds, rows))
+    else:
+        yield from (finding(*words) for words in _text_label(task, statistics.counts(label), rows))
+
+
+def _numeric_label(task: Task, bounds: tuple[float, float], rows: int) -> Iterator[tuple[str, str]]:
+    low, high = bounds
+    if low == high:
+        yield "more than one value", f"the single value {low:g} in {rows:,} rows"
+    elif task == "binary" and (low, high) != (0, 1):
+        yield "0 and 1 for a binary task", f"values from {low:g} to {high:g} in {rows:,} rows"
+
+
+def _text_label(task: Task, counts: dict[str, int], rows: int) -> Iterator[tuple[str, str]]:
+    if task == "regression":
+        yield "a number for a regression", f"text in {rows:,} rows"
+    elif len(counts) == 1:
+        yield "more than one value", f"the single value {next(iter(counts))!r} in {rows:,} rows"
+    elif task == "binary" and len(counts) > 2:
+        shown = ", ".join(map(repr, list(counts)[:5]))
+        yield "two values for a binary task", f"{len(counts)} values ({shown}) in {rows:,} rows"
+
+
+def of_size(gate: Gate, statistics: SplitStatistics) -> Iterator[Finding]:
+    """Checks that a split has rows enough to mean anything."""
+    if statistics.rows < gate.min_rows:
+        wanted = f"at least {gate.min_rows:,} rows (gate.min_rows)"
+        yield Finding(statistics.split, "", "too_few_rows", wanted, f"{statistics.rows:,} rows")

@@ -1,0 +1,74 @@
+"""Gate: the anomalies that a recipe names stop the run here."""
+
+from pathlib import Path
+
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import artifact, component_spec, standard_artifacts
+from tfx.types.channel import BaseChannel, Channel
+
+from trainyard import sources
+from trainyard.components.gate.executor import Executor
+from trainyard.recipe_schema import Gate as GateSettings
+from trainyard.recipe_schema import Task
+
+
+class GateFindings(artifact.Artifact):
+    """What the gate saw and let pass: `gate.json`, a list of findings."""
+
+    TYPE_NAME = "TrainyardGateFindings"
+
+
+class GateSpec(component_spec.ComponentSpec):
+    """Channels and parameters of Gate."""
+
+    PARAMETERS = {
+        "gate": component_spec.ExecutionParameter(type=str),
+        "label": component_spec.ExecutionParameter(type=str),
+        "task": component_spec.ExecutionParameter(type=str),
+        "code": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS = {
+        "statistics": component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics),
+        "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema),
+        "anomalies": component_spec.ChannelParameter(type=standard_artifacts.ExampleAnomalies),
+    }
+    OUTPUTS = {"findings": component_spec.ChannelParameter(type=GateFindings)}
+
+
+class Gate(base_component.BaseComponent):
+    """Stops the run on anomalies.
+
+    Args:
+        statistics: StatisticsGen's output.
+        schema: The schema that the data were held against.
+        anomalies: ExampleValidator's output.
+        gate: The recipe's section of that name.
+        label: The label's name in the examples.
+        task: The recipe's task.
+    """
+
+    SPEC_CLASS = GateSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        *,
+        statistics: BaseChannel,
+        schema: BaseChannel,
+        anomalies: BaseChannel,
+        gate: GateSettings,
+        label: str,
+        task: Task,
+    ) -> None:
+        super().__init__(
+            GateSpec(
+                statistics=statistics,
+                schema=schema,
+                anomalies=anomalies,
+                gate=gate.model_dump_json(),
+                label=label,
+                task=task,
+                code=sources.digest([Path(__file__).parent]),
+                findings=Channel(type=GateFindings),
+            )
+        )

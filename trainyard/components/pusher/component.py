@@ -1,0 +1,76 @@
+"""Pusher: a numbered version, written whole, after the contract check."""
+
+from pathlib import Path
+
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts
+from tfx.types.channel import BaseChannel, Channel
+
+from trainyard import sources
+from trainyard.components.pusher.executor import Executor
+
+
+class PusherSpec(component_spec.ComponentSpec):
+    """Channels and parameters of Pusher."""
+
+    PARAMETERS = {
+        "destination": component_spec.ExecutionParameter(type=str),
+        "split": component_spec.ExecutionParameter(type=str),
+        "contract_rows": component_spec.ExecutionParameter(type=int),
+        "code": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS = {
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "transform_graph": component_spec.ChannelParameter(type=standard_artifacts.TransformGraph),
+        "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
+        "model_run": component_spec.ChannelParameter(type=standard_artifacts.ModelRun),
+        "model_blessing": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
+    }
+    OUTPUTS = {"pushed_model": component_spec.ChannelParameter(type=standard_artifacts.PushedModel)}
+
+
+class Pusher(base_component.BaseComponent):
+    """Pushes a blessed model.
+
+    TFX's own Pusher copies file by file into the served folder and checks nothing.
+
+    Args:
+        examples: Raw examples, for the contract check.
+        transform_graph: Transform's output.
+        model: The candidate.
+        model_run: The Trainer's folder with the Keras model.
+        model_blessing: The Evaluator's answer.
+        destination: The model's base path for TensorFlow Serving.
+        split: The split whose rows are sent through both graphs.
+        contract_rows: How many rows.
+    """
+
+    SPEC_CLASS = PusherSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        *,
+        examples: BaseChannel,
+        transform_graph: BaseChannel,
+        model: BaseChannel,
+        model_run: BaseChannel,
+        model_blessing: BaseChannel,
+        destination: str,
+        split: str,
+        contract_rows: int,
+    ) -> None:
+        super().__init__(
+            PusherSpec(
+                examples=examples,
+                transform_graph=transform_graph,
+                model=model,
+                model_run=model_run,
+                model_blessing=model_blessing,
+                destination=destination,
+                split=split,
+                contract_rows=contract_rows,
+                code=sources.digest([Path(__file__).parent]),
+                pushed_model=Channel(type=standard_artifacts.PushedModel),
+            )
+        )

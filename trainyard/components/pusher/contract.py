@@ -1,0 +1,64 @@
+"""The contract check: raw rows must give the same numbers before and after export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from trainyard.errors import ContractError
+from trainyard.trainer_modules.harness import export
+
+TOLERANCE = 1e-5
+
+
+def check(
+    *, saved_model: Path, model_run: Path, transform_graph: Path, examples: Sequence[bytes]
+) -> float:
+    """Sends raw rows through the training graph and through the SavedModel.
+
+    Args:
+        saved_model: What would be served.
+        model_run: The Trainer's folder with the Keras model as it was trained.
+        transform_graph: Transform's output.
+        examples: Serialized tf.Examples with raw features.
+
+    Returns:
+        The largest difference, relative to max(1, |prediction|).
+
+    Raises:
+        ContractError: The numbers differ by more than 1e-5, or are not finite.
+    """
+    trained = export.reference_predictions(model_run, transform_graph, list(examples))
+    served = export.served_predictions(saved_model, list(examples))
+    return compare(np.asarray(trained), np.asarray(served))
+
+
+def compare(trained: np.ndarray, served: np.ndarray) -> float:
+    """Compares two arrays of predictions of shape `(rows, outputs)`.
+
+    Raises:
+        ContractError: They differ, in shape or by more than the tolerance.
+    """
+    if trained.shape != served.shape:
+        raise _broken("the shapes differ", f"{trained.shape}", f"{served.shape}")
+    if not np.isfinite(served).all():
+        row = int(np.argwhere(~np.isfinite(served))[0][0])
+        raise _broken(f"row {row + 1} is not finite", "finite numbers", f"{served[row]}")
+    difference = np.abs(trained - served) / np.maximum(1.0, np.abs(trained))
+    worst = float(difference.max(initial=0.0))
+    if worst > TOLERANCE:
+        row = int(np.unravel_index(difference.argmax(), difference.shape)[0])
+        raise _broken(f"row {row + 1} differs by {worst:.2g}", f"{trained[row]}", f"{served[row]}")
+    return worst
+
+
+def _broken(what: str, expected: str, received: str) -> ContractError:
+    return ContractError(
+        f"the exported model does not answer as the trained one; nothing was pushed: {what}",
+        expected=f"{expected} (training graph)",
+        received=f"{received} (SavedModel)",
+        hint="look for randomness, state or Python side effects in the module's build_model, "
+        "or a serving_fn that prepares its inputs in another way",
+    )

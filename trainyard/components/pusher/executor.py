@@ -1,0 +1,105 @@
+"""The Pusher's work: check the contract, then put a version where TF Serving looks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from tfx import types
+from tfx.components.util import model_utils
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+from trainyard import progress
+from trainyard.components.pusher import contract
+from trainyard.components.pusher.versions import MARKER, next_version, remove_unfinished
+
+FILE = "push.json"
+
+Artifacts = dict[str, list[types.Artifact]]
+
+
+class Executor(base_executor.BaseExecutor):
+    """Pushes a blessed model whose served answers equal the trained ones."""
+
+    def Do(
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
+    ) -> None:
+        """Pushes, or records why not, as `push.json` in the output artifact.
+
+        Raises:
+            ContractError: The SavedModel does not answer as the training graph does.
+        """
+        artifact = artifact_utils.get_single_instance(output_dict["pushed_model"])
+        blessing = artifact_utils.get_single_instance(input_dict["model_blessing"])
+        if model_utils.is_model_blessed(blessing):
+            outcome = _push(input_dict, exec_properties, run=self._run_id())
+            artifact.set_string_custom_property("pushed_destination", outcome["destination"])
+            artifact.set_string_custom_property("pushed_version", outcome["version"])
+        else:
+            outcome = {"pushed": False, "reason": "the Evaluator did not bless the model"}
+        artifact.set_int_custom_property("pushed", int(outcome["pushed"]))
+        (Path(artifact.uri) / FILE).write_text(json.dumps(outcome), encoding="utf-8")
+
+    def _run_id(self) -> str:
+        return self._context.pipeline_run_id if self._context else ""
+
+
+def _push(inputs: Artifacts, properties: dict[str, Any], run: str) -> dict[str, Any]:
+    model = artifact_utils.get_single_instance(inputs["model"])
+    saved_model = Path(path_utils.serving_model_path(model.uri))
+    progress.report("checking the contract")
+    rows = list(islice(_raw_examples(inputs, properties["split"]), properties["contract_rows"]))
+    difference = contract.check(
+        saved_model=saved_model,
+        model_run=Path(artifact_utils.get_single_uri(inputs["model_run"])),
+        transform_graph=Path(artifact_utils.get_single_uri(inputs["transform_graph"])),
+        examples=rows,
+    )
+    marker = {"model": model.uri, "run": run}
+    version = copy_whole(saved_model, Path(properties["destination"]), marker)
+    return marker | {
+        "pushed": True,
+        "version": version.name,
+        "destination": str(version),
+        "contract_rows": len(rows),
+        "contract_difference": difference,
+    }
+
+
+def _raw_examples(inputs: Artifacts, split: str) -> Iterator[bytes]:
+    import tensorflow as tf
+
+    folder = Path(artifact_utils.get_split_uri(inputs["examples"], split))
+    files = sorted(str(file) for file in folder.glob("*.gz"))
+    for record in tf.data.TFRecordDataset(files, compression_type="GZIP"):
+        yield record.numpy()
+
+
+def copy_whole(saved_model: Path, destination: Path, marker: dict[str, str]) -> Path:
+    """Puts a SavedModel under the next version number, whole or not at all.
+
+    TensorFlow Serving loads any folder with a numeric name, so the copy is made
+    under a name that is not numeric, in the same file system, and renamed.
+
+    Args:
+        saved_model: The folder with `saved_model.pb`.
+        destination: The model's base path.
+        marker: Written beside the model: which model this is, and from which run.
+
+    Returns:
+        The version's folder.
+    """
+    destination.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(destination)
+    version = next_version(destination)
+    beside = destination / f".unfinished-{version}"
+    shutil.copytree(saved_model, beside)
+    (beside / MARKER).parent.mkdir(exist_ok=True)
+    (beside / MARKER).write_text(json.dumps(marker), encoding="utf-8")
+    return beside.rename(destination / str(version))

@@ -1,0 +1,265 @@
+"""The data sets that Trainyard knows by name.
+
+A public set is fetched from its publisher, prepared (a header, a delimiter),
+and verified: `sha256` is that of the prepared file, `raw_sha256` that of the
+publisher's. The prepared digests are of files at hand. The raw ones of Adult
+and housing were got by undoing the preparation, and are the same that other
+projects publish for these addresses; nothing was downloaded to find them.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from trainyard.data import embedded, homes, prepare
+from trainyard.data.download import download
+from trainyard.errors import DataError, RecipeError, nearest
+
+
+@dataclass(frozen=True)
+class PublicFile:
+    """A file that its publisher keeps.
+
+    Attributes:
+        path: Its place in the data home.
+        sha256: The digest of the prepared file.
+        address: Where the publisher keeps it.
+        raw_sha256: The digest of what is there; None if not known.
+        prepare: Makes the prepared file of it.
+    """
+
+    path: str
+    sha256: str
+    address: str
+    raw_sha256: str | None
+    prepare: Callable[[bytes], bytes]
+
+    @property
+    def place(self) -> Path:
+        """Where the prepared file stands."""
+        return homes.data_home() / self.path
+
+    def provide(self) -> None:
+        """Makes sure that the prepared file is there and is the right one.
+
+        Raises:
+            EnvironmentProblem: It cannot be fetched or written.
+            DataError: It is not the file that is meant.
+        """
+        if not self.place.is_file():
+            self._fetch()
+        homes.verify(self.place, self.sha256)
+
+    def _fetch(self) -> None:
+        raw = self.place.with_name(f"{self.place.name}.raw")
+        if not raw.is_file():
+            download(self.address, raw, self.raw_sha256)
+        elif self.raw_sha256:
+            homes.verify(raw, self.raw_sha256)
+        try:
+            homes.write_whole(self.place, self.prepare(raw.read_bytes()))
+            raw.unlink()
+        except OSError as error:
+            raise homes.not_writable(self.place.parent, error) from None
+
+
+@dataclass(frozen=True)
+class EmbeddedFile:
+    """A file that is written from an installed package.
+
+    Attributes:
+        path: Its place in the cache.
+        content: Makes its content.
+    """
+
+    path: str
+    content: Callable[[], bytes]
+
+    @property
+    def place(self) -> Path:
+        """Where the file stands."""
+        return homes.cache() / self.path
+
+    def provide(self) -> None:
+        """Writes the file, if it is not there.
+
+        Raises:
+            EnvironmentProblem: It cannot be written.
+        """
+        if self.place.is_file():
+            return
+        try:
+            homes.write_whole(self.place, self.content())
+        except OSError as error:
+            raise homes.not_writable(self.place.parent, error) from None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Data with a name.
+
+    Attributes:
+        name: What a recipe calls it.
+        title: What it is, in a line.
+        rows: How many rows all files have together.
+        licence: Under which terms it may be used.
+        homepage: Where to read about it.
+        files: What it consists of, all in one folder and of one form.
+    """
+
+    name: str
+    title: str
+    rows: int
+    licence: str
+    homepage: str
+    files: tuple[PublicFile | EmbeddedFile, ...]
+
+    @property
+    def pattern(self) -> str:
+        """The path, or the glob if there are several files."""
+        first = self.files[0].place
+        if len(self.files) == 1:
+            return str(first)
+        return str(Path(glob.escape(str(first.parent))) / f"*{first.suffix}")
+
+
+def find(name: str) -> Dataset:
+    """Returns the data set of that name.
+
+    Raises:
+        RecipeError: There is none.
+    """
+    if name not in DATASETS:
+        raise RecipeError(
+            f"there is no dataset {name!r}", where="data.dataset", hint=nearest(name, DATASETS)
+        )
+    return DATASETS[name]
+
+
+def fetch(name: str) -> str:
+    """Makes sure that a data set is on this machine.
+
+    Args:
+        name: One of `DATASETS`.
+
+    Returns:
+        The path of its file, or a glob for its files.
+
+    Raises:
+        RecipeError: There is no data set of that name.
+        EnvironmentProblem: It cannot be fetched or written.
+        DataError: A file is not the one that is meant, or stands among others.
+    """
+    dataset = find(name)
+    for file in dataset.files:
+        file.provide()
+    expected = {str(file.place) for file in dataset.files}
+    if others := set(glob.glob(dataset.pattern)) - expected:  # noqa: PTH207
+        raise DataError(
+            f"there are files beside those of {name}: {', '.join(sorted(others))}",
+            where=str(Path(dataset.pattern).parent),
+            hint="move them elsewhere",
+        )
+    return dataset.pattern
+
+
+_SKLEARN = "https://scikit-learn.org/stable/datasets/toy_dataset.html"
+_UCI = "https://archive.ics.uci.edu/ml/machine-learning-databases"
+_ADULT = (
+    "age,workclass,fnlwgt,education,education_num,marital_status,occupation,relationship,"
+    "race,sex,capital_gain,capital_loss,hours_per_week,native_country,income"
+)
+_HOUSING = "crim,zn,indus,chas,nox,rm,age,dis,rad,tax,ptratio,b,lstat,medv"
+
+
+def _from_sklearn(name: str, label: str, title: str, rows: int) -> Dataset:
+    file = EmbeddedFile(f"embedded/{name}.csv", partial(embedded.table, name, label))
+    return Dataset(name, title, rows, "scikit-learn's copy, from UCI: CC BY 4.0", _SKLEARN, (file,))
+
+
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        _from_sklearn(
+            "breast_cancer",
+            "diagnosis",
+            "Breast cancer Wisconsin: malignant or benign, from cell nuclei",
+            569,
+        ),
+        _from_sklearn("wine", "cultivar", "Wine: which of three cultivars, from chemistry", 178),
+        _from_sklearn("iris", "species", "Iris: which of three species, from petals", 150),
+        _from_sklearn("digits", "digit", "Digits: handwritten, 8 by 8 pixels as columns", 1797),
+        Dataset(
+            "diabetes",
+            "Diabetes: disease progression after a year, from ten measurements",
+            442,
+            "scikit-learn's copy, from Efron et al. 2004; no licence stated",
+            _SKLEARN,
+            (
+                EmbeddedFile(
+                    "embedded/diabetes.csv", partial(embedded.table, "diabetes", "progression")
+                ),
+            ),
+        ),
+        Dataset(
+            "taxi",
+            "Chicago taxi trips: fares, places and tips",
+            15_002,
+            "City of Chicago open data, through the TFX examples (Apache-2.0)",
+            "https://data.cityofchicago.org/Transportation/Taxi-Trips/wrvz-psew",
+            (
+                PublicFile(
+                    "taxi/data.csv",
+                    "cdaf0b5931442ef47693f408f25a37af710aca23fccb90a78f00930e89548805",
+                    "https://raw.githubusercontent.com/tensorflow/tfx/v1.16.0/"
+                    "tfx/examples/chicago_taxi_pipeline/data/simple/data.csv",
+                    "cdaf0b5931442ef47693f408f25a37af710aca23fccb90a78f00930e89548805",
+                    prepare.as_it_is,
+                ),
+            ),
+        ),
+        Dataset(
+            "adult",
+            "Adult: does a person of the 1994 census earn above 50,000 dollars",
+            48_842,
+            "CC BY 4.0 (UCI Machine Learning Repository)",
+            "https://archive.ics.uci.edu/dataset/2/adult",
+            (
+                PublicFile(
+                    "adult/train.csv",
+                    "3b8a6abd697a6623ef2ccbffc3e2802e167e7fdaa853003d3bd557b0ce7f5d2a",
+                    f"{_UCI}/adult/adult.data",
+                    "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d",
+                    partial(prepare.adult, _ADULT),
+                ),
+                PublicFile(
+                    "adult/test.csv",
+                    "eb6e9f02496bed4137b1a069b8af64b90eb534ba46143948667034dddef9abd9",
+                    f"{_UCI}/adult/adult.test",
+                    "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05",
+                    partial(prepare.adult, _ADULT),
+                ),
+            ),
+        ),
+        Dataset(
+            "housing",
+            "Boston housing: median value of homes in a census tract",
+            506,
+            "UCI / StatLib; no licence stated",
+            "https://lib.stat.cmu.edu/datasets/boston",
+            (
+                PublicFile(
+                    "housing/housing.csv",
+                    "655055545008a8d50f1d59da1ec7d7d16aa324e0ae323c1ac40fc6c6888b66d8",
+                    f"{_UCI}/housing/housing.data",
+                    "baadf72995725d76efe787b664e1f083388c79ba21ef9a7990d87f774184735a",
+                    partial(prepare.spaced, _HOUSING),
+                ),
+            ),
+        ),
+    )
+}

@@ -1,0 +1,113 @@
+"""Everything that can be known to be wrong before a run: `trainyard check`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from trainyard.components.example_gen import preflight, reader
+from trainyard.errors import RecipeError, nearest
+from trainyard.pipeline import evaluation
+from trainyard.pipeline.recipe import position
+from trainyard.recipe_schema import Recipe
+from trainyard.trainer_modules import harness, registry
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found out.
+
+    Attributes:
+        recipe: The recipe, with the trainer module's metrics and thresholds where
+            it names none itself.
+        columns: The data's columns and their types.
+        inputs: Those that become model inputs.
+        warnings: What is allowed, but worth a look.
+    """
+
+    recipe: Recipe
+    columns: dict[str, str]
+    inputs: list[str]
+    warnings: list[str]
+
+
+def check(recipe: Recipe, recipe_file: Path) -> Checked:
+    """Holds a recipe against its data's header, the trainer modules and the metrics.
+
+    Args:
+        recipe: A resolved recipe.
+        recipe_file: Its file, for the line numbers.
+
+    Raises:
+        RecipeError: Something cannot work; file, line and column are named.
+        DataError: The data cannot be read.
+    """
+    try:
+        files = reader.find(str(recipe.data.path))
+        kinds = preflight.preflight(recipe.data, recipe.label, files)
+        _features(recipe, kinds)
+        complete = _with_module_defaults(recipe)
+        evaluation.check_metrics(complete, [*kinds, recipe.label.name])
+    except RecipeError as error:
+        raise _located(error, recipe_file) from None
+    inputs = recipe.input_columns(list(kinds))
+    if not inputs:
+        raise RecipeError("no column is left as an input", where=str(recipe_file))
+    columns = {name: kind.name.lower() for name, kind in kinds.items()}
+    return Checked(complete, columns, inputs, list(_warnings(recipe, inputs)))
+
+
+def _with_module_defaults(recipe: Recipe) -> Recipe:
+    module = registry.find(recipe.trainer.module)
+    params = registry.params(module, recipe.trainer.params)
+    harness.check(recipe.trainer, recipe.task)
+    defaults = module.metrics(params, recipe.task)
+    section = recipe.evaluation
+    metrics = section.metrics or tuple(defaults)
+    thresholds = section.thresholds
+    if thresholds is None:
+        thresholds = tuple(bound for bound in defaults.values() if bound is not None)
+    section = section.model_copy(update={"metrics": metrics, "thresholds": thresholds})
+    return recipe.model_copy(update={"evaluation": section})
+
+
+def _features(recipe: Recipe, columns: Collection[str]) -> None:
+    for name in recipe.features:
+        if name not in columns:
+            raise RecipeError(
+                f"there is no column {name!r} in the data",
+                where=f"features.{name}",
+                hint=nearest(name, columns),
+            )
+
+
+def _located(error: RecipeError, recipe_file: Path) -> RecipeError:
+    """Turns the dotted key that a check names into file, line and column."""
+    parts = re.findall(r"[^.\[\]]+", error.where)
+    location = tuple(int(part) if part.isdecimal() else part for part in parts)
+    if not location or location[0] not in Recipe.model_fields:
+        return error
+    document = YAML(typ="rt").load(recipe_file.read_text(encoding="utf-8"))
+    return RecipeError(
+        error.message,
+        where=f"{recipe_file}{position(document, location)}",
+        expected=error.expected,
+        received=error.received,
+        hint=error.hint,
+    )
+
+
+def _warnings(recipe: Recipe, inputs: list[str]) -> Iterator[str]:
+    if not recipe.label.is_column:
+        for name in recipe.label.parsed.columns:
+            if name in inputs:
+                yield (
+                    f"the label is computed from {name!r}, which is an input too: "
+                    "make sure that it is known when the model is asked"
+                )
+    if not recipe.data.split.test:
+        yield "no test split: the Evaluator judges on the rows that stopped the training"

@@ -1,0 +1,278 @@
+"""The command line: parse, load, call; no logic.
+
+Exit codes: 0 done (for `run`: pushed), 1 unexpected failure, 2 recipe or usage,
+3 data, 4 anomalies stopped the run, 5 training, 6 not pushed, 7 contract check,
+8 the machine, 9 busy, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trainyard.errors import NotPushedError, TrainyardError
+
+if TYPE_CHECKING:
+    from trainyard.pipeline.records import RunRecord
+
+app = typer.Typer(
+    help="From a short YAML recipe to a validated, served Keras 3 model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="Exit codes: 0 done (run: pushed), 1 unexpected, 2 recipe or usage, 3 data, "
+    "4 anomalies, 5 training, 6 not pushed, 7 contract, 8 machine, 9 busy, 130 interrupted.",
+)
+schema_app = typer.Typer(help="Curated schemas: infer, show, diff.", no_args_is_help=True)
+app.add_typer(schema_app, name="schema")
+
+RecipeFile = Annotated[
+    Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/wine.yaml.")
+]
+RunName = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="A run's id or a recipe's name; the newest if not given."),
+]
+
+
+@app.command()
+def run(
+    recipe: RecipeFile,
+    from_stage: Annotated[
+        str | None,
+        typer.Option("--from", metavar="STAGE", help="Run this stage and all after it again."),
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every stage again.")] = False,
+) -> None:
+    """Takes a recipe from its data to a verdict, and a good model to its serving directory."""
+    from trainyard.pipeline import quiet
+    from trainyard.pipeline.recipe import load_recipe
+
+    loaded = load_recipe(recipe)
+    quiet.before_imports()
+    from trainyard.pipeline.check import check as check_recipe
+    from trainyard.pipeline.runners import local
+
+    complete = check_recipe(loaded, recipe).recipe
+    _conclude(local.run(complete, recipe, rerun_from=from_stage, use_cache=not no_cache))
+
+
+@app.command()
+def resume(run: RunName = None) -> None:
+    """Goes on with a run that failed or was killed: finished stages are kept."""
+    from trainyard.pipeline.recipe import resolved_recipe
+    from trainyard.pipeline.records import find_run
+    from trainyard.pipeline.runners import local
+
+    record = find_run(run)
+    recipe = resolved_recipe(record.recipe_json)
+    _conclude(local.run(recipe, Path(record.recipe_file), resumed_from=record.id))
+
+
+@app.command()
+def check(recipe: RecipeFile) -> None:
+    """Checks a recipe against its data without running it, and draws the DAG."""
+    from trainyard.pipeline import quiet
+    from trainyard.pipeline.recipe import load_recipe
+
+    loaded = load_recipe(recipe)
+    quiet.before_imports()
+    from trainyard.pipeline.check import check as check_recipe
+    from trainyard.pipeline.drawing import drawing
+
+    _print(drawing(check_recipe(loaded, recipe)))
+
+
+@app.command()
+def recipes(
+    folder: Annotated[Path, typer.Argument(help="Where to look.")] = Path("recipes"),
+    schema: Annotated[
+        bool, typer.Option("--json-schema", help="Print the JSON schema of a recipe, for editors.")
+    ] = False,
+) -> None:
+    """Lists the recipes there are, with what each one shows."""
+    from trainyard.pipeline import listing
+
+    if schema:
+        from trainyard.pipeline.editor_schema import recipe_json_schema
+
+        _print(recipe_json_schema())
+    else:
+        _print(listing.recipes(folder))
+
+
+@app.command()
+def runs(
+    recipe: Annotated[str | None, typer.Argument(help="Only this recipe's (its name).")] = None,
+) -> None:
+    """Lists the runs there are, newest first."""
+    from trainyard.pipeline import listing
+
+    _print(listing.runs(recipe))
+
+
+@app.command()
+def why(run: RunName = None) -> None:
+    """Says why a model was or was not pushed."""
+    from trainyard.pipeline import listing
+    from trainyard.pipeline.records import find_run
+
+    _print(listing.why(find_run(run)))
+
+
+@app.command()
+def report(run: RunName = None) -> None:
+    """Prints the path of a run's report."""
+    from trainyard.pipeline import listing
+    from trainyard.pipeline.records import find_run
+
+    _print(listing.report(find_run(run)))
+
+
+@app.command()
+def predict(
+    recipe: RecipeFile,
+    input: Annotated[Path, typer.Option("--input", help="CSV or Parquet with raw columns.")],
+    output: Annotated[Path, typer.Option("--output", help="CSV or Parquet to write.")],
+    version: Annotated[
+        int | None, typer.Option(help="A pushed version; the newest if not given.")
+    ] = None,
+) -> None:
+    """Predicts a file of any size through the pushed model."""
+    from trainyard.pipeline import quiet
+
+    quiet.before_imports()
+    from trainyard.pipeline.predict import predict as predict_file
+    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline.workspace import Workspace
+
+    loaded = load_recipe(recipe)
+    with _live():
+        rows = predict_file(
+            Workspace.of(loaded).serving, input, output, loaded.data, version=version
+        )
+    _print(f"{rows:,} rows predicted: {output}")
+
+
+@app.command()
+def doctor() -> None:
+    """Says in plain words whether this machine can run Trainyard."""
+    from rich.console import Console
+
+    from trainyard.pipeline import doctor as surgery
+
+    with _live():
+        checks = surgery.checks()
+    Console(highlight=False).print(surgery.render(checks))
+    if any(check.state == "failed" for check in checks):
+        raise typer.Exit(8)
+
+
+@app.command()
+def new(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file to write.")],
+    data: Annotated[Path, typer.Option("--data", help="A CSV or Parquet file.")],
+    label: Annotated[str, typer.Option("--label", help="The column to predict.")],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite RECIPE.")] = False,
+) -> None:
+    """Writes a starter recipe for a file: types, leaks, baseline, slices, thresholds."""
+    from trainyard.pipeline.starter import new_recipe
+
+    with _live():
+        starter = new_recipe(recipe, data, label, force=force)
+    _print("\n".join(starter.sentences))
+    _print(f"\nwrote {starter.path}; now: trainyard run {starter.path}")
+
+
+@schema_app.command("infer")
+def schema_infer(
+    recipe: RecipeFile,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where to; else standard output.")
+    ] = None,
+) -> None:
+    """Infers a schema from a recipe's data, to be reviewed and kept."""
+    from trainyard.pipeline import quiet
+
+    quiet.before_imports()
+    from trainyard.pipeline import schemas
+    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline.records import write_whole
+
+    text = schemas.infer(load_recipe(recipe, schema_must_exist=False))
+    if output is None:
+        _print(text)
+    else:
+        write_whole(output, text)
+        _print(f"wrote {output}: read it, mend it, and name it as data.schema in the recipe")
+
+
+@schema_app.command("show")
+def schema_show(
+    of: Annotated[str, typer.Argument(metavar="WHAT", help="A schema file, a recipe or a run.")],
+) -> None:
+    """Shows a schema as a table."""
+    from rich.console import Console
+
+    from trainyard.pipeline import quiet
+
+    quiet.before_imports()
+    from trainyard.pipeline import schemas
+
+    Console(highlight=False).print(schemas.show(schemas.load(of)))
+
+
+@schema_app.command("diff")
+def schema_diff(
+    before: Annotated[str, typer.Argument(help="A schema file, a recipe or a run.")],
+    after: Annotated[str, typer.Argument(help="A schema file, a recipe or a run.")],
+) -> None:
+    """Says in sentences how two schemas differ; exit code 1 if they do."""
+    from trainyard.pipeline import quiet
+
+    quiet.before_imports()
+    from trainyard.pipeline import schemas
+
+    sentences = schemas.diff(schemas.load(before), schemas.load(after))
+    _print("\n".join(sentences) if sentences else "no difference")
+    raise typer.Exit(1 if sentences else 0)
+
+
+def _conclude(record: RunRecord) -> None:
+    """Prints the verdict; a run that did not push ends with its own exit code."""
+    from trainyard.pipeline import listing
+
+    _print("\n" + listing.why(record))
+    _print(f"report: {record.folder / 'report.html'}")
+    if not record.verdict.pushed:
+        raise typer.Exit(NotPushedError.exit_code)
+
+
+def _live():  # type: ignore[no-untyped-def]
+    from trainyard.pipeline.console import working
+
+    return working()
+
+
+def _print(text: str) -> None:
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=True, markup=False).print(text)
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake is one error on stderr and an exit code."""
+    try:
+        app()
+    except TrainyardError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("interrupted; go on with: trainyard resume", file=sys.stderr)  # noqa: T201
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        raise SystemExit(0) from None

@@ -1,0 +1,142 @@
+"""The one DAG: every wire of a recipe's pipeline, nothing else.
+
+ExampleGen ─┬─> StatisticsGen ─┬─> SchemaGen ─┬─> ExampleValidator ─> Gate
+│                  └──────────────┘                        │ stops or
+│                                                          v passes
+├───────────────────────> Transform ─> Trainer ─┬─> Baseline
+│                              │                │      │
+├──────────────────────────────│──────> Evaluator <────┘
+│                              v           v
+└───────────────────────────> Pusher <─ blessing
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tfx.components.evaluator.component import Evaluator
+from tfx.components.example_validator.component import ExampleValidator
+from tfx.components.schema_gen.component import SchemaGen
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components.trainer.component import Trainer
+from tfx.components.transform.component import Transform
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.orchestration import metadata, pipeline
+from tfx.proto import trainer_pb2
+from tfx.types import standard_artifacts
+from tfx.types.channel import Channel
+
+from trainyard import sources
+from trainyard.components import example_gen
+from trainyard.components.baseline.strategy import LatestOtherBlessedModel
+from trainyard.components.curated_schema.component import CuratedSchema
+from trainyard.components.example_gen.component import ExampleGen
+from trainyard.components.gate.component import Gate
+from trainyard.components.pusher.component import Pusher
+from trainyard.pipeline import evaluation
+from trainyard.pipeline.workspace import Workspace
+from trainyard.recipe_schema import Recipe
+from trainyard.trainer_modules.harness.config import TrainerConfig, TransformConfig
+
+
+def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
+    """Wires a recipe's components.
+
+    Args:
+        recipe: A resolved recipe.
+        workspace: Where artifacts, metadata and pushed models go.
+
+    Returns:
+        A TFX pipeline for any runner.
+    """
+    examples = ExampleGen(
+        recipe.data,
+        recipe.label,
+        pattern=str(recipe.data.path),
+        code=sources.digest([Path(example_gen.__path__[0])]),
+    )
+    statistics = StatisticsGen(examples=examples.outputs["examples"])
+    schema = _schema(recipe, statistics)
+    validator = ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+    gate = Gate(
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        anomalies=validator.outputs["anomalies"],
+        gate=recipe.gate,
+        label=recipe.label.name,
+        task=recipe.task,
+    )
+    transform = Transform(
+        examples=examples.outputs["examples"],
+        schema=schema.outputs["schema"],
+        preprocessing_fn="trainyard.trainer_modules.harness.transform.preprocessing_fn",
+        custom_config=TransformConfig.of(recipe).custom_config(),
+        disable_statistics=True,
+    )
+    transform.add_upstream_node(gate)
+    trainer = Trainer(
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema.outputs["schema"],
+        run_fn="trainyard.trainer_modules.harness.training.run_fn",
+        custom_config=TrainerConfig.of(recipe).custom_config(workspace.checkpoints),
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+    )
+    baseline = Resolver(
+        strategy_class=LatestOtherBlessedModel,
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+        candidate=trainer.outputs["model"],
+    ).with_id("Baseline")
+    evaluator = Evaluator(
+        examples=examples.outputs["examples"],
+        schema=schema.outputs["schema"],
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        eval_config=evaluation.eval_config(recipe),
+        example_splits=[recipe.data.split.judged],
+        module_path="trainyard.pipeline.rare_slices",
+    )
+    pusher = Pusher(
+        examples=examples.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        model_blessing=evaluator.outputs["blessing"],
+        destination=str(workspace.serving),
+        split=recipe.data.split.judged,
+        contract_rows=recipe.push.contract_rows,
+    )
+    return pipeline.Pipeline(
+        pipeline_name=recipe.name,
+        pipeline_root=str(workspace.artifacts),
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(
+            str(workspace.metadata)
+        ),
+        components=[
+            examples,
+            statistics,
+            schema,
+            validator,
+            gate,
+            transform,
+            trainer,
+            baseline,
+            evaluator,
+            pusher,
+        ],
+        enable_cache=True,
+        beam_pipeline_args=["--runner=DirectRunner", *recipe.engine.beam_options],
+    )
+
+
+def _schema(recipe: Recipe, statistics: StatisticsGen) -> CuratedSchema | SchemaGen:
+    if recipe.data.schema_file != "infer":
+        text = Path(recipe.data.schema_file).read_text(encoding="utf-8")
+        return CuratedSchema(text).with_id("SchemaGen")
+    return SchemaGen(
+        statistics=statistics.outputs["statistics"], infer_feature_shape=False
+    ).with_id("SchemaGen")

@@ -1,0 +1,383 @@
+"""Recipe metrics, slices and thresholds: checked, and turned into a `tfma.EvalConfig`.
+
+The table `METRICS` is the whole vocabulary. Importing this file does not import
+TFMA: `trainyard check` needs the table only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from trainyard.errors import RecipeError, nearest
+from trainyard.recipe_schema import Bound, Change, Recipe, Task, Threshold
+
+EXAMPLE_COUNT = "example_count"
+CONFUSION_PLOT = "confusion"
+CALIBRATION_PLOT = "reliability"
+RESIDUAL_SAMPLE = "residual_sample"
+EXACT = "trainyard.pipeline.exact_metrics"
+
+# A difference such as 0.91 - 0.92 is a hair below -0.01 in binary fractions.
+ROUNDING = 1e-9
+
+_CLASSES: tuple[Task, ...] = ("binary", "multiclass")
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """The class that TFMA computes a metric with.
+
+    Attributes:
+        class_name: A TFMA or Keras metric, or a class in `module`.
+        module: Dotted name of our own module; empty for TFMA's registry.
+        options: Arguments for its constructor, the name apart.
+    """
+
+    class_name: str
+    module: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One word that a recipe may use under `metrics`.
+
+    Attributes:
+        meaning: One line for people.
+        better: Which direction is better; None where it is neither.
+        low: The least value it can have.
+        high: The greatest.
+        by_task: How it is computed; a task that is not there, it does not fit.
+    """
+
+    meaning: str
+    better: Literal["higher", "lower"] | None
+    low: float
+    high: float
+    by_task: Mapping[Task, Implementation]
+
+
+def _binary(class_name: str, module: str = "", **options: Any) -> dict[Task, Implementation]:
+    return {"binary": Implementation(class_name, module, options)}
+
+
+def _regression(class_name: str) -> dict[Task, Implementation]:
+    return {"regression": Implementation(class_name, EXACT)}
+
+
+METRICS: dict[str, Metric] = {
+    "auc": Metric("area under the ROC curve", "higher", 0, 1, _binary("Area", EXACT)),
+    "auc_pr": Metric(
+        "area under the precision-recall curve", "higher", 0, 1, _binary("Area", EXACT, curve="PR")
+    ),
+    "accuracy": Metric(
+        "share of right answers",
+        "higher",
+        0,
+        1,
+        {
+            "binary": Implementation("BinaryAccuracy"),
+            "multiclass": Implementation("ClassAccuracy", EXACT),
+        },
+    ),
+    "precision": Metric(
+        "share of the predicted positives that are positive", "higher", 0, 1, _binary("Precision")
+    ),
+    "recall": Metric("share of the positives that are found", "higher", 0, 1, _binary("Recall")),
+    "f1": Metric("harmonic mean of precision and recall", "higher", 0, 1, _binary("F1Score")),
+    "macro_f1": Metric(
+        "mean of the classes' F1",
+        "higher",
+        0,
+        1,
+        {"multiclass": Implementation("MacroF1", EXACT)},
+    ),
+    "log_loss": Metric(
+        "mean negative log probability of the true class",
+        "lower",
+        0,
+        math.inf,
+        dict.fromkeys(_CLASSES, Implementation("LogLoss", EXACT)),
+    ),
+    "brier": Metric(
+        "mean squared error of the probability", "lower", 0, 1, _binary("SquaredError", EXACT)
+    ),
+    "calibration": Metric(
+        "sum of predictions over sum of labels; 1 is best",
+        None,
+        0,
+        math.inf,
+        _binary("Calibration"),
+    ),
+    "mae": Metric("mean absolute error", "lower", 0, math.inf, _regression("AbsoluteError")),
+    "mse": Metric("mean squared error", "lower", 0, math.inf, _regression("SquaredError")),
+    "rmse": Metric(
+        "square root of the mean squared error",
+        "lower",
+        0,
+        math.inf,
+        _regression("RootSquaredError"),
+    ),
+    "r2": Metric(
+        "share of the variance explained", "higher", -math.inf, 1, _regression("Determination")
+    ),
+    EXAMPLE_COUNT: Metric(
+        "number of examples",
+        "higher",
+        0,
+        math.inf,
+        dict.fromkeys((*_CLASSES, "regression"), Implementation("ExampleCount")),
+    ),
+}
+
+_PLOTS: dict[Task, dict[str, Implementation]] = {
+    "binary": {
+        CONFUSION_PLOT: Implementation("ConfusionMatrixPlot", options={"num_thresholds": 400}),
+        CALIBRATION_PLOT: Implementation("CalibrationPlot", options={"num_buckets": 10}),
+    },
+    "multiclass": {CONFUSION_PLOT: Implementation("MultiClassConfusionMatrixPlot")},
+    "regression": {RESIDUAL_SAMPLE: Implementation("ResidualSample", EXACT)},
+}
+
+# TFX blesses nothing that has no threshold at all; this one always holds on data.
+_SOME_EXAMPLES = Threshold(metric=EXAMPLE_COUNT, min=1)
+
+
+def check_metrics(
+    recipe: Recipe,
+    columns: Collection[str],
+    metrics: Sequence[str] | None = None,
+    thresholds: Sequence[Threshold] | None = None,
+) -> None:
+    """Checks the evaluation section, without TFMA and without data.
+
+    Args:
+        recipe: The recipe.
+        columns: The raw columns there are.
+        metrics: What is computed; if None, the recipe's own list.
+        thresholds: What must hold; if None, the recipe's own.
+
+    Raises:
+        RecipeError: A metric is unknown, does not fit the task or is not computed, a
+            slice is on a column that is not there, or no model can meet a threshold.
+    """
+    section = recipe.evaluation
+    metrics = section.metrics if metrics is None else metrics
+    thresholds = (section.thresholds or ()) if thresholds is None else thresholds
+    for index, name in enumerate(metrics):
+        _check_name(name, recipe.task, f"evaluation.metrics[{index}]")
+    for index, columns_of_slice in enumerate(section.slices):
+        names = (columns_of_slice,) if isinstance(columns_of_slice, str) else columns_of_slice
+        _check_columns(names, columns, f"evaluation.slices[{index}]")
+    for where, bound in _located(thresholds, section.change):
+        _check_bound(bound, recipe.task, metrics, columns, where)
+
+
+def _located(
+    thresholds: Sequence[Threshold], changes: Sequence[Change]
+) -> Iterator[tuple[str, Threshold | Change]]:
+    for index, threshold in enumerate(thresholds):
+        yield f"evaluation.thresholds[{index}]", threshold
+    for index, change in enumerate(changes):
+        yield f"evaluation.change[{index}]", change
+
+
+def _check_name(name: str, task: Task, where: str) -> None:
+    fitting = [known for known, metric in METRICS.items() if task in metric.by_task]
+    if name not in METRICS:
+        raise RecipeError(
+            f"there is no metric {name!r}",
+            where=where,
+            expected=f"a metric for {task}",
+            received=name,
+            hint=nearest(name, fitting),
+        )
+    if name not in fitting:
+        others = " and ".join(METRICS[name].by_task)
+        raise RecipeError(
+            f"the metric {name!r} does not fit the task {task!r}",
+            where=where,
+            expected=f"one of: {', '.join(fitting)}",
+            received=f"{name}, which is for {others}",
+            hint=f"choose another metric, or mend `task`, if it is not {task}",
+        )
+
+
+def _check_columns(names: Sequence[str], columns: Collection[str], where: str) -> None:
+    for name in names:
+        if name not in columns:
+            raise RecipeError(
+                f"the slice is on a column that is not in the data: {name!r}",
+                where=where,
+                received=name,
+                hint=nearest(name, columns),
+            )
+
+
+def _check_bound(
+    bound: Threshold | Change,
+    task: Task,
+    metrics: Sequence[str],
+    columns: Collection[str],
+    where: str,
+) -> None:
+    _check_name(bound.metric, task, f"{where}.metric")
+    if metrics and bound.metric not in (*metrics, EXAMPLE_COUNT):
+        raise RecipeError(
+            f"the metric {bound.metric!r} has a bound, but is not computed",
+            where=f"{where}.metric",
+            expected=f"one of evaluation.metrics: {', '.join(metrics)}",
+            received=bound.metric,
+            hint=f"add {bound.metric} to evaluation.metrics",
+        )
+    _check_columns(bound.slice_columns, columns, f"{where}.slice")
+    check_reachable = _check_threshold if isinstance(bound, Threshold) else _check_change
+    check_reachable(bound, where)  # type: ignore[arg-type]
+
+
+def _check_threshold(threshold: Threshold, where: str) -> None:
+    metric = METRICS[threshold.metric]
+    impossible = {
+        "min": threshold.min is not None and not threshold.min <= metric.high,
+        "max": threshold.max is not None and not threshold.max >= metric.low,
+    }
+    for key, failed in impossible.items():
+        if failed:
+            raise _unreachable(threshold.metric, f"{where}.{key}", f"{getattr(threshold, key):g}")
+
+
+def _check_change(change: Change, where: str) -> None:
+    metric = METRICS[change.metric]
+    if metric.better is None:
+        raise RecipeError(
+            f"{change.metric!r} is best in the middle, so it cannot be `worse`",
+            where=f"{where}.metric",
+            received=change.metric,
+            hint="set a threshold with min and max instead",
+        )
+    if -change.worse_by > metric.high - metric.low:
+        raise _unreachable(change.metric, f"{where}.worse_by", f"{change.worse_by:g}")
+
+
+def _unreachable(name: str, where: str, received: str) -> RecipeError:
+    metric = METRICS[name]
+    low, high = (f"{end:g}" if math.isfinite(end) else "" for end in (metric.low, metric.high))
+    between = (
+        f"from {low} to {high}" if low and high else f"{low} or more" if low else f"at most {high}"
+    )
+    return RecipeError(
+        f"no model can meet this: {name} is {between}",
+        where=where,
+        expected=f"a bound on {name} that can be met",
+        received=received,
+    )
+
+
+def eval_config(
+    recipe: Recipe,
+    metrics: Sequence[str] | None = None,
+    thresholds: Sequence[Threshold] | None = None,
+) -> Any:
+    """Says to TFMA what the recipe asks for.
+
+    The Evaluator needs `module_path=trainyard.pipeline.rare_slices` beside it for
+    `min_slice_size` to mean what the recipe says.
+
+    Args:
+        recipe: The recipe.
+        metrics: What to compute; if None, the recipe's own list.
+        thresholds: What must hold; if None, the recipe's own.
+
+    Returns:
+        A `tfma.EvalConfig` with one model; TFX adds the baseline where there is one,
+        and takes the change thresholds away where there is none.
+    """
+    import tensorflow_model_analysis as tfma
+
+    section = recipe.evaluation
+    metrics = section.metrics if metrics is None else metrics
+    thresholds = (section.thresholds or ()) if thresholds is None else thresholds
+    bounds = [_SOME_EXAMPLES, *thresholds, *section.change]
+    config = tfma.EvalConfig(
+        model_specs=[
+            tfma.ModelSpec(
+                signature_name="serving_default",
+                prediction_key="predictions",
+                label_key="label_xf",
+                preprocessing_function_names=["transform_features"],
+            )
+        ],
+        metrics_specs=[tfma.MetricsSpec(metrics=_metric_configs(recipe.task, metrics, bounds))],
+        slicing_specs=[
+            tfma.SlicingSpec(feature_keys=columns) for columns in _sliced_by(recipe, bounds)
+        ],
+    )
+    config.options.min_slice_size.value = section.min_slice_size
+    return config
+
+
+def _sliced_by(recipe: Recipe, bounds: Sequence[Bound]) -> list[list[str]]:
+    """Sets of columns to slice by, all rows first, each once, those of the bounds too."""
+    asked = [
+        (columns,) if isinstance(columns, str) else columns for columns in recipe.evaluation.slices
+    ]
+    asked += [bound.slice_columns for bound in bounds]
+    return [sorted(columns) for columns in dict.fromkeys([frozenset(), *map(frozenset, asked)])]
+
+
+def _metric_configs(task: Task, metrics: Sequence[str], bounds: Sequence[Bound]) -> list[Any]:
+    import tensorflow_model_analysis as tfma
+
+    named = dict.fromkeys([EXAMPLE_COUNT, *metrics, *(bound.metric for bound in bounds)])
+    computed = {name: METRICS[name].by_task[task] for name in named} | _PLOTS[task]
+    return [
+        tfma.MetricConfig(
+            class_name=implementation.class_name,
+            module=implementation.module,
+            config=json.dumps({"name": name, **implementation.options}),
+            per_slice_thresholds=[
+                _per_slice_threshold(bound) for bound in bounds if bound.metric == name
+            ],
+        )
+        for name, implementation in computed.items()
+    ]
+
+
+def _per_slice_threshold(bound: Bound) -> Any:
+    # Not `MetricConfig.threshold`: that one means every slice, not all rows.
+    import tensorflow_model_analysis as tfma
+
+    if isinstance(bound.slice, Mapping):
+        values = {column: str(_stored(value)) for column, value in bound.slice.items()}
+        where = tfma.SlicingSpec(feature_values=values)
+    else:
+        where = tfma.SlicingSpec(feature_keys=bound.slice_columns)
+    return tfma.PerSliceMetricThreshold(slicing_specs=[where], threshold=_tfma_threshold(bound))
+
+
+def _stored(value: Any) -> Any:
+    """Examples hold true and false as 1 and 0."""
+    return int(value) if isinstance(value, bool) else value
+
+
+def _tfma_threshold(bound: Bound) -> Any:
+    import tensorflow_model_analysis as tfma
+
+    if isinstance(bound, Threshold):
+        ends = {"lower_bound": bound.min, "upper_bound": bound.max}
+        given = {end: {"value": value} for end, value in ends.items() if value is not None}
+        return tfma.MetricThreshold(value_threshold=tfma.GenericValueThreshold(**given))
+    assert isinstance(bound, Change)
+    slack = bound.worse_by + ROUNDING
+    higher = METRICS[bound.metric].better == "higher"
+    directions = tfma.MetricDirection
+    return tfma.MetricThreshold(
+        change_threshold=tfma.GenericChangeThreshold(
+            absolute={"value": -slack if higher else slack},
+            direction=directions.HIGHER_IS_BETTER if higher else directions.LOWER_IS_BETTER,
+        )
+    )

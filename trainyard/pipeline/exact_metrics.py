@@ -1,0 +1,373 @@
+"""Metrics that TFMA lacks, or computes inexactly, as TFMA metrics.
+
+TFMA 0.47's own mean absolute error, mean squared error and cross-entropy count
+their first accumulator twice when they merge several (`result = next(iter(...))`
+does not consume a list), so their value depends on how Beam cuts the data. Its
+Keras metrics count in float32: 18 right of 20 is 0.89999998, below a threshold
+of 0.9. The ones here are float64 and merge exactly.
+
+Loaded by TFMA from the dotted name in `MetricConfig.module`; importing this file
+imports TFMA.
+"""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import json
+import zlib
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import numpy as np
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.metrics.multi_class_confusion_matrix_metrics import (
+    multi_class_confusion_matrices,
+)
+
+RESIDUAL_SAMPLE_SIZE = 500
+_SMALLEST_PROBABILITY = 1e-15
+
+
+class Moments(NamedTuple):
+    """What the error metrics need to know of any number of examples.
+
+    Attributes:
+        examples: How many.
+        mean: Mean label.
+        deviations: Sum of the labels' squared deviations from their mean.
+        absolute: Sum of |prediction - label|.
+        squared: Sum of (prediction - label)².
+    """
+
+    examples: float = 0.0
+    mean: float = 0.0
+    deviations: float = 0.0
+    absolute: float = 0.0
+    squared: float = 0.0
+
+    def merged(self, other: Moments) -> Moments:
+        """Joins the moments of disjoint sets of examples.
+
+        By Chan, Golub and LeVeque's update (1979), which stays accurate where the
+        labels' mean is large beside their spread.
+        """
+        count = self.examples + other.examples
+        if not count:
+            return self
+        apart, share = other.mean - self.mean, other.examples / count
+        return Moments(
+            count,
+            self.mean + apart * share,
+            self.deviations + other.deviations + apart * apart * self.examples * share,
+            self.absolute + other.absolute,
+            self.squared + other.squared,
+        )
+
+
+class _MomentsCombiner(beam.CombineFn):  # type: ignore[misc]
+    def __init__(self, key: Any, eval_config: Any) -> None:
+        self._key = key
+        self._eval_config = eval_config
+
+    def create_accumulator(self) -> Moments:
+        return Moments()
+
+    def add_input(self, accumulator: Moments, element: Any) -> Moments:
+        for label, prediction in _pairs(element, self._key, self._eval_config):
+            error = float(prediction.item()) - float(label.item())
+            one = Moments(1.0, float(label.item()), 0.0, abs(error), error * error)
+            accumulator = accumulator.merged(one)
+        return accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[Moments]) -> Moments:
+        return functools.reduce(Moments.merged, accumulators, Moments())
+
+    def extract_output(self, accumulator: Moments) -> dict[Any, Moments]:
+        return {self._key: accumulator}
+
+
+def _pairs(
+    element: Any, key: Any, eval_config: Any, flatten: bool = True
+) -> Iterable[tuple[Any, Any]]:
+    triples = tfma.metrics.to_label_prediction_example_weight(
+        element,
+        eval_config=eval_config,
+        model_name=key.model_name,
+        output_name=key.output_name,
+        flatten=flatten,
+    )
+    return ((label, prediction) for label, prediction, _ in triples)
+
+
+class _ErrorMetric(tfma.metrics.Metric):  # type: ignore[misc]
+    """A metric that is a function of the moments; all of them share one computation."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(tfma.metrics.merge_per_key_computations(self._computations), name=name)
+
+    @staticmethod
+    def value(moments: Moments) -> float:
+        """Returns the metric; there is at least one example."""
+        raise NotImplementedError
+
+    def _computations(
+        self,
+        name: str = "",
+        eval_config: Any = None,
+        model_name: str = "",
+        output_name: str = "",
+    ) -> list[Any]:
+        shared = tfma.metrics.MetricKey("_moments", model_name, output_name)
+        key = tfma.metrics.MetricKey(name, model_name, output_name)
+
+        def result(metrics: dict[Any, Any]) -> dict[Any, float]:
+            moments = metrics[shared]
+            return {key: self.value(moments) if moments.examples else float("nan")}
+
+        return [
+            tfma.metrics.MetricComputation(
+                keys=[shared], preprocessors=None, combiner=_MomentsCombiner(shared, eval_config)
+            ),
+            tfma.metrics.DerivedMetricComputation(keys=[key], result=result),
+        ]
+
+
+class AbsoluteError(_ErrorMetric):
+    """Mean of |prediction - label|."""
+
+    @staticmethod
+    def value(moments: Moments) -> float:
+        """Returns the metric."""
+        return moments.absolute / moments.examples
+
+
+class SquaredError(_ErrorMetric):
+    """Mean of (prediction - label)²; of probabilities, the Brier score."""
+
+    @staticmethod
+    def value(moments: Moments) -> float:
+        """Returns the metric."""
+        return moments.squared / moments.examples
+
+
+class RootSquaredError(_ErrorMetric):
+    """Square root of the mean squared error."""
+
+    @staticmethod
+    def value(moments: Moments) -> float:
+        """Returns the metric."""
+        return float(np.sqrt(moments.squared / moments.examples))
+
+
+class Determination(_ErrorMetric):
+    """R²: 1 - squared errors / squared deviations from the mean label.
+
+    Not TFMA's SquaredPearsonCorrelation, which ignores a constant offset or a
+    wrong scale. Undefined where all labels are equal.
+    """
+
+    @staticmethod
+    def value(moments: Moments) -> float:
+        """Returns the metric."""
+        if not moments.deviations:
+            return float("nan")
+        return 1.0 - moments.squared / moments.deviations
+
+
+class LogLoss(tfma.metrics.Metric):  # type: ignore[misc]
+    """Mean negative logarithm of the probability that the true class was given.
+
+    For a single output it is the probability of class 1, for several one each.
+    Probabilities are kept at least 1e-15 from 0, so that one certain mistake
+    counts 34.5 and not infinity.
+    """
+
+    def __init__(self, name: str = "log_loss") -> None:
+        super().__init__(tfma.metrics.merge_per_key_computations(_log_loss), name=name)
+
+
+class _MeanLogLoss(beam.CombineFn):  # type: ignore[misc]
+    def __init__(self, key: Any, eval_config: Any) -> None:
+        self._key = key
+        self._eval_config = eval_config
+
+    def create_accumulator(self) -> tuple[float, float]:
+        return 0.0, 0.0
+
+    def add_input(self, accumulator: tuple[float, float], element: Any) -> tuple[float, float]:
+        count, total = accumulator
+        for label, prediction in _pairs(element, self._key, self._eval_config, flatten=False):
+            count += 1
+            total -= float(np.log(max(_given(label, prediction), _SMALLEST_PROBABILITY)))
+        return count, total
+
+    def merge_accumulators(
+        self, accumulators: Iterable[tuple[float, float]]
+    ) -> tuple[float, float]:
+        count, total = np.sum([*accumulators, (0.0, 0.0)], axis=0)
+        return float(count), float(total)
+
+    def extract_output(self, accumulator: tuple[float, float]) -> dict[Any, float]:
+        count, total = accumulator
+        return {self._key: total / count if count else float("nan")}
+
+
+def _given(label: Any, prediction: Any) -> float:
+    """The probability of the true class; `prediction` has shape `(1,)` or `(classes,)`."""
+    if prediction.size == 1:
+        probability = float(prediction.item())
+        return probability if label.item() > 0.5 else 1.0 - probability
+    true_class = int(np.argmax(label)) if label.size > 1 else int(label.item())
+    # A class that training did not see is -1: the model gives it no chance.
+    return float(prediction.ravel()[true_class]) if true_class >= 0 else 0.0
+
+
+def _log_loss(
+    name: str = "",
+    eval_config: Any = None,
+    model_name: str = "",
+    output_name: str = "",
+) -> list[Any]:
+    key = tfma.metrics.MetricKey(name, model_name, output_name)
+    return [
+        tfma.metrics.MetricComputation(
+            keys=[key], preprocessors=None, combiner=_MeanLogLoss(key, eval_config)
+        )
+    ]
+
+
+class _ClassMetric(tfma.metrics.Metric):  # type: ignore[misc]
+    """A function of the confusion matrix whose prediction is the most probable class."""
+
+    of_matrix: Callable[[Any], float]
+
+    def __init__(self, name: str) -> None:
+        super().__init__(tfma.metrics.merge_per_key_computations(self._computations), name=name)
+
+    def _computations(
+        self,
+        name: str = "",
+        eval_config: Any = None,
+        model_name: str = "",
+        output_name: str = "",
+    ) -> list[Any]:
+        matrices = multi_class_confusion_matrices(
+            eval_config=eval_config, model_name=model_name, output_name=output_name
+        )
+        shared = matrices[-1].keys[-1]
+        key = tfma.metrics.MetricKey(name, model_name, output_name)
+
+        def result(metrics: dict[Any, Any]) -> dict[Any, float]:
+            (entries,) = metrics[shared].values()
+            return {key: type(self).of_matrix(_square(entries))}
+
+        return [*matrices, tfma.metrics.DerivedMetricComputation(keys=[key], result=result)]
+
+
+def _square(entries: dict[Any, float]) -> Any:
+    """Counts as an array of shape `(classes + 1, classes + 1)`: rows actual, columns predicted.
+
+    The last row is for classes that training did not see, which are -1.
+    """
+    classes = 1 + max(max(entry) for entry in entries)
+    matrix = np.zeros((classes + 1, classes + 1))
+    for (actual, predicted), count in entries.items():
+        matrix[actual, predicted] += count
+    return matrix
+
+
+class ClassAccuracy(_ClassMetric):
+    """Share of the examples whose most probable class is the true one."""
+
+    @staticmethod
+    def of_matrix(matrix: Any) -> float:
+        """Returns the metric of a confusion matrix."""
+        return float(np.trace(matrix) / matrix.sum())
+
+
+class MacroF1(_ClassMetric):
+    """Mean of the classes' F1, over the classes that occur as label or prediction.
+
+    TFMA's macro average binarizes at 0.5 instead, which leaves out examples
+    whose most probable class has less.
+    """
+
+    @staticmethod
+    def of_matrix(matrix: Any) -> float:
+        """Returns the metric of a confusion matrix."""
+        involved = matrix.sum(axis=0) + matrix.sum(axis=1)
+        present = involved > 0
+        return float(np.mean(2 * np.diag(matrix)[present] / involved[present]))
+
+
+class Area(tfma.metrics.AUC):  # type: ignore[misc]
+    """TFMA's area under a curve, undefined where all labels are the same.
+
+    TFMA gives 0 there, which reads like the worst model there can be.
+    """
+
+    def _metric_value(self, *, matrices: Any, **rest: Any) -> float:
+        positives = matrices.tp[0] + matrices.fn[0]
+        negatives = matrices.fp[0] + matrices.tn[0]
+        if not positives or not negatives:
+            return float("nan")
+        return float(super()._metric_value(matrices=matrices, **rest))
+
+
+class ResidualSample(tfma.metrics.Metric):  # type: ignore[misc]
+    """Pairs of label and prediction for a plot, as JSON: `[[label, prediction], ...]`.
+
+    The pairs with the smallest checksums are kept, so the sample is the same
+    whatever order the examples come in and however they are merged.
+    """
+
+    def __init__(self, name: str = "residual_sample", size: int = RESIDUAL_SAMPLE_SIZE) -> None:
+        super().__init__(
+            tfma.metrics.merge_per_key_computations(_residual_sample), name=name, size=size
+        )
+
+
+Sample = list[tuple[int, float, float]]
+
+
+class _SmallestChecksums(beam.CombineFn):  # type: ignore[misc]
+    def __init__(self, key: Any, eval_config: Any, size: int) -> None:
+        self._key = key
+        self._eval_config = eval_config
+        self._size = size
+
+    def create_accumulator(self) -> Sample:
+        return []
+
+    def add_input(self, accumulator: Sample, element: Any) -> Sample:
+        for label, prediction in _pairs(element, self._key, self._eval_config):
+            pair = (float(label.item()), float(prediction.item()))
+            accumulator.append((zlib.crc32(repr(pair).encode()), *pair))
+        return self.compact(accumulator) if len(accumulator) > 4 * self._size else accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[Sample]) -> Sample:
+        return self.compact([entry for accumulator in accumulators for entry in accumulator])
+
+    def compact(self, accumulator: Sample) -> Sample:
+        return heapq.nsmallest(self._size, accumulator)
+
+    def extract_output(self, accumulator: Sample) -> dict[Any, bytes]:
+        pairs = [entry[1:] for entry in self.compact(accumulator)]
+        return {self._key: json.dumps(pairs).encode()}
+
+
+def _residual_sample(
+    name: str = "",
+    size: int = RESIDUAL_SAMPLE_SIZE,
+    eval_config: Any = None,
+    model_name: str = "",
+    output_name: str = "",
+) -> list[Any]:
+    key = tfma.metrics.MetricKey(name, model_name, output_name)
+    return [
+        tfma.metrics.MetricComputation(
+            keys=[key], preprocessors=None, combiner=_SmallestChecksums(key, eval_config, size)
+        )
+    ]

@@ -1,0 +1,66 @@
+"""Texts about recipes and runs, from their files alone: no TensorFlow, no TFX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainyard.errors import RecipeError
+from trainyard.pipeline import records, workspace
+from trainyard.pipeline.records import RunRecord
+
+
+def recipes(folder: Path) -> str:
+    """One line a recipe: its file and the first line of its header comment.
+
+    Raises:
+        RecipeError: The folder has none.
+    """
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise RecipeError(f"there are no recipes in {folder}", hint="trainyard new writes one")
+    width = max(len(str(file)) for file in files)
+    return "\n".join(f"{file!s:<{width}}  {_headline(file)}" for file in files)
+
+
+def _headline(file: Path) -> str:
+    lines = file.read_text(encoding="utf-8").splitlines()
+    comment = next((line for line in lines if line.startswith("#")), "")
+    return comment.lstrip("# ").strip()
+
+
+def runs(recipe: str | None) -> str:
+    """One line a run, newest first: id, recipe, state, time, version or error."""
+    lines = [_run_line(run) for run in records.all_runs(recipe)]
+    return "\n".join(lines) or f"there are no runs in {workspace.home()}"
+
+
+def _run_line(run: RunRecord) -> str:
+    ending = f"version {run.verdict.version}" if run.state == "pushed" else run.error.split("\n")[0]
+    done = [stage.name for stage in run.stages if stage.state == "running"]
+    note = f"in {done[0]}" if run.state == "running" and done else ending
+    return f"{run.id}  {run.recipe:<18} {run.state:<12} {run.seconds:7.1f} s  {note}"
+
+
+def why(run: RunRecord) -> str:
+    """The verdict in sentences; of a run without one, what became of it."""
+    if run.verdict.sentences:
+        return "\n".join(run.verdict.sentences)
+    if run.state == "running":
+        return f"run {run.id} is not finished yet; trainyard runs shows how far it is"
+    stage = next((stage.name for stage in run.stages if stage.state == "failed"), "")
+    lines = [f"Not pushed: run {run.id} {run.state}{f' in {stage}' if stage else ''}.", run.error]
+    if run.state == "interrupted":
+        lines.append(f"go on with: trainyard resume {run.id}")
+    return "\n".join(line for line in lines if line)
+
+
+def report(run: RunRecord) -> str:
+    """The path of a run's report.
+
+    Raises:
+        RecipeError: The run has none (yet).
+    """
+    page = run.folder / "report.html"
+    if not page.exists():
+        raise RecipeError(f"run {run.id} has no report", hint="it is written when a run ends")
+    return str(page)

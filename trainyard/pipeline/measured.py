@@ -1,0 +1,132 @@
+"""What the Evaluator measured, read back from TFMA's files."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SliceKey = tuple[tuple[str, Any], ...]
+
+ALL_ROWS = "all rows"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The metrics of one slice.
+
+    Attributes:
+        key: Column and value pairs, sorted; empty for all rows.
+        candidate: The candidate's metrics by name; NaN where one is undefined.
+        baseline: The baseline's, empty without one.
+    """
+
+    key: SliceKey
+    candidate: dict[str, float]
+    baseline: dict[str, float]
+
+    @property
+    def name(self) -> str:
+        """The slice in words."""
+        return describe(self.key)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One evaluation.
+
+    Attributes:
+        folder: The artifact it was read from.
+        config: The `tfma.EvalConfig` it was made with: the bounds that were really checked.
+        slices: All rows first, then in the order of their names.
+        samples: JSON-valued metrics over all rows, decoded.
+    """
+
+    folder: Path
+    config: Any
+    slices: list[Slice]
+    samples: dict[str, Any]
+
+    @property
+    def overall(self) -> Slice | None:
+        """The slice of all rows; None where nothing was judged."""
+        return next((part for part in self.slices if not part.key), None)
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether a baseline was evaluated too."""
+        return any(spec.is_baseline for spec in self.config.model_specs)
+
+    def matching(self, slicing_spec: Any) -> list[Slice]:
+        """The slices that a `tfma.SlicingSpec` means."""
+        import tensorflow_model_analysis as tfma
+
+        spec = tfma.slicer.SingleSliceSpec(spec=slicing_spec)
+        return [part for part in self.slices if spec.is_slice_applicable(part.key)]
+
+
+def describe(key: SliceKey) -> str:
+    """A slice in words, such as `sex = Male and age = 30`."""
+    return " and ".join(f"{column} = {value}" for column, value in key) or ALL_ROWS
+
+
+def read_measured(folder: Path) -> Measured:
+    """Reads an evaluation artifact.
+
+    Args:
+        folder: The artifact's folder, with TFMA's metrics and configuration.
+    """
+    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.slicer.slicer_lib import deserialize_slice_key
+    from tensorflow_model_analysis.writers.eval_config_writer import load_eval_run
+
+    slices: list[Slice] = []
+    samples: dict[str, Any] = {}
+    for proto in tfma.load_metrics(str(folder)):
+        part = Slice(deserialize_slice_key(proto.slice_key), {}, {})
+        for pair in proto.metric_keys_and_values:
+            kind = pair.value.WhichOneof("type")
+            side = part.baseline if pair.key.model_name == tfma.BASELINE_KEY else part.candidate
+            if kind == "double_value" and not pair.key.is_diff:
+                side[pair.key.name] = pair.value.double_value.value
+            elif kind == "bytes_value" and side is part.candidate and not part.key:
+                samples[pair.key.name] = json.loads(pair.value.bytes_value)
+        if part.candidate:  # without metrics: TFMA's note that a slice was too small
+            slices.append(part)
+    slices.sort(key=lambda part: (bool(part.key), str(part.key)))
+    config, *_ = load_eval_run(str(folder))
+    return Measured(folder, config, slices, samples)
+
+
+def number(value: float, apart: float | None = None) -> str:
+    """Writes a number with four significant digits, or as many as it takes.
+
+    Args:
+        value: Any number.
+        apart: Another number it must not look like, unless it is equal to it.
+
+    Example:
+        >>> number(0.79996, apart=0.8)
+        '0.79996'
+    """
+    if not math.isfinite(value):
+        return "undefined" if math.isnan(value) else str(value)
+    digits = 4
+    while (
+        digits < 17
+        and apart is not None
+        and value != apart
+        and _written(value, digits) == (_written(apart, digits))
+    ):
+        digits += 1
+    return _written(value, digits)
+
+
+def _written(value: float, digits: int) -> str:
+    magnitude = math.floor(math.log10(abs(value))) if value else 0
+    if magnitude < -5:
+        return f"{value:.{digits - 1}e}"
+    text = f"{value:,.{max(0, digits - 1 - magnitude)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,255 @@
+"""Predicts a table of any size through a pushed model: `trainyard predict`.
+
+Every input column is kept as it stands in the file; the values that the model
+gets are converted to the types it was trained with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trainyard.components.example_gen import encoder, parquet_files
+from trainyard.components.example_gen.column_types import ColumnType, from_text, widened
+from trainyard.components.example_gen.reader import Block
+from trainyard.components.pusher.versions import versions
+from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.pipeline import prediction_files
+from trainyard.progress import report
+from trainyard.recipe_schema import Data
+from trainyard.trainer_modules.harness import description
+from trainyard.trainer_modules.harness.description import Description
+
+PREDICTION = "prediction"
+PROBABILITY = "probability"
+
+_BATCH = 4096
+_TYPES = {
+    "int64": ColumnType.INTEGER,
+    "float32": ColumnType.FLOAT,
+    "string": ColumnType.TEXT,
+}
+_WORDS = {ColumnType.INTEGER: "a whole number", ColumnType.FLOAT: "a number"}
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Model = Callable[[list[bytes]], Mapping[str, Array]]
+
+
+def predict(
+    serving: Path, input: Path, output: Path, data: Data, *, version: int | None = None
+) -> int:
+    """Writes a table with its predictions, whole or not at all, in the input's order.
+
+    Adds `prediction`: a number, or the name of the most probable class. For
+    classes also `probability`, that of the positive class, or
+    `probability_CLASS` for each of more than two.
+
+    Args:
+        serving: The recipe's serving directory.
+        input: CSV (also .csv.gz) or Parquet, told by the extension; needs no label.
+        output: Likewise. CSV is UTF-8, with the recipe's delimiter; from CSV to
+            Parquet the input's columns stay text.
+        data: How the recipe reads CSV: delimiter, encoding, what is missing.
+        version: A pushed version; the newest if None.
+
+    Returns:
+        How many rows there were.
+
+    Raises:
+        RecipeError: No such version has been pushed, or a file's extension is unknown.
+        DataError: A column that the model needs is missing, or a row cannot be read.
+        EnvironmentProblem: The output cannot be written.
+    """
+    folder = pushed(serving, version)
+    told = description.read(folder)
+    data = data.model_copy(update={"format": prediction_files.format_of(input)})
+    prediction_files.format_of(output)
+    columns = prediction_files.columns(data, input)
+    _check_columns(told, list(columns), input)
+    if output.exists() and output.samefile(input):
+        raise RecipeError("input and output are the same file", where=f"--output {output}")
+    report("loading the model")
+    model, rows = _load(folder), 0
+    with prediction_files.written_whole(output, data.delimiter) as write:
+        for block in prediction_files.blocks(data, input):
+            write(_answered(block, columns, model, told, data))
+            rows += len(block.batch)
+            report(f"{rows:,} rows", block.fraction)
+        if not rows:
+            raise DataError(f"{input} has no rows", expected="at least one row to predict")
+    return rows
+
+
+def pushed(serving: Path, version: int | None = None) -> Path:
+    """Finds a pushed version.
+
+    Args:
+        serving: The recipe's serving directory.
+        version: Its number; the newest if None.
+
+    Raises:
+        RecipeError: There is none.
+    """
+    there = {int(folder.name): folder for folder in versions(serving)}
+    if not there:
+        raise RecipeError(
+            "no model has been pushed yet",
+            where=str(serving),
+            hint="run the recipe first: trainyard run RECIPE; `trainyard why` says what kept it",
+        )
+    wanted = max(there) if version is None else version
+    if wanted not in there:
+        numbers = ", ".join(map(str, there))
+        raise RecipeError(
+            f"version {wanted} has not been pushed", where=str(serving), expected=numbers
+        )
+    return there[wanted]
+
+
+def _check_columns(told: Description, names: list[str], input: Path) -> None:
+    missing = [name for name in told.inputs if name not in names]
+    if missing:
+        raise DataError(
+            f"columns that the model needs are missing: {', '.join(map(repr, missing))}",
+            where=str(input),
+            expected=", ".join(told.inputs),
+            received=", ".join(names),
+            hint=f"for {missing[0]!r}: {nearest(missing[0], names)}",
+        )
+    taken = [name for name in names if name in _answer_names(told)]
+    if taken:
+        raise DataError(
+            f"the input has a column {taken[0]!r} already",
+            where=str(input),
+            hint="rename it: predictions are written under that name",
+        )
+
+
+def _load(folder: Path) -> Model:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(folder))
+
+    def model(examples: list[bytes]) -> Mapping[str, Array]:
+        # Through `loaded`: variables live only as long as the object does.
+        answers = loaded.signatures["serving_default"](tf.constant(examples))
+        return {name: tensor.numpy() for name, tensor in answers.items()}
+
+    return model
+
+
+def _answered(
+    block: Block, columns: Mapping[str, ColumnType], model: Model, told: Description, data: Data
+) -> pa.RecordBatch:
+    """The block's columns as they are, and the predictions."""
+    missing = data.missing if data.format == "csv" else ()
+    plain = {name: _plain(block, name, columns[name], missing) for name in told.inputs}
+    inputs = {
+        name: _converted(plain[name], _TYPES[kind], block, name)
+        for name, kind in told.inputs.items()
+    }
+    examples = encoder.encode(pa.RecordBatch.from_pydict(inputs)).to_pylist()
+    parts = [model(examples[i : i + _BATCH]) for i in range(0, len(examples), _BATCH)]
+    answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    _check_finite(answers["predictions"], block)
+    added = dict(zip(_answer_names(told), _answer_columns(answers, told), strict=True))
+    return pa.RecordBatch.from_arrays(
+        [*block.batch.columns, *added.values()], [*block.batch.schema.names, *added]
+    )
+
+
+def _answer_names(told: Description) -> list[str]:
+    classes = {
+        "binary": [PROBABILITY],
+        "multiclass": [f"{PROBABILITY}_{name}" for name in told.class_names],
+        "regression": [],
+    }
+    return [PREDICTION, *classes[told.task]]
+
+
+def _answer_columns(answers: Mapping[str, Array], told: Description) -> Iterator[pa.Array]:
+    numbers = answers["predictions"]  # (rows, 1 or classes)
+    if told.task == "regression":
+        yield pa.array(numbers[:, 0])
+        return
+    yield pa.array([name.decode() for name in answers["label"].reshape(-1)], pa.string())
+    yield from (pa.array(column) for column in numbers.T.copy())
+
+
+def _check_finite(predictions: Array, block: Block) -> None:
+    bad = np.flatnonzero(~np.isfinite(predictions).all(axis=1))
+    if len(bad):
+        raise DataError(
+            f"the model answers {predictions[bad[0]].tolist()}",
+            where=block.row(int(bad[0])),
+            expected="finite numbers",
+            hint="are this row's values like those the model was trained on?",
+        )
+
+
+def _plain(block: Block, name: str, kind: ColumnType, missing: Sequence[str]) -> pa.Array:
+    """A column as int64, float64 or text, as training reads it; null where missing."""
+    raw = block.batch[name]
+    try:
+        values = parquet_files.convert(raw, kind)
+    except ValueError as error:
+        raise _wrong(block, name, 0, kind.name.lower(), str(error)) from None
+    if not missing:
+        return values
+    words = pa.array(missing, pa.string())
+    return pc.if_else(pc.is_in(values, words), pa.scalar(None, pa.string()), values)
+
+
+def _converted(values: pa.Array, wanted: ColumnType, block: Block, name: str) -> pa.Array:
+    """A column with the type that the model was trained with."""
+    if pa.types.is_string(values.type):
+        return _of_text(values, wanted, block, name)
+    if wanted is ColumnType.INTEGER and pa.types.is_floating(values.type):
+        return _whole(values, block, name)
+    return _finite(values.cast(wanted.arrow), block, name)
+
+
+def _of_text(values: pa.Array, wanted: ColumnType, block: Block, name: str) -> pa.Array:
+    found = widened(ColumnType.MISSING, values)
+    if found > wanted and found is ColumnType.FLOAT:
+        return _whole(from_text(values, ColumnType.FLOAT), block, name)
+    if found > wanted:
+        row = next(i for i in range(len(values)) if widened(wanted, values[i : i + 1]) > wanted)
+        raise _wrong(block, name, row, _WORDS[wanted], repr(values[row].as_py()))
+    return _finite(from_text(values, wanted), block, name)
+
+
+def _whole(values: pa.Array, block: Block, name: str) -> pa.Array:
+    """Floats such as 3.0, which other programs write for integers beside missing values."""
+    numbers = values.to_numpy(zero_copy_only=False)
+    present = ~np.isnan(numbers)
+    bad = np.flatnonzero(present & ((numbers % 1 != 0) | (np.abs(numbers) >= 2**63)))
+    if len(bad):
+        raise _wrong(block, name, int(bad[0]), "a whole number", str(numbers[bad[0]]))
+    return pa.array(np.where(present, numbers, 0).astype(np.int64), mask=~present)
+
+
+def _finite(values: pa.Array, block: Block, name: str) -> pa.Array:
+    if not pa.types.is_floating(values.type):
+        return values
+    numbers = values.to_numpy(zero_copy_only=False)
+    with np.errstate(over="ignore"):
+        bad = np.flatnonzero(np.isinf(numbers.astype(np.float32)))
+    if len(bad):
+        raise _wrong(block, name, int(bad[0]), "a finite number", str(numbers[bad[0]]))
+    return pa.array(numbers, mask=np.isnan(numbers))
+
+
+def _wrong(block: Block, name: str, row: int, expected: str, received: str) -> DataError:
+    return DataError(
+        f"column {name!r} holds a value that the model cannot take",
+        where=block.row(row),
+        expected=expected,
+        received=received,
+        hint="correct it, or leave it empty if it is not known; nothing was written",
+    )

@@ -1,0 +1,165 @@
+"""Tables to predict: blocks as they stand in the file, and a writer that is all or nothing."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from trainyard.components.example_gen import csv_files, parquet_files, reader
+from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.components.example_gen.reader import Block
+from trainyard.errors import DataError, EnvironmentProblem, RecipeError
+from trainyard.recipe_schema import Data
+
+_FORMATS: dict[str, Literal["csv", "parquet"]] = {
+    ".csv": "csv",
+    ".csv.gz": "csv",
+    ".tsv": "csv",
+    ".tsv.gz": "csv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+
+Write = Callable[[pa.RecordBatch], None]
+
+
+def format_of(path: Path) -> Literal["csv", "parquet"]:
+    """Tells a file's format by its extension.
+
+    Args:
+        path: The file.
+
+    Raises:
+        RecipeError: The extension is unknown.
+    """
+    for extension, form in _FORMATS.items():
+        if path.name.lower().endswith(extension):
+            return form
+    raise RecipeError(
+        f"the extension of {path.name!r} says neither CSV nor Parquet",
+        where=str(path),
+        expected=", ".join(_FORMATS),
+    )
+
+
+def columns(data: Data, path: Path) -> dict[str, ColumnType]:
+    """The table's columns and their types as they stand in the file, in order.
+
+    Args:
+        data: How CSV is written; `format` is the file's.
+        path: The file.
+
+    Raises:
+        DataError: There is no such file, or it has no header.
+    """
+    file = _existing(path)
+    if data.format == "csv":
+        return dict.fromkeys(csv_files.header(data, file), ColumnType.TEXT)
+    return parquet_files.schema_types(data, file)
+
+
+def blocks(data: Data, path: Path) -> Iterator[Block]:
+    """Yields a table's rows as they stand in the file: CSV as text, Parquet as its own types.
+
+    Args:
+        data: How CSV is written; `format` is the file's.
+        path: The file.
+
+    Raises:
+        DataError: The file cannot be read; the row is named.
+    """
+    file = _existing(path)
+    as_it_stands = data.model_copy(update={"missing": ()})
+    read = csv_files.batches if data.format == "csv" else parquet_files.batches
+    size, first_row = file.stat().st_size or 1, 1
+    for batch, position in read(as_it_stands, file):
+        yield Block(batch, file, first_row, position / size)
+        first_row += len(batch)
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise DataError(f"no such file: {path}", where="--input")
+    return reader.checked([path], str(path))[0]
+
+
+@contextmanager
+def written_whole(path: Path, delimiter: str) -> Iterator[Write]:
+    """Opens a table that appears under its name only if all went well.
+
+    Args:
+        path: CSV (gzip if it ends in .gz) or Parquet.
+        delimiter: CSV: between the fields.
+
+    Yields:
+        A function that writes a batch; all batches have the same columns.
+
+    Raises:
+        EnvironmentProblem: It cannot be written.
+    """
+    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    opened = _csv if format_of(path) == "csv" else _parquet
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with opened(beside, delimiter) as write:
+            yield write
+        beside.replace(path)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"the predictions cannot be written: {error.strerror or error}",
+            where=str(path),
+            hint="choose another place, or make room there",
+        ) from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _csv(path: Path, delimiter: str) -> Iterator[Write]:
+    with _text(path) as stream:
+        writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+        header: list[str] = []
+
+        def write(batch: pa.RecordBatch) -> None:
+            if not header:
+                header.extend(batch.schema.names)
+                writer.writerow(header)
+            writer.writerows(_rows(batch))
+
+        yield write
+
+
+def _rows(batch: pa.RecordBatch) -> Iterable[tuple[object, ...]]:
+    return zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _text(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "wt", compresslevel=1, encoding="utf-8", newline="")
+    return path.open("w", encoding="utf-8", newline="")
+
+
+@contextmanager
+def _parquet(path: Path, delimiter: str) -> Iterator[Write]:
+    del delimiter
+    writers: list[pq.ParquetWriter] = []
+
+    def write(batch: pa.RecordBatch) -> None:
+        if not writers:
+            writers.append(pq.ParquetWriter(path, batch.schema))
+        writers[0].write_batch(batch)
+
+    try:
+        yield write
+    finally:
+        for writer in writers:
+            writer.close()

@@ -1,0 +1,214 @@
+"""Recipe files: read, checked and resolved; every recipe error is made here.
+
+An error names file, line and column, what was expected, what came, and the
+nearest valid word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedBase
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from trainyard.data import datasets
+from trainyard.errors import RecipeError, nearest
+from trainyard.recipe_schema import Recipe
+
+Location = tuple[int | str, ...]
+
+
+def load_recipe(path: str | Path, *, schema_must_exist: bool = True) -> Recipe:
+    """Reads a recipe file.
+
+    Args:
+        path: A YAML file.
+        schema_must_exist: Whether a curated schema that is not there is an error.
+
+    Returns:
+        The recipe, its paths absolute, its dataset fetched.
+
+    Raises:
+        RecipeError: The file is missing, is not YAML, or does not say what a recipe may say.
+    """
+    file = Path(path)
+    document = _read(file)
+    try:
+        recipe = Recipe.model_validate(_plain(document))
+    except ValidationError as error:
+        raise _first_error(error, document, file) from None
+    return _resolve(recipe, document, file, schema_must_exist)
+
+
+def resolved_recipe(text: str) -> Recipe:
+    """Rebuilds a recipe from a run's record.
+
+    Args:
+        text: What `dump` wrote.
+    """
+    return Recipe.model_validate_json(text, context={"resolved": True})
+
+
+def dump(recipe: Recipe) -> str:
+    """The resolved recipe as JSON, in the words of a recipe file."""
+    return recipe.model_dump_json(by_alias=True)
+
+
+def _read(file: Path) -> Any:
+    if not file.is_file():
+        raise RecipeError(
+            f"there is no recipe {str(file)!r}",
+            hint=nearest(file.name, [p.name for p in file.parent.glob("*.yaml")])
+            if file.parent.is_dir()
+            else "trainyard recipes lists what there is",
+        )
+    try:
+        document = YAML(typ="rt").load(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise RecipeError(
+            "the recipe is not UTF-8 text", where=str(file), received=str(error)
+        ) from None
+    except YAMLError as error:
+        raise _yaml_error(error, file) from None
+    if not isinstance(document, dict):
+        raise RecipeError(
+            "a recipe is a list of keys and values",
+            where=str(file),
+            expected="name: ..., data: ...",
+        )
+    return document
+
+
+def _yaml_error(error: YAMLError, file: Path) -> RecipeError:
+    if not isinstance(error, MarkedYAMLError):
+        return RecipeError("the recipe is not YAML", where=str(file), received=str(error))
+    mark = error.problem_mark
+    where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
+    return RecipeError(f"the recipe is not YAML: {error.problem or error.context}", where=where)
+
+
+def _plain(node: Any) -> Any:
+    """Strips ruamel's wrappers, which pydantic's strict types refuse."""
+    if isinstance(node, Mapping):
+        return {key: _plain(value) for key, value in node.items()}
+    if isinstance(node, Sequence) and not isinstance(node, str):
+        return [_plain(value) for value in node]
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node
+
+
+def position(document: Any, location: Location) -> str:
+    """The line and column of a key in a loaded YAML document.
+
+    Args:
+        document: What ruamel.yaml's round-trip loader gave.
+        location: Keys and indices from the top; what is not in the file is passed over.
+
+    Returns:
+        `:line:column`, or nothing where it is not known.
+    """
+    node, found = document, ""
+    for key in location:
+        if not isinstance(node, CommentedBase):
+            break
+        try:
+            line, column = node.lc.item(key) if isinstance(key, int) else node.lc.key(key)
+            node = node[key]
+        except (KeyError, IndexError, TypeError, AttributeError):
+            continue  # a name that pydantic put in, such as that of a union's branch
+        found = f":{line + 1}:{column + 1}"
+    return found
+
+
+def _first_error(error: ValidationError, document: Any, file: Path) -> RecipeError:
+    details = error.errors(include_url=False)
+    # A union reports every branch; the deepest location is the branch the user meant.
+    detail = max(details, key=lambda d: (d["type"] == "extra_forbidden", len(d["loc"])))
+    location = detail["loc"]
+    key = ".".join(str(part) for part in location if not _is_branch(part)) or "recipe"
+    where = f"{file}{position(document, location)}"
+    if detail["type"] == "extra_forbidden":
+        parent = _section(location[:-1])
+        place = f" in {key.rpartition('.')[0]}" if len(location) > 1 else ""
+        return RecipeError(
+            f"unknown key {str(location[-1])!r}{place}",
+            where=where,
+            hint=nearest(str(location[-1]), parent),
+        )
+    return RecipeError(
+        f"{key}: {_sentence(detail)}", where=where, received=_received(detail), hint=_choice(detail)
+    )
+
+
+def _is_branch(part: int | str) -> bool:
+    return isinstance(part, str) and any(mark in part for mark in "[(")
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    return detail["msg"].removeprefix("Value error, ").removeprefix("Input ").strip()
+
+
+def _received(detail: ErrorDetails) -> str:
+    missing = detail["type"] == "missing"
+    return "" if missing else f"{detail['input']!r} ({type(detail['input']).__name__})"
+
+
+def _choice(detail: ErrorDetails) -> str:
+    expected = detail.get("ctx", {}).get("expected", "")
+    words = [word.strip(" '") for word in expected.replace(" or ", ",").split(",") if word.strip()]
+    return nearest(str(detail["input"]), words) if detail["type"] == "literal_error" else ""
+
+
+def _section(location: Location) -> list[str]:
+    """The keys that are valid where `location` points."""
+    model: Any = Recipe
+    for part in location:
+        field = model.model_fields.get(part) if _is_model(model) else None
+        if field is None and _is_model(model):
+            by_alias = {f.alias: f for f in model.model_fields.values() if f.alias}
+            field = by_alias.get(str(part))
+        model = _model_in(field.annotation) if field is not None else model
+    return [f.alias or name for name, f in model.model_fields.items()] if _is_model(model) else []
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _model_in(annotation: Any) -> Any:
+    if _is_model(annotation):
+        return annotation
+    inner = [_model_in(argument) for argument in get_args(annotation)]
+    return next((model for model in inner if model is not None), None)
+
+
+def _resolve(recipe: Recipe, document: Any, file: Path, schema_must_exist: bool) -> Recipe:
+    """Makes paths absolute and turns a dataset's name into its path."""
+    folder = file.parent.absolute()
+    data = recipe.data
+    try:
+        path = datasets.fetch(data.dataset) if data.dataset else str(folder / (data.path or ""))
+    except RecipeError as error:
+        where = f"{file}{position(document, ('data', 'dataset'))}"
+        raise RecipeError(error.message, where=where, hint=error.hint) from None
+    schema = data.schema_file
+    if schema != "infer":
+        schema = str(folder / schema)
+        if schema_must_exist and not Path(schema).is_file():
+            raise RecipeError(
+                f"there is no schema file {schema!r}",
+                where=f"{file}{position(document, ('data', 'schema'))}",
+                hint=f"write it: trainyard schema infer {file}",
+            )
+    push = recipe.push
+    if push.destination is not None:
+        push = push.model_copy(update={"destination": str(folder / push.destination)})
+    data = data.model_copy(update={"path": path, "schema_file": schema})
+    return recipe.model_copy(update={"data": data, "push": push})

@@ -1,0 +1,253 @@
+"""Runs a recipe's DAG on this machine, one node after the other.
+
+TFX's LocalDagRunner does the same in silence; this one knows why a stage ran or
+was skipped, keeps a record that survives a kill, and lets one process at a time
+into a recipe's folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from trainyard.errors import (
+    BusyError,
+    EnvironmentProblem,
+    RecipeError,
+    TrainyardError,
+    nearest,
+)
+from trainyard.pipeline import failures, quiet, records
+from trainyard.pipeline.console import RunConsole, output_to
+from trainyard.pipeline.recipe import dump
+from trainyard.pipeline.records import RunRecord, StageRecord
+from trainyard.pipeline.workspace import Workspace
+from trainyard.recipe_schema import Recipe
+
+
+def run(
+    recipe: Recipe,
+    recipe_file: Path,
+    *,
+    rerun_from: str | None = None,
+    use_cache: bool = True,
+    resumed_from: str = "",
+) -> RunRecord:
+    """Runs a recipe from its data to a verdict.
+
+    Args:
+        recipe: A resolved recipe.
+        recipe_file: Where it came from, for the record.
+        rerun_from: A stage to run again, with all that depend on it.
+        use_cache: Whether unchanged stages are skipped.
+        resumed_from: The run that this one goes on with.
+
+    Returns:
+        The record of a run that went through all stages, pushed or not.
+
+    Raises:
+        TrainyardError: A stage failed, or the run could not begin. The record of
+            a run that began is on disk, with its report.
+    """
+    workspace = Workspace.of(recipe)
+    with _folders(workspace), _lock(workspace):
+        _mark_interrupted(recipe.name)
+        record = _new_record(recipe, recipe_file, resumed_from)
+        record.save()
+        return _Run(recipe, workspace, record, use_cache).execute(rerun_from)
+
+
+@contextmanager
+def _folders(workspace: Workspace) -> Iterator[None]:
+    try:
+        for folder in (workspace.runs, workspace.artifacts, workspace.serving):
+            folder.mkdir(parents=True, exist_ok=True)
+        probe = workspace.root / f".writable.{os.getpid()}"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"cannot write in {workspace.root}: {error.strerror}",
+            hint="make it writable, free some space, or set TRAINYARD_HOME to another folder",
+        ) from None
+    yield
+
+
+@contextmanager
+def _lock(workspace: Workspace) -> Iterator[None]:
+    # The kernel drops the lock of a process that is killed: no stale locks.
+    lock = FileLock(workspace.lock, timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        other = next(
+            (run for run in records.all_runs(workspace.root.name) if run.state == "running"), None
+        )
+        who = f"run {other.id}, process {other.pid}" if other else "another process"
+        raise BusyError(
+            f"this recipe is being run already ({who})",
+            hint="wait for it; trainyard runs shows how far it is",
+        ) from None
+
+
+def _mark_interrupted(recipe: str) -> None:
+    """Runs that say they run, while we hold the lock, were killed."""
+    for run in records.all_runs(recipe):
+        if run.state == "running":
+            run.state = "interrupted"
+            run.error = run.error or "the process was killed"
+            for stage in run.stages:
+                if stage.state == "running":
+                    stage.state = "failed"
+                    stage.reason = "killed"
+            run.save()
+
+
+def _new_record(recipe: Recipe, recipe_file: Path, resumed_from: str) -> RunRecord:
+    from importlib.metadata import version
+
+    packages = ("trainyard", "tfx", "tensorflow", "keras", "apache-beam", "ml-metadata")
+    started = datetime.now(UTC)
+    return RunRecord(
+        id=f"{started:%Y%m%d-%H%M%S}-{os.getpid()}",
+        recipe=recipe.name,
+        recipe_file=str(recipe_file),
+        recipe_json=dump(recipe),
+        started=started,
+        resumed_from=resumed_from,
+        versions={"python": sys.version.split()[0]} | {name: version(name) for name in packages},
+    )
+
+
+class _Run:
+    """One run: the record and the console change together."""
+
+    def __init__(
+        self, recipe: Recipe, workspace: Workspace, record: RunRecord, use_cache: bool
+    ) -> None:
+        self._recipe, self._workspace, self._record = recipe, workspace, record
+        self._use_cache = use_cache
+        self._console = RunConsole()
+        self._started = time.monotonic()
+        self._earlier = next(
+            (run for run in records.all_runs(recipe.name) if run.id != record.id), None
+        )
+
+    def execute(self, rerun_from: str | None) -> RunRecord:
+        """Runs every stage, then the verdict and the report."""
+        self._console.say(f"[bold]{self._record.recipe}[/]  run {self._record.id}")
+        try:
+            self._run_stages(rerun_from)
+            self._judge()
+        except KeyboardInterrupt:
+            self._end("interrupted", "stopped by the user")
+            raise
+        except Exception as error:
+            explained = self._explained(error)
+            self._end("failed", str(explained))
+            raise explained from None
+        return self._record
+
+    def _explained(self, error: Exception) -> TrainyardError:
+        running = [stage.name for stage in self._record.stages if stage.state == "failed"]
+        name = running[0] if running else "the run"
+        log = self._record.folder / "logs" / (f"{name}.log" if running else "start.log")
+        with contextlib.suppress(OSError), log.open("a", encoding="utf-8") as file:
+            traceback.print_exception(error, file=file)
+        return failures.explain(error, name, log)
+
+    def _run_stages(self, rerun_from: str | None) -> None:
+        (self._record.folder / "logs").mkdir(exist_ok=True)
+        with self._starting():
+            from trainyard.pipeline.runners.nodes import NodeRunner
+
+            nodes = NodeRunner(self._recipe, self._workspace, self._record.id)
+        self._record.stages = [StageRecord(name=name) for name in nodes.names]
+        fresh = self._stages_from(rerun_from, nodes.descendants)
+        for stage in self._record.stages:
+            stage.reason = fresh.get(stage.name, "")
+            self._run_stage(stage, nodes)
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        quiet.before_imports()
+        record = StageRecord(name="(start)", state="failed")
+        started = time.monotonic()
+        with self._console.stage(record), output_to(self._record.folder / "logs" / "start.log"):
+            yield
+            quiet.log_to(logging.INFO)
+            record.state, record.seconds = "done", time.monotonic() - started
+
+    def _stages_from(
+        self, rerun_from: str | None, descendants: dict[str, list[str]]
+    ) -> dict[str, str]:
+        """The stages that may not come from the cache, each with the reason."""
+        if not self._use_cache:
+            return dict.fromkeys(descendants, "--no-cache")
+        if rerun_from is None:
+            return {}
+        if rerun_from not in descendants:
+            raise RecipeError(
+                f"there is no stage {rerun_from!r}", hint=nearest(rerun_from, descendants)
+            )
+        stages = [rerun_from, *descendants[rerun_from]]
+        return dict.fromkeys(stages, f"--from {rerun_from}")
+
+    def _run_stage(self, stage: StageRecord, nodes: object) -> None:
+        from trainyard.pipeline.runners.nodes import NodeRunner
+
+        assert isinstance(nodes, NodeRunner)
+        log = self._record.folder / "logs" / f"{stage.name}.log"
+        stage.log, stage.state = str(log.relative_to(self._record.folder)), "running"
+        self._record.save()
+        started = time.monotonic()
+        with self._console.stage(stage):
+            try:
+                with output_to(log):
+                    nodes.launch(stage, self._earlier_stage(stage.name))
+            except BaseException:
+                stage.state = "failed"
+                raise
+            finally:
+                stage.seconds = round(time.monotonic() - started, 3)
+        self._record.save()
+
+    def _earlier_stage(self, name: str) -> StageRecord | None:
+        stages = self._earlier.stages if self._earlier else []
+        return next((stage for stage in stages if stage.name == name), None)
+
+    def _judge(self) -> None:
+        from trainyard.pipeline import verdict
+
+        with output_to(self._record.folder / "logs" / "verdict.log"):
+            self._record.verdict = verdict.judge(self._record, self._recipe)
+        self._end("pushed" if self._record.verdict.pushed else "not pushed", "")
+
+    def _end(self, state: records.RunState, error: str) -> None:
+        """Records the end; the report is written even of a run that failed."""
+        self._record.state, self._record.error = state, error
+        self._record.seconds = round(time.monotonic() - self._started, 3)
+        try:
+            self._record.save()
+            self._write_report()
+        except OSError:
+            # With a full disk the first error is the one to show.
+            if not error:
+                raise
+
+    def _write_report(self) -> None:
+        from trainyard.pipeline.report.page import write_report
+
+        with output_to(self._record.folder / "logs" / "report.log"):
+            write_report(self._record, self._recipe)

@@ -1,0 +1,129 @@
+"""A curated schema's first draft, from all rows of a recipe's data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from trainyard.components.example_gen import derived_label, reader
+from trainyard.components.example_gen.reader import Block
+from trainyard.progress import report
+from trainyard.recipe_schema import Recipe
+
+_MOST_CATEGORIES = 100
+
+_HEADER = """\
+# The schema of {name}, written by `trainyard schema infer` from {rows:,} rows of {source}.
+# A person reviews it: are these all the values there may be? Is every range right? May a
+# value be missing? Whatever in new data does not fit stops the run.
+"""
+
+
+def infer(recipe: Recipe) -> str:
+    """Writes a schema from a recipe's whole data, to be reviewed and kept.
+
+    Args:
+        recipe: A resolved recipe; a schema that it names is not looked at.
+
+    Returns:
+        The schema as text, each column under a comment that says what was seen.
+
+    Raises:
+        DataError: The data cannot be read.
+        RecipeError: The label cannot be had from the columns.
+    """
+    import tensorflow_data_validation as tfdv
+
+    statistics = _statistics(recipe)
+    seen = {feature.path.step[0]: feature for feature in statistics.datasets[0].features}
+    rows = statistics.datasets[0].num_examples
+    inferred = tfdv.infer_schema(
+        statistics, infer_feature_shape=False, max_string_domain_size=_MOST_CATEGORIES
+    )
+    domains = {domain.name: domain for domain in inferred.string_domain}
+    blocks = [
+        _HEADER.format(name=recipe.name, source=_source(recipe), rows=rows),
+        *(
+            _block(_curate(feature, seen[feature.name], domains, recipe), seen[feature.name])
+            for feature in inferred.feature
+        ),
+    ]
+    return "\n".join(blocks)
+
+
+def _source(recipe: Recipe) -> str:
+    return recipe.data.dataset or Path(recipe.data.path or "").name
+
+
+def _statistics(recipe: Recipe) -> Any:
+    """TFDV's statistics of all rows, block by block, without Beam."""
+    from tensorflow_data_validation.statistics import stats_impl, stats_options
+    from tfx_bsl.arrow import table_util
+
+    options = stats_options.StatsOptions(num_top_values=1, num_rank_histogram_buckets=1000)
+    generators = stats_impl.get_generators(options, in_memory=True)
+    totals = [generator.create_accumulator() for generator in generators]
+    for block in _labelled_blocks(recipe):
+        lists = table_util.CanonicalizeRecordBatch(block.batch)
+        totals = [
+            generator.add_input(total, lists)
+            for generator, total in zip(generators, totals, strict=True)
+        ]
+        report("looking at the data", block.fraction)
+    return stats_impl.extract_statistics_output(totals, generators)
+
+
+def _labelled_blocks(recipe: Recipe) -> Iterator[Block]:
+    data = recipe.data.model_copy(update={"schema_file": "infer"})
+    files = reader.find(data.path or "")
+    types = reader.columns(data, files)
+    derived_label.check(recipe.label, types, f"({files[0]})")
+    for block in reader.blocks(data, files, types):
+        yield derived_label.append(recipe.label, block)
+
+
+def _curate(
+    feature: schema_pb2.Feature, seen: Any, domains: dict[str, Any], recipe: Recipe
+) -> schema_pb2.Feature:
+    """Turns what TFDV inferred into what may be asked of new data."""
+    share = _present(seen)
+    is_label = feature.name == recipe.label.name
+    feature.presence.min_fraction = 1.0 if share == 1 or is_label else int(90 * share) / 100
+    feature.presence.min_count = 1
+    if feature.HasField("domain"):
+        feature.string_domain.value[:] = domains[feature.domain].value
+    elif seen.HasField("num_stats"):
+        _bound(feature, seen.num_stats, is_label and recipe.task == "binary")
+    return feature
+
+
+def _bound(feature: schema_pb2.Feature, numbers: Any, is_flag: bool) -> None:
+    """Bounds by what holds in general: what was never negative, and what is 0 or 1."""
+    domain = feature.int_domain if feature.type == schema_pb2.INT else feature.float_domain
+    if numbers.min >= 0:
+        domain.min = 0
+    if is_flag:
+        domain.max = 1
+
+
+def _block(feature: schema_pb2.Feature, seen: Any) -> str:
+    body = text_format.MessageToString(feature, indent=2, as_utf8=True)
+    return f"# {_remark(seen)}\nfeature {{\n{body}}}\n"
+
+
+def _remark(seen: Any) -> str:
+    missing = 1 - _present(seen)
+    words = f"; {missing:.1%} missing" if missing else ""
+    if seen.HasField("num_stats"):
+        return f"Seen: {seen.num_stats.min:.6g} to {seen.num_stats.max:.6g}{words}."
+    return f"Seen: {seen.string_stats.unique:,} different values{words}."
+
+
+def _present(seen: Any) -> float:
+    """The share of the rows that have a value."""
+    common = getattr(seen, seen.WhichOneof("stats")).common_stats
+    return float(common.num_non_missing / max(1, common.num_non_missing + common.num_missing))

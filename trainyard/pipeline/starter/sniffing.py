@@ -1,0 +1,140 @@
+"""What kind of file it is: format, delimiter and encoding, told from its bytes."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from trainyard.errors import DataError
+
+_BEGINNING = 64 * 1024
+_CHUNK = 1024 * 1024
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_NOT_READ = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\x1f\x8b": "compressed by gzip",
+    b"SQLite": "an SQLite database",
+    b"{": "JSON",
+    b"[": "JSON",
+}
+_WHAT_TO_DO = "save the table as CSV or Parquet, then try again"
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a file is to be read.
+
+    Attributes:
+        path: The file.
+        format: Told from its first bytes, not from its name.
+        delimiter: CSV: between the fields.
+        encoding: CSV: the text's encoding.
+        sentences: What was assumed, for the user.
+    """
+
+    path: Path
+    format: Literal["csv", "parquet"]
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    sentences: tuple[str, ...] = ()
+
+
+def sniff(path: Path) -> Source:
+    """Tells format, delimiter and encoding of a file.
+
+    Args:
+        path: A CSV or Parquet file.
+
+    Raises:
+        DataError: There is no such file, it cannot be read, or it is something else.
+    """
+    beginning = _beginning(path)
+    if beginning.startswith(b"PAR1"):
+        return Source(path, "parquet", sentences=("The file is Parquet: its types are kept.",))
+    for signature, what in _NOT_READ.items():
+        if beginning.startswith(signature):
+            raise DataError(f"{path} is {what}", expected="a CSV or Parquet file", hint=_WHAT_TO_DO)
+    encoding, encoding_sentence = _encoding(path, beginning)
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(beginning)
+    delimiter = _delimiter(text, whole=len(beginning) < _BEGINNING)
+    sentence = f"The file is read as CSV with {_DELIMITERS[delimiter]} between the fields, "
+    return Source(path, "csv", delimiter, encoding, (sentence + encoding_sentence,))
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            beginning = stream.read(_BEGINNING)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", hint="check --data") from None
+    if not beginning.strip():
+        raise DataError(f"{path} is empty", expected="a header line and rows")
+    return beginning
+
+
+def _encoding(path: Path, beginning: bytes) -> tuple[str, str]:
+    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16", "in UTF-16 (it begins with a byte order mark)."
+    foreign = _first_not_utf8(path)
+    if foreign is None:
+        return "utf-8", "in UTF-8."
+    encoding = "cp1252" if _decodes(path, "cp1252") else "latin-1"
+    word = _word(foreign.decode(encoding, "replace"))
+    return encoding, (
+        f"in {encoding}: it is not UTF-8, and {encoding} is assumed, in which one word reads "
+        f"{word!r}. If that is wrong, change `encoding` in the recipe."
+    )
+
+
+def _first_not_utf8(path: Path) -> bytes | None:
+    """The bytes around the first place that is not UTF-8, or None."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError as error:
+                return error.object[max(0, error.start - 20) : error.start + 20]
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        return error.object
+    return None
+
+
+def _decodes(path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with path.open("rb") as stream:
+        try:
+            while chunk := stream.read(_CHUNK):
+                decoder.decode(chunk)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def _word(text: str) -> str:
+    words = re.findall(r"\w+", text)
+    return next((word for word in words if not word.isascii()), text)
+
+
+def _delimiter(text: str, *, whole: bool) -> str:
+    """The delimiter that cuts most rows into the same number of fields."""
+    lines = text.splitlines(keepends=True)
+    rows = lines if whole or len(lines) == 1 else lines[:-1]  # the last may be cut off
+
+    def evenness(delimiter: str) -> tuple[float, int]:
+        widths = Counter(len(row) for row in csv.reader(rows, delimiter=delimiter) if row)
+        width, count = widths.most_common(1)[0] if widths else (1, 0)
+        return (count / widths.total() if width > 1 else 0.0, width)
+
+    try:
+        return max(_DELIMITERS, key=evenness)
+    except csv.Error:  # a field of more than 131,072 characters, or a stray NUL
+        return ","

@@ -1,0 +1,276 @@
+"""Looks at a table and writes a recipe for it that runs as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainyard.components.example_gen import reader
+from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.pipeline.records import write_whole
+from trainyard.pipeline.starter import leaks, sampling, sniffing
+from trainyard.pipeline.starter.columns import Facts, Verdict, judge, shown
+from trainyard.pipeline.starter.sampling import Sample
+from trainyard.pipeline.starter.shape import Shape, shape_for
+from trainyard.pipeline.starter.targets import Target, target
+from trainyard.recipe_schema import Data, Recipe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FEWEST_ROWS = 20
+_MOST_LISTED = 60
+_MOST_SLICES = 3
+_FEWEST_GROUPS = 30
+_LINE = 88
+
+
+@dataclass(frozen=True)
+class Starter:
+    """What `trainyard new` wrote.
+
+    Attributes:
+        path: The recipe.
+        sentences: What was found and assumed.
+        warnings: What the user should look at before the first run.
+    """
+
+    path: Path
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Everything that was found out about a table."""
+
+    source: sniffing.Source
+    sample: Sample
+    target: Target
+    verdicts: dict[str, Verdict]
+    groups: list[str]
+    slices: list[str]
+    shape: Shape
+
+
+def new_recipe(file: Path, data: Path, label: str, *, force: bool = False) -> Starter:
+    """Writes a commented starter recipe for a table.
+
+    Args:
+        file: The recipe to write.
+        data: A CSV or Parquet file; read once, in blocks, whatever its size.
+        label: The column to predict.
+        force: Whether an existing recipe may be replaced.
+
+    Raises:
+        RecipeError: The recipe exists, or the label is no column of the table.
+        DataError: The table cannot be read, or cannot be learned from.
+    """
+    if file.exists() and not force:
+        raise RecipeError(
+            f"{file} exists already", hint="choose another name, or replace it with --force"
+        )
+    table = _look(data, label)
+    sentences, warnings = _sentences(table), _warnings(table)
+    text = _render(file, table, sentences)
+    _prove(text)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, text)
+    return Starter(file, tuple(sentences), tuple(warnings))
+
+
+def _look(path: Path, label: str) -> _Table:
+    source = sniffing.sniff(path)
+    data = Data(
+        path=str(path.absolute()),
+        format=source.format,
+        delimiter=source.delimiter,
+        encoding=source.encoding,
+    )
+    files = reader.find(str(path.absolute()))
+    columns = reader.columns(data, files)
+    if label not in columns:
+        raise RecipeError(
+            f"{path} has no column {label!r}", where="--label", hint=nearest(label, columns)
+        )
+    sample = sampling.take(reader.blocks(data, files, columns), label)
+    if sample.rows < _FEWEST_ROWS:
+        raise DataError(
+            f"{path} has {sample.rows} rows",
+            expected=f"at least {_FEWEST_ROWS}: they are split into training, eval and test rows",
+        )
+    return _judge(source, sample, label)
+
+
+def _judge(source: sniffing.Source, sample: Sample, label: str) -> _Table:
+    goal = target(label, sample.frame[label])
+    facts = {name: Facts(name, sample.frame[name]) for name in sample.frame if name != label}
+    verdicts = {name: judge(fact) for name, fact in facts.items()}
+    verdicts = _without_leaks(verdicts, sample.frame, label, goal)
+    if all(verdict.kind == "ignored" for verdict in verdicts.values()):
+        raise DataError(
+            f"{source.path} has no column to learn from",
+            expected="a column besides the label that is not an identifier, a date or free text",
+            received="; ".join(f"{name}: {v.reason}" for name, v in list(verdicts.items())[:5]),
+        )
+    shape = shape_for(sample.rows)
+    return _Table(
+        source,
+        sample,
+        goal,
+        verdicts,
+        groups=[name for name, fact in facts.items() if _repeats(fact)],
+        slices=_slices(facts, verdicts, shape, sample),
+        shape=shape,
+    )
+
+
+def _without_leaks(
+    verdicts: dict[str, Verdict], frame: pd.DataFrame, label: str, goal: Target
+) -> dict[str, Verdict]:
+    inputs = {name: frame[name] for name, verdict in verdicts.items() if verdict.kind != "ignored"}
+    copies = leaks.copies(inputs, frame[label])
+    suspects = leaks.leaks(
+        {name: inputs[name] for name in inputs if name not in copies}, goal.numbers, goal.task
+    )
+    for name in copies:
+        warning = f"column {name!r} is the label under another name; it is ignored"
+        verdicts[name] = Verdict("ignored", "the label under another name", warning=warning)
+    for name, finding in suspects.items():
+        warning = f"column {name!r} {finding}: is it known at the time of the prediction?"
+        verdicts[name] = replace(verdicts[name], warning=f"{warning} If not, write `ignored`.")
+    return verdicts
+
+
+def _repeats(facts: Facts) -> bool:
+    """Whether the column names entities that have several rows each."""
+    several = _FEWEST_GROUPS <= facts.distinct <= len(facts.present) / 1.5
+    return facts.named_as_identifier and several and not facts.missing
+
+
+def _slices(
+    facts: Mapping[str, Facts], verdicts: Mapping[str, Verdict], shape: Shape, sample: Sample
+) -> list[str]:
+    """Columns whose every value has rows enough in the split that is judged."""
+    share = shape.judged_share * sample.rows / len(sample.frame)
+    fitting = [
+        name
+        for name, fact in facts.items()
+        if verdicts[name].kind == "categorical"
+        and 2 <= fact.distinct <= 10
+        and fact.counts.min() * share >= shape.min_slice_size
+    ]
+    return fitting[:_MOST_SLICES]
+
+
+def _sentences(table: _Table) -> list[str]:
+    sample = table.sample
+    ignored = [name for name, verdict in table.verdicts.items() if verdict.kind == "ignored"]
+    inputs = len(table.verdicts) - len(ignored)
+    size = f"{sample.rows:,} rows, {inputs} inputs, {len(ignored)} columns ignored."
+    sentences = [*table.source.sentences, size, *table.target.sentences]
+    if not sample.complete:
+        sentences.insert(
+            1, f"Judged by {len(sample.frame):,} rows, spread evenly over the {sample.rows:,}."
+        )
+    if table.groups:
+        sentences.append(
+            f"Rows are kept together by {shown(table.groups[0])!r}, whose values repeat: the same "
+            "one never sits in training and test rows."
+        )
+    return sentences
+
+
+def _warnings(table: _Table) -> list[str]:
+    warnings = [verdict.warning for verdict in table.verdicts.values() if verdict.warning]
+    warnings += [
+        f"column {name!r} also looks like a name of something that repeats: if it is what must "
+        "not sit in two splits, make it data.key"
+        for name in table.groups[1:]
+    ]
+    if table.target.imbalanced:
+        warnings.append("one class is rare: see `class_weights` in the recipe")
+    if table.target.rarest and table.target.rarest < 3 * _FEWEST_ROWS / 4:
+        warnings.append(
+            f"the rarest class has {table.target.rarest} rows: it may be missing in a split"
+        )
+    if table.sample.rows < 200:
+        warnings.append(f"{table.sample.rows} rows are few: the metrics will vary from run to run")
+    return warnings
+
+
+def _render(file: Path, table: _Table, sentences: list[str]) -> str:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__, ""),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"yaml": _scalar, "remark": _remark, "comment": _comment}
+    features = _listed(table.verdicts)
+    return environment.get_template("recipe.yaml.j2").render(
+        table.__dict__,
+        name=_name(file),
+        file_name=file.name,
+        source_name=table.source.path.name,
+        data_path=_relative(table.source.path, file.parent),
+        sentences=sentences,
+        features=features,
+        left_out=len(table.verdicts) - len(features),
+    )
+
+
+def _listed(verdicts: dict[str, Verdict]) -> dict[str, Verdict]:
+    """All columns, or of a wide table those that are not as the column's type says."""
+    if len(verdicts) <= _MOST_LISTED:
+        return verdicts
+    return {n: v for n, v in verdicts.items() if v.kind != "numeric" or v.warning}
+
+
+def _prove(text: str) -> None:
+    """Reads the recipe back: what does not validate must not be written."""
+    from ruamel.yaml import YAML
+
+    Recipe.model_validate(YAML(typ="safe").load(text))
+
+
+def _name(file: Path) -> str:
+    words = re.sub(r"[^a-z0-9]+", "_", file.stem.lower()).strip("_")
+    return (words if words[:1].isalpha() else f"recipe_{words}".rstrip("_"))[:63]
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
+    except ValueError:  # another drive
+        return path.absolute().as_posix()
+
+
+def _scalar(text: str) -> str:
+    """YAML for a text: plain where nobody could take it for something else."""
+    is_plain = re.fullmatch(r"[A-Za-z_][\w./-]*", text, re.ASCII)
+    is_word = text.lower() in {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
+    if is_plain and not is_word:
+        return text
+    return "".join(
+        c if c.isprintable() else json.dumps(c)[1:-1] for c in json.dumps(text, ensure_ascii=False)
+    )
+
+
+def _remark(text: str) -> str:
+    """Text for a comment: on one line, without control characters."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown(text, 200))
+
+
+def _comment(text: str) -> str:
+    import textwrap
+
+    return textwrap.fill(_remark(text), _LINE, initial_indent="# ", subsequent_indent="#   ")

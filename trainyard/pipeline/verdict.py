@@ -1,0 +1,325 @@
+"""Pushed or not, and why: findings in numbers, and sentences for people.
+
+Everything is read from what the stages wrote, so the answer is the same for a
+run that just ended and for one whose stages were all unchanged.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from trainyard.pipeline import records
+from trainyard.pipeline.evaluation import EXAMPLE_COUNT, METRICS, ROUNDING
+from trainyard.pipeline.measured import Measured, Slice, number, read_measured
+from trainyard.pipeline.records import Finding, RunRecord, StageRecord, Verdict
+from trainyard.recipe_schema import Recipe
+
+_BLESSED_FILE = "BLESSED"
+
+
+def judge(record: RunRecord, recipe: Recipe) -> Verdict:
+    """Reads what the Evaluator and the Pusher wrote.
+
+    Args:
+        record: The run; it may have failed, or still be going on.
+        recipe: The recipe that was run.
+
+    Returns:
+        The verdict, with the sentences of `trainyard why`.
+    """
+    folder = finished_output(record, "Evaluator", "evaluation")
+    measured = read_measured(folder) if folder else None
+    groups = _findings(measured) if measured else []
+    push = _push(record)
+    verdict = Verdict(
+        blessed=_is_blessed(record),
+        pushed=bool(push.get("pushed")),
+        version=str(push.get("version", "")),
+        destination=str(push.get("destination", "")),
+        findings=sorted((each for group in groups for each in group), key=lambda each: each.ok),
+        metrics=_overall(measured) if measured else {},
+        baseline_run=_maker(record, record.output("Baseline", "model")),
+    )
+    verdict.sentences = _outcome(record, verdict, push)
+    if measured:
+        verdict.sentences += _about_thresholds(groups, verdict, recipe, measured)
+    return verdict
+
+
+def finished_output(record: RunRecord, stage: str, key: str) -> Path | None:
+    """An output of a stage that came to its end; a failed one may have left half of it.
+
+    Args:
+        record: The run.
+        stage: The stage's name.
+        key: The output's key.
+
+    Returns:
+        The artifact's folder, or None.
+    """
+    states = {entry.name: entry.state for entry in record.stages}
+    folder = record.output(stage, key)
+    ended = states.get(stage) in ("done", "unchanged")
+    return folder if folder and folder.is_dir() and ended else None
+
+
+def _push(record: RunRecord) -> dict[str, Any]:
+    folder = finished_output(record, "Pusher", "pushed_model")
+    file = folder / "push.json" if folder else None
+    return dict(json.loads(file.read_text("utf-8"))) if file and file.exists() else {}
+
+
+def _is_blessed(record: RunRecord) -> bool:
+    folder = finished_output(record, "Evaluator", "blessing")
+    return bool(folder and (folder / _BLESSED_FILE).exists())
+
+
+def _overall(measured: Measured) -> dict[str, float]:
+    values = measured.overall.candidate if measured.overall else {}
+    # JSON has no NaN: an undefined metric is left out.
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def _maker(record: RunRecord, model: Path | None) -> str:
+    """The id of the run that trained a model; empty if it is not remembered."""
+    runs = records.all_runs(record.recipe) if model else ()
+    makers = [run.id for run in runs if run.output("Trainer", "model") == model]
+    return makers[-1] if makers else ""  # newest first: the last one made it
+
+
+# Findings: every bound in the evaluation's own configuration, on every slice it means.
+
+
+def _findings(measured: Measured) -> list[list[Finding]]:
+    """One list a bound, with one finding for each of its slices."""
+    groups = [
+        list(_of_bound(json.loads(metric.config)["name"], bound, measured))
+        for spec in measured.config.metrics_specs
+        for metric in spec.metrics
+        for bound in metric.per_slice_thresholds
+    ]
+    return [group for group in groups if not all(map(_is_floor, group))]
+
+
+def _is_floor(finding: Finding) -> bool:
+    """The bound that every evaluation has, at least one example, where it held."""
+    return finding.ok and finding.metric == EXAMPLE_COUNT and finding.low == 1
+
+
+def _of_bound(metric: str, bound: Any, measured: Measured) -> Iterator[Finding]:
+    for slicing_spec in bound.slicing_specs:
+        slices = measured.matching(slicing_spec) or [Slice(_absent(slicing_spec), {}, {})]
+        for kind, make in _FINDING_OF.items():
+            if bound.threshold.HasField(kind):
+                yield from (make(metric, part, bound.threshold) for part in slices)
+
+
+def _absent(slicing_spec: Any) -> tuple[tuple[str, str], ...]:
+    columns = [(column, "any value") for column in slicing_spec.feature_keys]
+    return (*columns, *sorted(slicing_spec.feature_values.items()))
+
+
+def _value_finding(metric: str, part: Slice, threshold: Any) -> Finding:
+    bounds = threshold.value_threshold
+    low = bounds.lower_bound.value if bounds.HasField("lower_bound") else None
+    high = bounds.upper_bound.value if bounds.HasField("upper_bound") else None
+    words = {"at least": low, "at most": high}
+    return _finding(
+        metric=metric,
+        slice=part.name,
+        value=part.candidate.get(metric, math.nan),
+        bound=" and ".join(f"{word} {end:.12g}" for word, end in words.items() if end is not None),
+        low=low,
+        high=high,
+        kind="value",
+    )
+
+
+def _change_finding(metric: str, part: Slice, threshold: Any) -> Finding:
+    baseline = part.baseline.get(metric, math.nan)
+    limit = threshold.change_threshold.absolute.value
+    lower_is_better = METRICS[metric].better == "lower"
+    return _finding(
+        metric=metric,
+        slice=part.name,
+        value=part.candidate.get(metric, math.nan),
+        bound=_change_words(limit if lower_is_better else -limit, lower_is_better),
+        baseline=baseline,
+        low=None if lower_is_better else baseline + limit,
+        high=baseline + limit if lower_is_better else None,
+        kind="change",
+    )
+
+
+def _change_words(slack: float, lower_is_better: bool) -> str:
+    worse, better = ("more", "less") if lower_is_better else ("less", "more")
+    worse_by = slack - ROUNDING
+    if abs(worse_by) < ROUNDING:
+        return f"no {worse}"
+    return (
+        f"at most {worse_by:.9g} {worse}" if worse_by > 0 else f"at least {-worse_by:.9g} {better}"
+    )
+
+
+_FINDING_OF: dict[str, Callable[[str, Slice, Any], Finding]] = {
+    "value_threshold": _value_finding,
+    "change_threshold": _change_finding,
+}
+
+
+def _finding(value: float, low: float | None, high: float | None, **rest: Any) -> Finding:
+    above = low is None or value >= low
+    below = high is None or value <= high
+    rest |= {"baseline": _defined(rest.get("baseline"))}
+    return Finding(
+        value=_defined(value), low=_defined(low), high=_defined(high), ok=above and below, **rest
+    )
+
+
+def _defined(value: float | None) -> float | None:
+    """JSON has no NaN."""
+    return None if value is None or math.isnan(value) else value
+
+
+# Sentences.
+
+
+def _outcome(record: RunRecord, verdict: Verdict, push: dict[str, Any]) -> list[str]:
+    """What became of the model, in one or two sentences."""
+    failed = next((stage for stage in record.stages if stage.state == "failed"), None)
+    if record.state == "interrupted":
+        return [
+            f"Not pushed: the run was interrupted{_during(failed)}.",
+            f"`trainyard resume {record.id}` goes on with it.",
+        ]
+    if record.error or failed:
+        why = record.error or (failed.reason if failed else "")
+        return [f"Not pushed: the run failed{_during(failed)}.", *_reason(why)]
+    if verdict.pushed:
+        return [_pushed(record, verdict, push)]
+    if finished_output(record, "Pusher", "pushed_model") is None:
+        return ["Not pushed: the run has not come to the Pusher."]
+    if verdict.blessed:
+        return [
+            f"Not pushed, though every threshold held: {push.get('reason', 'no reason given')}."
+        ]
+    failures = sum(not finding.ok for finding in verdict.findings)
+    checks = f"{failures} of {len(verdict.findings)} checks failed"
+    return [
+        f"Not pushed: {checks if failures else 'the Evaluator did not bless the model'}.",
+        *_unchanged(record),
+    ]
+
+
+def _during(stage: StageRecord | None) -> str:
+    return f" in {stage.name}" if stage else ""
+
+
+def _reason(error: str) -> list[str]:
+    lines = error.strip().splitlines()
+    return [_sentence(lines[0])] if lines else []
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _pushed(record: RunRecord, verdict: Verdict, push: dict[str, Any]) -> str:
+    pushed_by = str(push.get("run", record.id))
+    if pushed_by != record.id:
+        return (
+            f"Nothing to push: this is the model that run {pushed_by} pushed "
+            f"as version {verdict.version}, to {verdict.destination}."
+        )
+    return f"Pushed: version {verdict.version} is in {verdict.destination}."
+
+
+def _unchanged(record: RunRecord) -> list[str]:
+    """Names the run whose evaluation this one took over."""
+    evaluator = next((stage for stage in record.stages if stage.name == "Evaluator"), None)
+    if evaluator is None or evaluator.state != "unchanged":
+        return []
+    uri = evaluator.outputs.get("evaluation")
+    same = [
+        run.id
+        for run in records.all_runs(record.recipe)
+        if run.id != record.id and run.output("Evaluator", "evaluation") == Path((uri or [""])[0])
+    ]
+    return [f"Nothing has changed since run {same[-1]}, so its evaluation stands."] if same else []
+
+
+def _about_thresholds(
+    groups: list[list[Finding]], verdict: Verdict, recipe: Recipe, measured: Measured
+) -> Iterator[str]:
+    for group in groups:
+        yield from (_one(finding, verdict) for finding in group if not finding.ok)
+    for group in groups:
+        held = [finding for finding in group if finding.ok]
+        if held:
+            yield _closest(held, verdict)
+    if not groups:
+        yield "The recipe sets no threshold that could hold the model back."
+    if recipe.evaluation.change and not measured.has_baseline:
+        yield (
+            "No earlier model has been blessed, so there was nothing to compare with: "
+            "the change thresholds were left out."
+        )
+
+
+def _closest(held: list[Finding], verdict: Verdict) -> str:
+    """One sentence for a bound that held on several slices: its closest call."""
+    sentence = _one(min(held, key=_margin), verdict)
+    if len(held) == 1:
+        return sentence
+    return f"{sentence[:-1]}. That is the closest of the {len(held)} slices that passed."
+
+
+def _margin(finding: Finding) -> float:
+    value = finding.value or 0.0
+    return min(abs(end - value) for end in _ends(finding))
+
+
+def _ends(finding: Finding) -> list[float]:
+    return [end for end in (finding.low, finding.high) if end is not None]
+
+
+def _one(finding: Finding, verdict: Verdict) -> str:
+    place, asked = f"{finding.metric} on {finding.slice}", f"the recipe asks for {finding.bound}"
+    if finding.value is None:
+        return (
+            f"{place} could not be measured: there are no such examples, fewer than "
+            f"`min_slice_size`, or too few kinds of label among them; {asked}."
+        )
+    if finding.kind == "value":
+        return f"{place} is {written(finding)}; {asked}."
+    earlier = f"run {verdict.baseline_run}" if verdict.baseline_run else "an earlier run"
+    if finding.baseline is None:
+        return f"{place} is {number(finding.value)}; {earlier} (the last blessed model) has none."
+    return (
+        f"{place} is {number(finding.value, apart=finding.baseline)}, {earlier} (the last "
+        f"blessed model) had {number(finding.baseline, apart=finding.value)}: "
+        f"{_difference(finding)}; {asked}."
+    )
+
+
+def written(finding: Finding) -> str:
+    """The measured value, never so rounded that it looks like the bound it missed."""
+    if finding.value is None:
+        return "not measured"
+    value = finding.value
+    return number(value, apart=min(_ends(finding), key=lambda end: abs(end - value), default=None))
+
+
+def _difference(finding: Finding) -> str:
+    assert finding.value is not None
+    assert finding.baseline is not None
+    difference = finding.value - finding.baseline
+    if not difference:
+        return "the same"
+    (limit,) = _ends(finding)
+    allowed = abs(limit - finding.baseline) - ROUNDING
+    return f"{number(abs(difference), apart=allowed)} {'more' if difference > 0 else 'less'}"

@@ -1,0 +1,233 @@
+"""What happens while training: progress, NaN, early stopping, logs and checkpoints."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from trainyard import progress
+from trainyard.errors import RecipeError, TrainingError, nearest
+from trainyard.recipe_schema import EarlyStopping
+from trainyard.trainer_modules.harness import checkpoint, schedules
+from trainyard.trainer_modules.harness.spec import ModelSpec
+
+SECONDS_BETWEEN_REPORTS = 0.5
+
+
+class StopOnNaN(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed
+    """Ends training at the first loss that is no number, and says what to try."""
+
+    def on_epoch_begin(self, epoch: int, _logs: Any = None) -> None:
+        """Remembers the epoch."""
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Looks at the loss."""
+        self._check(logs, "loss", f"epoch {self.epoch + 1}, step {batch + 1}")
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Looks at the validation loss."""
+        self._check(logs, "val_loss", f"epoch {epoch + 1}, validation")
+
+    def _check(self, logs: Mapping[str, Any] | None, name: str, where: str) -> None:
+        loss = float((logs or {}).get(name, 0.0))
+        if not math.isfinite(loss):
+            raise TrainingError(
+                "training diverged: the loss is no longer a number",
+                where=where,
+                expected="a finite loss",
+                received=f"{name} = {loss}",
+                hint="lower trainer.optimizer.learning_rate, set trainer.clip_norm (1.0 is usual), "
+                "or look for columns with extreme values and `scaling: none`",
+            )
+
+
+class StopAtStep(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed
+    """Ends training after the recipe's number of steps, in the middle of an epoch.
+
+    Args:
+        spec: For the number of steps.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+
+    def on_epoch_begin(self, epoch: int, _logs: Any = None) -> None:
+        """Counts the steps of the epochs before."""
+        self.before = epoch * self.spec.steps_per_epoch
+
+    def on_train_batch_end(self, batch: int, _logs: Any = None) -> None:
+        """Counts this step."""
+        if self.before + batch + 1 >= self.spec.steps:
+            self.model.stop_training = True
+
+
+class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed
+    """Says how far training is, within epochs too.
+
+    Args:
+        spec: For the number of epochs and steps.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.last = 0.0
+        self.shown = ""
+
+    def on_epoch_begin(self, epoch: int, _logs: Any = None) -> None:
+        """Remembers the epoch."""
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Reports the running loss, at most twice a second."""
+        if time.monotonic() - self.last >= SECONDS_BETWEEN_REPORTS:
+            done = self.epoch * self.spec.steps_per_epoch + batch + 1
+            self._report(self.epoch, {"loss": float((logs or {})["loss"])}, done, self.shown)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Reports the epoch's loss and validation metrics."""
+        measured = {k: v for k, v in (logs or {}).items() if k == "loss" or k.startswith("val_")}
+        self.shown = _words({k: v for k, v in measured.items() if k != "loss"})
+        self._report(epoch, measured, (epoch + 1) * self.spec.steps_per_epoch)
+
+    def _report(self, epoch: int, measured: Mapping[str, float], done: int, more: str = "") -> None:
+        self.last = time.monotonic()
+        text = f"epoch {epoch + 1}/{self.spec.epochs}  {_words(measured)}  {more}"
+        progress.report(text.strip(), min(1.0, done / self.spec.steps))
+
+
+def _words(measured: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in measured.items())
+
+
+class EarlyStop(keras.callbacks.EarlyStopping):  # type: ignore[misc]  # Keras is not typed
+    """Stops when the monitored value no longer improves, and knows the best epoch.
+
+    It keeps no weights: the `Checkpoint` does, where a kill does not lose them.
+
+    Args:
+        recipe: The recipe's early stopping.
+    """
+
+    def __init__(self, recipe: EarlyStopping) -> None:
+        super().__init__(**recipe.model_dump())
+
+    def get_monitor_value(self, logs: Mapping[str, float] | None) -> float:
+        """Returns the monitored value.
+
+        Raises:
+            RecipeError: The model does not measure it.
+        """
+        measured = logs or {}
+        if self.monitor not in measured:
+            raise RecipeError(
+                f"early stopping cannot monitor {self.monitor!r}",
+                where="trainer.early_stopping.monitor",
+                expected=", ".join(sorted(measured)),
+                received=repr(self.monitor),
+                hint=nearest(self.monitor, measured),
+            )
+        return float(measured[self.monitor])
+
+
+class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed
+    """Saves the state after every epoch, and restores it before the first.
+
+    Other callbacks have a state too: they are shown the recorded epochs again.
+    It must stand last, so that it sees what the others decided.
+
+    Args:
+        file: Where the state lies.
+        early_stop: Knows the best epoch; None: the last one is the best.
+        replayed: The callbacks to show the recorded epochs to.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        early_stop: EarlyStop | None,
+        replayed: Sequence[keras.callbacks.Callback],
+    ) -> None:
+        super().__init__()
+        self.file = file
+        self.early_stop = early_stop
+        self.replayed = replayed
+        self.state = checkpoint.load(file) or checkpoint.State([], [])
+        self.resumed_from = len(self.state.history)
+
+    @property
+    def best_epoch(self) -> int:
+        """The best epoch so far, counted from 0."""
+        last = len(self.state.history) - 1
+        return self.early_stop.best_epoch if self.early_stop else last
+
+    def on_train_begin(self, _logs: Any = None) -> None:
+        """Brings everything to where it was."""
+        for epoch, row in enumerate(self.state.history):
+            for callback in self.replayed:
+                callback.on_epoch_end(epoch, dict(row))
+        self.model.stop_training = False
+        if self.state.variables:
+            # After the replay, which may have lowered the learning rate once more.
+            checkpoint.assign(checkpoint.variables(self.model), self.state.variables)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Saves the state."""
+        row = {name: float(value) for name, value in (logs or {}).items()}
+        is_best = self.early_stop is None or self.early_stop.best_epoch == epoch
+        self.state = checkpoint.State(
+            variables=checkpoint.values(checkpoint.variables(self.model)),
+            best=checkpoint.values(self.model.variables) if is_best else self.state.best,
+            history=[*self.state.history, row],
+            finished=bool(self.model.stop_training),
+        )
+        checkpoint.save(self.file, self.state)
+
+    def restore_best(self) -> None:
+        """Gives the model the weights of the best epoch."""
+        checkpoint.assign(self.model.variables, self.state.best)
+
+
+def build(
+    spec: ModelSpec, model_run: Path, state: Path
+) -> tuple[Checkpoint, list[keras.callbacks.Callback]]:
+    """Makes the harness's callbacks.
+
+    Args:
+        spec: What is trained, and how.
+        model_run: The folder for logs.
+        state: The checkpoint's file.
+
+    Returns:
+        The checkpoint, and all callbacks, it among them as the last.
+    """
+    stopping = spec.training.early_stopping
+    early_stop = EarlyStop(stopping) if stopping else None
+    with_state = [
+        *([early_stop] if early_stop else []),
+        *schedules.callbacks(spec.training),
+        keras.callbacks.TensorBoard(str(model_run / "tensorboard"), write_graph=False),
+        keras.callbacks.CSVLogger(str(model_run / "training_log.csv")),
+    ]
+    saver = Checkpoint(state, early_stop, with_state)
+    return saver, [StopOnNaN(), StopAtStep(spec), Progress(spec), *with_state, saver]
+
+
+def write_history(file: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Writes one list a metric, by name, as JSON.
+
+    Args:
+        file: Where to.
+        history: What each epoch logged.
+    """
+    names = dict.fromkeys(name for row in history for name in row)
+    columns = {name: [row.get(name) for row in history] for name in names}
+    file.write_text(json.dumps(columns, indent=1), encoding="utf-8")

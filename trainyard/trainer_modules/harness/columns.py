@@ -1,0 +1,52 @@
+"""Raw columns as TensorFlow Transform hands them over, and what a missing value is."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+MISSING = {tf.string: "", tf.int64: tf.int64.min, tf.float32: float("nan")}
+"""Stands for a missing value, per type of a raw column."""
+
+
+def dense(column: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
+    """Returns one value a row.
+
+    Args:
+        column: Sparse `[B, any]`, of which the first value of each row counts,
+            or dense `[B]` or `[B, 1]`.
+
+    Returns:
+        `[B, 1]`, with `MISSING` where there was no value.
+    """
+    if not isinstance(column, tf.SparseTensor):
+        return tf.reshape(column, [-1, 1])
+    rows = tf.RaggedTensor.from_sparse(column)
+    return rows.to_tensor(MISSING[column.dtype], shape=[None, 1])
+
+
+def is_missing(values: tf.Tensor) -> tf.Tensor:
+    """Says which values are missing.
+
+    Args:
+        values: `[B, 1]`, string, int64 or float32.
+
+    Returns:
+        Boolean `[B, 1]`. An infinity counts as missing: no network can use it.
+    """
+    if values.dtype.is_floating:
+        return tf.logical_not(tf.math.is_finite(values))
+    return tf.equal(values, tf.constant(MISSING[values.dtype], values.dtype))
+
+
+def as_number(values: tf.Tensor) -> tf.Tensor:
+    """Returns float32 `[B, 1]`, NaN where a value is missing."""
+    number = tf.cast(values, tf.float32)
+    return tf.where(is_missing(values), tf.constant(float("nan")), number)
+
+
+def as_text(values: tf.Tensor) -> tf.Tensor:
+    """Returns strings `[B, 1]`, empty where a value is missing."""
+    if values.dtype == tf.string:
+        return values
+    shortest = {"shortest": True} if values.dtype.is_floating else {}
+    return tf.where(is_missing(values), "", tf.strings.as_string(values, **shortest))

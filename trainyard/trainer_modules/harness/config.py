@@ -1,0 +1,106 @@
+"""What the recipe tells Transform and the Trainer, as JSON in TFX's `custom_config`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from trainyard import trainer_modules
+from trainyard.recipe_schema import Feature, Label, Recipe, Section, Task, Trainer
+from trainyard.trainer_modules import registry
+
+KEY = "trainyard"
+
+
+class StageConfig(Section):
+    """What both stages need to know.
+
+    Attributes:
+        label: What is to be predicted.
+        task: The kind of prediction.
+        features: Overrides per column.
+    """
+
+    label: Label
+    task: Task
+    features: dict[str, Feature] = {}
+
+    @classmethod
+    def from_custom_config(cls, custom_config: Mapping[str, Any] | None) -> Self:
+        """Reads what `custom_config` wrote."""
+        return cls.model_validate_json((custom_config or {})[KEY])
+
+
+class TransformConfig(StageConfig):
+    """What Transform depends on: nothing that only training reads.
+
+    Attributes:
+        module: The trainer module's name.
+        params: Those of its parameters that `preprocess` reads.
+    """
+
+    module: str
+    params: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> TransformConfig:
+        """Returns the part of the recipe that Transform depends on."""
+        module = registry.find(recipe.trainer.module)
+        params = registry.params(module, recipe.trainer.params)
+        return cls(
+            label=recipe.label,
+            task=recipe.task,
+            features=recipe.features,
+            module=recipe.trainer.module,
+            params=registry.preprocess_params(params),
+        )
+
+    def custom_config(self) -> dict[str, str]:
+        """Returns what TFX passes to `preprocessing_fn`."""
+        return {KEY: self.model_dump_json(), "code": code_digest(self.module)}
+
+
+class TrainerConfig(StageConfig):
+    """What the Trainer depends on.
+
+    Attributes:
+        trainer: The recipe's trainer section.
+    """
+
+    trainer: Trainer
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> TrainerConfig:
+        """Returns the part of the recipe that the Trainer depends on."""
+        return cls(
+            label=recipe.label, task=recipe.task, features=recipe.features, trainer=recipe.trainer
+        )
+
+    def custom_config(self, checkpoints: Path) -> dict[str, str]:
+        """Returns what TFX passes to `run_fn`.
+
+        Args:
+            checkpoints: Where interrupted training leaves its state.
+        """
+        return {
+            KEY: self.model_dump_json(),
+            "code": code_digest(self.trainer.module),
+            "checkpoints": str(checkpoints),
+        }
+
+
+def code_digest(module: str) -> str:
+    """SHA-256 over the sources that a trainer module runs, so that caching sees a change.
+
+    Args:
+        module: The trainer module's name.
+    """
+    root = Path(trainer_modules.__path__[0])
+    sources = [root / f"{module}.py", *root.glob("harness/**/*.py"), *root.glob("layers/**/*.py")]
+    digest = hashlib.sha256()
+    for source in sorted(sources):
+        digest.update(source.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(source.read_bytes() + b"\0")
+    return digest.hexdigest()

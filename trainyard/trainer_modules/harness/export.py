@@ -1,0 +1,157 @@
+"""The SavedModel: transform graph and Keras model in one, for serving and for TFMA."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow_transform.saved import saved_transform_io_v2
+
+from trainyard.recipe_schema import Task
+from trainyard.trainer_modules.harness import description, inputs, labels
+from trainyard.trainer_modules.harness.columns import MISSING
+from trainyard.trainer_modules.harness.config import TrainerConfig
+
+SUFFIX = "_xf"
+"""Ends the names of transformed features: TFMA's slices must find the raw columns."""
+
+LABEL_KEY = labels.LABEL + SUFFIX
+PREDICTIONS = "predictions"
+MODEL_FILE = "model.keras"
+
+_SERIALIZED = tf.TensorSpec([None], tf.string, name="examples")
+
+
+def raw_parse_spec(transform_output: tft.TFTransformOutput) -> dict[str, Any]:
+    """Returns how to parse raw examples, so that a feature may be missing from any of them.
+
+    Args:
+        transform_output: What Transform wrote.
+    """
+    return {
+        name: tf.io.FixedLenFeature(entry.shape, entry.dtype, _missing(entry))
+        if isinstance(entry, tf.io.FixedLenFeature)
+        else entry
+        for name, entry in transform_output.raw_feature_spec().items()
+    }
+
+
+def _missing(entry: tf.io.FixedLenFeature) -> Any:
+    return np.full(entry.shape, MISSING[entry.dtype], dtype=entry.dtype.as_numpy_dtype)
+
+
+def write(
+    folder: Path,
+    model: keras.Model,
+    transform_output: tft.TFTransformOutput,
+    config: TrainerConfig,
+    class_names: Sequence[str],
+) -> None:
+    """Writes the SavedModel beside its place, then renames it.
+
+    `serving_default` takes serialized tf.Examples; the label need not be in them.
+    It returns `predictions`, `[B, 1]` or `[B, C]`, and for classes also `label`,
+    `[B, 1]`, the name of the most probable. `transform_features` returns the
+    transformed features and label, each name ending in `SUFFIX`.
+
+    Args:
+        folder: Where to.
+        model: It predicts from transformed features.
+        transform_output: What Transform wrote.
+        config: What the Trainer was told.
+        class_names: By index; empty for regression.
+    """
+    graph = saved_transform_io_v2.SavedModelLoader(transform_output.transform_savedmodel_dir)
+    with_label = raw_parse_spec(transform_output)
+    without = {name: entry for name, entry in with_label.items() if name != config.label.name}
+    names = tf.constant(class_names, tf.string)
+
+    def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        features = _transform(graph, tf.io.parse_example(examples, without))
+        features.pop(labels.LABEL, None)
+        predictions = model(features, training=False)
+        outputs = {PREDICTIONS: predictions}
+        if class_names:
+            outputs["label"] = tf.gather(names, _most_probable(predictions))
+        return outputs
+
+    def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        features = _transform(graph, tf.io.parse_example(examples, with_label))
+        return {f"{name}{SUFFIX}": tensor for name, tensor in features.items()}
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.track(graph._imported)  # its vocabularies; the loader itself cannot be tracked
+    archive.add_endpoint("serving_default", serving_default, [_SERIALIZED])
+    archive.add_endpoint("transform_features", transform_features, [_SERIALIZED])
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    archive.write_out(str(beside), verbose=False)
+    description.write(beside, config, transform_output, class_names)
+    if folder.exists():
+        shutil.rmtree(folder)  # TFX makes it, empty
+    beside.rename(folder)
+
+
+def _transform(graph: Any, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+    return dict(graph.apply_transform_model(dict(raw)))
+
+
+def _most_probable(predictions: tf.Tensor) -> tf.Tensor:
+    """Returns class indices `[B, 1]` of probabilities `[B, 1]` or `[B, C]`."""
+    if predictions.shape[-1] == 1:
+        return tf.cast(predictions > 0.5, tf.int64)
+    return tf.argmax(predictions, axis=-1)[:, tf.newaxis]
+
+
+def reference_predictions(
+    model_run: Path, transform_folder: Path, serialized: Sequence[bytes]
+) -> inputs.Array:
+    """Predicts through the training graph: Transform's output, then the Keras model.
+
+    Args:
+        model_run: The Trainer's `model_run` folder.
+        transform_folder: The `transform_graph` that Transform wrote.
+        serialized: Raw tf.Examples.
+
+    Returns:
+        `[B, 1]` or `[B, C]`.
+    """
+    transform_output = tft.TFTransformOutput(str(transform_folder))
+    raw = tf.io.parse_example(list(serialized), raw_parse_spec(transform_output))
+    features = dict(transform_output.transform_raw_features(raw))
+    features.pop(labels.LABEL, None)
+    model = keras.saving.load_model(model_run / MODEL_FILE, compile=False)
+    return np.asarray(model(features, training=False))
+
+
+def served_predictions(saved_model: Path, serialized: Sequence[bytes]) -> inputs.Array:
+    """Predicts through the SavedModel that is to be pushed.
+
+    Args:
+        saved_model: Its folder.
+        serialized: Raw tf.Examples.
+
+    Returns:
+        `[B, 1]` or `[B, C]`.
+    """
+    loaded = tf.saved_model.load(str(saved_model))
+    answer = loaded.signatures["serving_default"](tf.constant(list(serialized)))
+    return np.asarray(answer[PREDICTIONS])
+
+
+def class_names(transform_folder: Path, label: str, task: Task) -> tuple[str, ...]:
+    """Names the classes in the order of the predictions.
+
+    Args:
+        transform_folder: The `transform_graph` that Transform wrote.
+        label: The raw label's name.
+        task: The kind of prediction.
+    """
+    return labels.class_names(tft.TFTransformOutput(str(transform_folder)), label, task)

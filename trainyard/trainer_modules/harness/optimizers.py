@@ -1,0 +1,45 @@
+"""The optimizer that the recipe names."""
+
+from __future__ import annotations
+
+import inspect
+
+import keras
+
+from trainyard.recipe_schema import Trainer
+from trainyard.trainer_modules.harness import schedules
+from trainyard.trainer_modules.harness.construct import choose, construct, options_of
+
+
+def known() -> dict[str, type[keras.optimizers.Optimizer]]:
+    """Returns Keras's optimizers, by name in lower case."""
+    classes = inspect.getmembers(keras.optimizers, inspect.isclass)
+    return {
+        name.lower(): cls
+        for name, cls in classes
+        # One that needs more than a learning rate wraps another optimizer.
+        if issubclass(cls, keras.optimizers.Optimizer)
+        and inspect.Parameter.empty not in options_of(cls).values()
+        and cls is not keras.optimizers.Optimizer
+    }
+
+
+def build(trainer: Trainer, steps: int) -> keras.optimizers.Optimizer:
+    """Builds the recipe's optimizer with its schedule and gradient clipping.
+
+    Args:
+        trainer: The recipe's trainer section.
+        steps: Training steps in all.
+
+    Raises:
+        RecipeError: The optimizer or an option is unknown, or has a wrong value.
+    """
+    where = "trainer.optimizer"
+    cls = choose(trainer.optimizer.name, known(), f"{where}.name")
+    return construct(
+        cls,
+        trainer.optimizer.options,
+        where,
+        learning_rate=schedules.learning_rate(trainer, steps),
+        global_clipnorm=trainer.clip_norm,
+    )

@@ -1,0 +1,186 @@
+"""What a trainer module is told about the data and the training: `ModelSpec`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+import tensorflow_transform as tft
+
+from trainyard.errors import DataError
+from trainyard.recipe_schema import Task, Trainer
+from trainyard.trainer_modules.harness import inputs, labels
+from trainyard.trainer_modules.harness.config import TrainerConfig
+
+DEFAULT_EPOCHS = 20
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """One input of the model.
+
+    Attributes:
+        shape: Without the batch.
+        dtype: Such as `float32` or `int64`.
+        vocabulary_size: How many ids there are; None for a number.
+    """
+
+    shape: tuple[int | None, ...]
+    dtype: str
+    vocabulary_size: int | None = None
+
+
+@dataclass(frozen=True)
+class LabelSpec:
+    """What the training labels are like.
+
+    Attributes:
+        rows: Training examples.
+        class_names: By class index; empty for regression.
+        class_counts: Training examples of each class.
+        mean: Of the label, for regression.
+        std: Of the label, for regression; 1 if the label is constant.
+    """
+
+    rows: int
+    class_names: tuple[str, ...] = ()
+    class_counts: tuple[int, ...] = ()
+    mean: float = 0.0
+    std: float = 1.0
+
+    @property
+    def positive_rate(self) -> float:
+        """Binary: the share of the second class."""
+        return self.class_counts[1] / self.rows
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model must fit, and how it will be trained.
+
+    Attributes:
+        inputs: By name, in a fixed order.
+        task: The kind of prediction.
+        label: What the training labels are like.
+        training: The recipe's trainer section.
+    """
+
+    inputs: Mapping[str, InputSpec]
+    task: Task
+    label: LabelSpec
+    training: Trainer = field(default_factory=Trainer)
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are; 0 for regression."""
+        return len(self.label.class_names)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in one pass over the training examples, the last one included."""
+        return math.ceil(self.label.rows / self.training.batch_size)
+
+    @property
+    def steps(self) -> int:
+        """Training steps in all, if nothing stops early."""
+        epochs = self.training.epochs or DEFAULT_EPOCHS
+        return self.training.steps or epochs * self.steps_per_epoch
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the training examples; the last one may be cut short by `steps`."""
+        return math.ceil(self.steps / self.steps_per_epoch)
+
+    def keras_inputs(self) -> dict[str, keras.KerasTensor]:
+        """Makes the model's inputs, by name."""
+        return {
+            name: keras.Input(entry.shape, dtype=entry.dtype, name=name)
+            for name, entry in self.inputs.items()
+        }
+
+
+def build(
+    config: TrainerConfig,
+    transform_output: tft.TFTransformOutput,
+    train_files: Sequence[str],
+    eval_files: Sequence[str],
+) -> ModelSpec:
+    """Reads the inputs off Transform's output, and the labels off the examples.
+
+    Args:
+        config: What the Trainer was told.
+        transform_output: What Transform wrote.
+        train_files: Transformed training examples.
+        eval_files: Transformed examples to validate on.
+
+    Raises:
+        DataError: A label is missing, single-valued, or of an unknown class.
+    """
+    names = labels.class_names(transform_output, config.label.name, config.task)
+    parse = inputs.label_parser(transform_output)
+    train = np.concatenate([*inputs.labels(train_files, parse), []])
+    held_out = np.concatenate([*inputs.labels(eval_files, parse), []])
+    for split, values in (("train", train), ("eval", held_out)):
+        _check_labels(values, split, config)
+    _check_classes(names, config)
+    return ModelSpec(
+        inputs=_inputs(transform_output),
+        task=config.task,
+        label=_label_spec(train, names),
+        training=config.trainer,
+    )
+
+
+def _inputs(transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
+    domains = {
+        feature.name: feature.int_domain.max + 1
+        for feature in transform_output.transformed_metadata.schema.feature
+        if feature.HasField("int_domain")
+    }
+    features = transform_output.transformed_feature_spec()
+    return {
+        name: InputSpec(tuple(entry.shape), entry.dtype.name, domains.get(name))
+        for name, entry in sorted(features.items())
+        if name != labels.LABEL
+    }
+
+
+def _label_spec(values: inputs.Array, names: tuple[str, ...]) -> LabelSpec:
+    if names:
+        counts = np.bincount(values.astype(np.int64), minlength=len(names))
+        return LabelSpec(len(values), names, tuple(int(count) for count in counts))
+    return LabelSpec(len(values), mean=float(values.mean()), std=float(values.std()) or 1.0)
+
+
+def _check_labels(values: inputs.Array, split: str, config: TrainerConfig) -> None:
+    if not len(values):
+        raise DataError(
+            f"the {split} split has no examples",
+            where=split,
+            hint="give more data, or another `data.split`",
+        )
+    regression = config.task == "regression"
+    bad = ~np.isfinite(values) if regression else values == labels.UNKNOWN
+    if bad.any():
+        raise DataError(
+            f"the label {config.label.name!r} is missing or unknown in {int(bad.sum())} "
+            f"of {len(values)} examples of the {split} split",
+            where=f"{split}, column {config.label.name}",
+            expected="a number" if regression else "a class that the training split has",
+            hint="fill in or remove these rows; a class must be in every split",
+        )
+
+
+def _check_classes(names: tuple[str, ...], config: TrainerConfig) -> None:
+    expected = {"binary": range(2, 3), "multiclass": range(2, 1 << 31)}.get(config.task)
+    if expected is not None and len(names) not in expected:
+        raise DataError(
+            f"the label {config.label.name!r} has {len(names)} different values",
+            where=f"column {config.label.name}",
+            expected="2 values" if config.task == "binary" else "2 values or more",
+            received=", ".join(names[:10]) + (", ..." if len(names) > 10 else ""),
+            hint="change `task`, or the label's expression",
+        )

@@ -1,0 +1,190 @@
+"""Tables: raw columns to tensors in Transform, and tensors to one vector in Keras.
+
+Numeric columns are stacked and scaled together, because an analyzer a column
+makes Transform slow; each other column becomes one id.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow_transform import schema_inference
+
+from trainyard.errors import DataError
+from trainyard.recipe_schema import Feature
+from trainyard.trainer_modules.harness import columns
+from trainyard.trainer_modules.harness.spec import ModelSpec
+
+NUMERIC = "numeric"
+MISSING_CATEGORY = "<missing>"
+
+
+def preprocess(
+    inputs: Mapping[str, tf.Tensor | tf.SparseTensor], features: Mapping[str, Feature]
+) -> dict[str, tf.Tensor]:
+    """Prepares a table's columns.
+
+    Args:
+        inputs: Raw columns, the label not among them.
+        features: How each becomes an input, of a kind other than `auto`.
+
+    Returns:
+        `numeric`, float32 `[B, N]`, all numeric columns, scaled and without NaN; and
+        `COLUMN_id`, int64 `[B, 1]`, for each categorical or bucketized column.
+    """
+    values = {name: columns.dense(inputs[name]) for name in sorted(features)}
+    outputs = _numeric(values, features)
+    for name, feature in sorted(features.items()):
+        if feature.kind in _IDS:
+            key = _key(name, outputs)
+            outputs[key] = _IDS[feature.kind](values[name], feature, key)
+    return outputs
+
+
+def _key(name: str, taken: Mapping[str, tf.Tensor]) -> str:
+    # It names a Keras layer and a vocabulary file: no slash, no blank.
+    key = re.sub(r"[^A-Za-z0-9_.-]", "_", name) + "_id"
+    if key in taken:
+        raise DataError(
+            f"the column {name!r} and another one differ only in signs, not in letters or digits",
+            where=name,
+            hint="rename one of them, or set it to `ignored` under `features`",
+        )
+    return key
+
+
+def _numeric(
+    values: Mapping[str, tf.Tensor], features: Mapping[str, Feature]
+) -> dict[str, tf.Tensor]:
+    stacks: list[tf.Tensor] = []
+    for scaling, scale in _SCALINGS.items():
+        names = [
+            n for n, f in sorted(features.items()) if (f.kind, f.scaling) == (NUMERIC, scaling)
+        ]
+        if names:
+            stack = tf.concat([_filled(values[n], features[n]) for n in names], axis=1)
+            scaled = scale(stack)  # (B, columns of this scaling)
+            # Still NaN: a column without any value.
+            stacks.append(tf.where(tf.math.is_finite(scaled), scaled, tf.zeros_like(scaled)))
+    return {NUMERIC: tf.concat(stacks, axis=1)} if stacks else {}
+
+
+def _filled(values: tf.Tensor, feature: Feature) -> tf.Tensor:
+    number = columns.as_number(values)
+    if feature.default is None:
+        return number
+    return tf.where(tf.math.is_nan(number), tf.constant(float(feature.default)), number)
+
+
+def _z_score(stack: tf.Tensor) -> tf.Tensor:
+    scaled = tft.scale_to_z_score(stack, elementwise=True)
+    return tf.where(tf.math.is_nan(stack), tf.zeros_like(scaled), scaled)  # 0: the mean
+
+
+def _min_max(stack: tf.Tensor) -> tf.Tensor:
+    low = tft.min(stack, reduce_instance_dims=False)
+    high = tft.max(stack, reduce_instance_dims=False)
+    return tf.math.divide_no_nan(_mean_filled(stack) - low, high - low)
+
+
+def _mean_filled(stack: tf.Tensor) -> tf.Tensor:
+    mean = tft.mean(stack, reduce_instance_dims=False)
+    return tf.where(tf.math.is_nan(stack), mean, stack)
+
+
+_SCALINGS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "z-score": _z_score,
+    "min-max": _min_max,
+    "none": _mean_filled,
+}
+
+
+def _bucketized(values: tf.Tensor, feature: Feature, key: str) -> tf.Tensor:
+    del key
+    number = _filled(values, feature)
+    boundaries = tft.quantiles(number, feature.buckets, epsilon=0.01)
+    ids = tft.apply_buckets(number, boundaries)
+    # Equal quantiles make fewer buckets; the one after them is for missing values.
+    missing = tf.cast(tf.size(boundaries) + 1, tf.int64)
+    ids = tf.where(tf.math.is_nan(number), missing, ids)
+    schema_inference.set_tensor_schema_override(ids, tf.constant(0, tf.int64), missing)
+    return ids
+
+
+def _categorical(values: tf.Tensor, feature: Feature, key: str) -> tf.Tensor:
+    text = columns.as_text(values)
+    text = tf.where(tf.equal(text, ""), _default_text(values.dtype, feature), text)
+    return tft.compute_and_apply_vocabulary(
+        text,
+        top_k=feature.vocabulary,
+        num_oov_buckets=feature.oov_buckets,
+        vocab_filename=key,
+    )
+
+
+def _default_text(dtype: tf.DType, feature: Feature) -> tf.Tensor:
+    if feature.default is None:
+        return tf.constant(MISSING_CATEGORY)
+    if dtype == tf.string:
+        return tf.constant(str(feature.default))
+    return columns.as_text(tf.cast(feature.default, dtype))
+
+
+_IDS: dict[str, Callable[[tf.Tensor, Feature, str], tf.Tensor]] = {
+    "bucketized": _bucketized,
+    "categorical": _categorical,
+}
+
+
+def encode(
+    inputs: Mapping[str, keras.KerasTensor],
+    spec: ModelSpec,
+    *,
+    categories: str = "embedding",
+    dimension: int | str = "auto",
+) -> keras.KerasTensor:
+    """Joins a table's inputs to one vector a row.
+
+    Args:
+        inputs: The model's inputs, as `ModelSpec.keras_inputs` made them.
+        spec: What is known about them.
+        categories: `embedding` or `one_hot`.
+        dimension: Length of each embedding, or `auto`.
+
+    Returns:
+        `[B, width]`.
+    """
+    parts: list[keras.KerasTensor] = []
+    for name, tensor in inputs.items():
+        size = spec.inputs[name].vocabulary_size
+        if size is None:
+            parts.append(tensor)
+        elif categories == "one_hot":
+            parts.append(
+                keras.layers.CategoryEncoding(size, "one_hot", name=f"{name}_one_hot")(tensor)
+            )
+        else:
+            length = embedding_dimension(size) if dimension == "auto" else int(dimension)
+            embedded = keras.layers.Embedding(size, length, name=f"{name}_embedding")(tensor)
+            parts.append(keras.layers.Flatten(name=f"{name}_vector")(embedded))
+    return _joined(parts)
+
+
+def _joined(parts: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
+    return keras.layers.Concatenate(name="features")(parts) if len(parts) > 1 else parts[0]
+
+
+def embedding_dimension(vocabulary_size: int) -> int:
+    """Chooses an embedding's length: fastai's rule, `1.6 * size ** 0.56`, at most 50.
+
+    Source: https://docs.fast.ai/tabular.model.html#emb_sz_rule
+
+    Args:
+        vocabulary_size: How many ids there are.
+    """
+    return max(1, min(50, round(1.6 * math.pow(vocabulary_size, 0.56))))

@@ -1,0 +1,86 @@
+"""The one `preprocessing_fn`: TFX Transform is given its dotted path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import tensorflow as tf
+
+from trainyard.errors import RecipeError
+from trainyard.recipe_schema import Feature, input_columns
+from trainyard.trainer_modules import registry
+from trainyard.trainer_modules.harness import labels
+from trainyard.trainer_modules.harness.config import TransformConfig
+
+RawColumn: TypeAlias = tf.Tensor | tf.SparseTensor
+
+
+def preprocessing_fn(
+    inputs: Mapping[str, RawColumn], custom_config: Mapping[str, Any]
+) -> dict[str, tf.Tensor]:
+    """Turns raw columns into the trainer module's inputs and the encoded label.
+
+    Args:
+        inputs: All raw columns of the data, the label's included.
+        custom_config: What `TransformConfig.custom_config` returned.
+
+    Returns:
+        What the module's `preprocess` returns, and the label under `labels.LABEL`.
+
+    Raises:
+        RecipeError: A feature override does not fit its column, or no column is left.
+    """
+    config = TransformConfig.from_custom_config(custom_config)
+    module = registry.find(config.module)
+    columns = input_columns(config.label, config.features, sorted(inputs))
+    if not columns:
+        raise RecipeError(
+            "no column is left as an input",
+            where="features",
+            hint="columns that the label is computed from are inputs only if `features` names them",
+        )
+    features = {name: resolve(name, inputs[name].dtype, config.features) for name in columns}
+    outputs = module.preprocess(
+        {name: inputs[name] for name in columns},
+        features,
+        registry.params(module, config.params),
+    )
+    return outputs | {labels.LABEL: labels.encode(inputs[config.label.name], config.task)}
+
+
+def resolve(name: str, dtype: tf.DType, overrides: Mapping[str, Feature]) -> Feature:
+    """Decides how a column becomes an input: `auto` follows the column's type.
+
+    Args:
+        name: The column.
+        dtype: Its type in the raw examples.
+        overrides: The recipe's `features`.
+
+    Returns:
+        The feature, of a kind other than `auto`.
+
+    Raises:
+        RecipeError: Text is to be numeric, or the default has the wrong type.
+    """
+    feature = overrides.get(name, Feature())
+    own = "categorical" if dtype == tf.string else "numeric"
+    kind = own if feature.kind == "auto" else feature.kind
+    where = f"features.{name}"
+    if kind != "categorical" and dtype == tf.string:
+        raise RecipeError(
+            f"the column {name!r} is text and cannot be {kind}",
+            where=f"{where}.kind",
+            expected="categorical or ignored",
+            received=kind,
+            hint="if it should hold numbers, look for entries that are none",
+        )
+    if isinstance(feature.default, str) and dtype != tf.string:
+        raise RecipeError(
+            f"the column {name!r} holds numbers, its default is text",
+            where=f"{where}.default",
+            expected="a number",
+            received=repr(feature.default),
+            hint="give a number, or leave it out",
+        )
+    return feature.model_copy(update={"kind": kind})

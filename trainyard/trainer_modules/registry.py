@@ -1,0 +1,139 @@
+"""Trainer modules by name, and their parameters.
+
+`names()` loads neither TensorFlow nor Keras; `find` loads the one module.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import os
+import pkgutil
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any, Protocol, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+import trainyard.trainer_modules as package
+from trainyard.errors import EnvironmentProblem, RecipeError, nearest
+from trainyard.recipe_schema import Feature, Task, Threshold
+
+
+class TrainerModule(Protocol):
+    """What a file in this package offers.
+
+    It may also offer `make_dataset`, `callbacks` and `serving_fn`, which take
+    the place of the harness's own.
+    """
+
+    Params: type[Any]
+    TINY: Any
+
+    def preprocess(
+        self, inputs: Mapping[str, Any], features: Mapping[str, Feature], params: Any
+    ) -> dict[str, Any]:
+        """Turns raw columns into model inputs, in TensorFlow Transform."""
+
+    def build_model(self, params: Any, spec: Any) -> Any:
+        """Builds and compiles a `keras.Model` for a `harness.spec.ModelSpec`."""
+
+    def metrics(self, params: Any, task: Task) -> dict[str, Threshold | None]:
+        """Names what the Evaluator computes, with default thresholds."""
+
+
+def names() -> tuple[str, ...]:
+    """The trainer modules there are, sorted."""
+    files = pkgutil.iter_modules(package.__path__)
+    return tuple(sorted(f.name for f in files if not f.ispkg and f.name != "registry"))
+
+
+def find(name: str) -> TrainerModule:
+    """Loads a trainer module, and Keras with it.
+
+    Raises:
+        RecipeError: There is no module of that name.
+        EnvironmentProblem: Keras is not Keras 3 on TensorFlow.
+    """
+    if name not in names():
+        raise RecipeError(
+            f"there is no trainer module {name!r}",
+            where="trainer.module",
+            expected=", ".join(names()),
+            received=repr(name),
+            hint=nearest(name, names()),
+        )
+    _require_keras_3()
+    return cast(TrainerModule, importlib.import_module(f"{package.__name__}.{name}"))
+
+
+def _require_keras_3() -> None:
+    import keras
+
+    received = f"Keras {keras.__version__} on {keras.config.backend()}"
+    if not (keras.__version__.startswith("3.") and keras.config.backend() == "tensorflow"):
+        raise EnvironmentProblem(
+            "Trainyard needs Keras 3 on TensorFlow",
+            expected="Keras 3 on tensorflow",
+            received=f"{received} (KERAS_BACKEND={os.environ.get('KERAS_BACKEND', '')})",
+            hint="install from requirements.lock and unset KERAS_BACKEND",
+        )
+
+
+def params(module: TrainerModule | ModuleType, values: Mapping[str, Any]) -> Any:
+    """Makes a module's `Params` from what the recipe says.
+
+    Args:
+        module: The trainer module.
+        values: `trainer.params` of the recipe; what is not there keeps its default.
+
+    Returns:
+        An instance of `module.Params`.
+
+    Raises:
+        RecipeError: A name is unknown, or a value has the wrong type or range.
+    """
+    cls = module.Params
+    known = [field.name for field in dataclasses.fields(cls)]
+    for name in values:
+        if name not in known:
+            raise RecipeError(
+                f"the trainer module has no parameter {name!r}",
+                where=f"trainer.params.{name}",
+                expected=", ".join(known),
+                received=repr(name),
+                hint=nearest(name, known),
+            )
+    try:
+        # Strict JSON: a list may become a tuple, but "128" is no number.
+        return TypeAdapter(cls).validate_json(json.dumps(dict(values)), strict=True)
+    except ValidationError as error:
+        raise _params_error(error) from None
+
+
+def _params_error(error: ValidationError) -> RecipeError:
+    first = error.errors()[0]
+    # Names of union members are pydantic's own, not part of the recipe's path.
+    path = [str(part) for part in first["loc"] if isinstance(part, int) or part.isidentifier()]
+    return RecipeError(
+        f"the parameter {path[0]!r} has a value that it cannot take",
+        where="trainer.params." + ".".join(path),
+        expected="; ".join(dict.fromkeys(entry["msg"] for entry in error.errors())),
+        received=repr(first["input"]),
+        hint="see the parameter's comment in the trainer module",
+    )
+
+
+def preprocess_params(instance: Any) -> dict[str, Any]:
+    """The parameters that `preprocess` reads, ready for JSON.
+
+    Only these reach Transform's configuration, so that changing another one
+    does not run Transform again.
+
+    Args:
+        instance: A module's `Params`.
+    """
+    values = TypeAdapter(type(instance)).dump_python(instance, mode="json")
+    marked = (f.name for f in dataclasses.fields(instance) if f.metadata.get("preprocess"))
+    return {name: values[name] for name in marked}
