@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from trainyard.errors import RecipeError
 from trainyard.expressions import Expression
@@ -72,14 +72,6 @@ class Data(Section):
     )
 
     model_config = ConfigDict(populate_by_name=True)
-
-    @model_validator(mode="after")
-    def _one_source(self, info: ValidationInfo) -> Self:
-        resolved = (info.context or {}).get("resolved", False)
-        both = self.dataset is not None and self.path is not None
-        if (self.dataset is None and self.path is None) or (both and not resolved):
-            raise ValueError("give either `dataset` or `path`")
-        return self
 
 
 class Label(Section):

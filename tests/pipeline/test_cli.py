@@ -26,8 +26,12 @@ def test_help_loads_no_framework():
 
 
 def test_every_command_has_help():
-    commands = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
-    assert {"run", "check", "recipes", "runs", "why", "report", "resume", "predict"} <= set(commands)
+    commands = [
+        command.name or command.callback.__name__ for command in cli.app.registered_commands
+    ]
+    assert {"run", "check", "recipes", "runs", "why", "report", "resume", "predict"} <= set(
+        commands
+    )
     for command in [*commands, "schema infer", "schema show", "schema diff"]:
         with pytest.raises(SystemExit) as ended:
             cli.app([*command.split(), "--help"])

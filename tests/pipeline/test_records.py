@@ -39,7 +39,11 @@ def test_runs_come_newest_first():
     for run_id in ("20260102-1", "20260104-1", "20260103-1"):
         record(run_id)
     record("20260105-1", recipe="adult")
-    assert [run.id for run in records.all_runs("wine")] == ["20260104-1", "20260103-1", "20260102-1"]
+    assert [run.id for run in records.all_runs("wine")] == [
+        "20260104-1",
+        "20260103-1",
+        "20260102-1",
+    ]
     assert next(records.all_runs()).recipe == "adult"
 
 

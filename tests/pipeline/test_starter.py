@@ -172,7 +172,8 @@ def test_rare_class_suggests_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "delimiter", "encoding"),
     [
-        ({"sep": ";", "encoding": "latin-1"}, ";", "latin-1"),
+        ({"sep": ";", "encoding": "latin-1"}, ";", "cp1252"),  # of which it is a part
+        ({"encoding": "utf-16"}, ",", "utf-16"),
         ({"sep": "\t"}, "\t", "utf-8"),
         ({"sep": "|"}, "|", "utf-8"),
         ({"encoding": "utf-8-sig"}, ",", "utf-8"),
@@ -182,7 +183,7 @@ def test_rare_class_suggests_weights(tmp_path: Path) -> None:
 def test_delimiter_and_encoding_are_told(
     tmp_path: Path, options: dict[str, str], delimiter: str, encoding: str
 ) -> None:
-    euro = "€ " if encoding == "cp1252" else ""
+    euro = "€ " if options.get("encoding") == "cp1252" else ""
     frame = table(**{f"{euro}Größe": NOISE, "Straße, Nr.": np.resize(["Köln", "Jülich"], ROWS)})
     frame["answer"] = RANDOM.integers(0, 2, ROWS)
 
@@ -205,7 +206,7 @@ def test_awkward_names_and_quoted_newlines_survive(tmp_path: Path) -> None:
         "null",
         "1e3",
     ]
-    frame = table(**{name: NOISE for name in awkward})
+    frame = table(**dict.fromkeys(awkward, NOISE))
     frame["note"] = np.resize(["first\nsecond", "only"], ROWS)
     frame["class"] = np.resize(["p", "n"], ROWS)
 
@@ -267,7 +268,8 @@ def test_path_is_relative_to_the_recipe(tmp_path: Path) -> None:
 def test_large_table_is_sampled_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "MOST_ROWS", 1000)
     monkeypatch.setattr("trainyard.components.example_gen.csv_files.BLOCK_BYTES", 4096)
-    frame = pd.DataFrame({"a": np.arange(5_000) * 0.5, "answer": np.arange(5_000) * 3.0})
+    frame = pd.DataFrame({"a": np.arange(5_000) * 2, "answer": np.arange(5_000) * 3.0})
+    frame["b"] = np.arange(5_000) % 7.5
 
     starter = starter_for(tmp_path, frame, "answer")
 

@@ -249,7 +249,7 @@ def test_a_near_miss_never_looks_like_the_bound(evaluate, home, tmp_path):
     data["predictions"] = data["predictions"].astype(float)
     value = float(np.mean((data.predictions - data.label_xf) ** 2))
     asked = recipe(metrics=["brier"], thresholds=[{"metric": "brier", "max": value - 1e-8}])
-    sentence = judge(a_run(home, evaluate(asked, data, tmp_path), {}), asked).sentences[1]
+    sentence = judge(a_run(home, evaluate(asked, data, tmp_path), {}), asked).sentences[0]
     shown, bound = (float(word.strip(";.")) for word in sentence.split() if word[0].isdigit())
     assert shown > bound
 
@@ -260,5 +260,5 @@ def test_an_undefined_metric_survives_the_record(evaluate, home, tmp_path):
     record = a_run(home, evaluate(asked, one_class, tmp_path), {"pushed": False})
     record.verdict = judge(record, asked)
     assert not record.verdict.findings[0].ok
-    assert "could not be measured" in record.verdict.sentences[1]
+    assert "could not be measured" in record.verdict.sentences[0]
     assert RunRecord.model_validate_json(record.model_dump_json()) == record

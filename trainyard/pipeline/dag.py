@@ -35,6 +35,7 @@ from trainyard.components.gate.component import Gate
 from trainyard.components.pusher.component import Pusher
 from trainyard.pipeline import evaluation
 from trainyard.pipeline.workspace import Workspace
+from trainyard.recipe_schema import Gate as GateSettings
 from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules.harness.config import TrainerConfig, TransformConfig
 
@@ -64,7 +65,7 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
         statistics=statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
         anomalies=validator.outputs["anomalies"],
-        gate=recipe.gate,
+        gate=_gate_settings(recipe),
         label=recipe.label.name,
         task=recipe.task,
     )
@@ -131,6 +132,13 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
         enable_cache=True,
         beam_pipeline_args=["--runner=DirectRunner", *recipe.engine.beam_options],
     )
+
+
+def _gate_settings(recipe: Recipe) -> GateSettings:
+    """What no model sees stops no run."""
+    ignored = [name for name, feature in recipe.features.items() if feature.kind == "ignored"]
+    columns = (*recipe.gate.ignore_columns, *ignored)
+    return recipe.gate.model_copy(update={"ignore_columns": columns})
 
 
 def _schema(recipe: Recipe, statistics: StatisticsGen) -> CuratedSchema | SchemaGen:

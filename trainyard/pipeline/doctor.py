@@ -20,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from trainyard.data import homes
 from trainyard.pipeline import workspace
 from trainyard.progress import report
 
@@ -221,12 +222,10 @@ def _container_memory() -> float:
 
 
 def _folders() -> list[Check]:
-    from platformdirs import user_cache_path
-
     temporary = Path(tempfile.gettempdir())
     return [
         _folder("output folder", workspace.home(), "TRAINYARD_HOME"),
-        _folder("cache folder", user_cache_path("trainyard"), "XDG_CACHE_HOME"),
+        _folder("cache folder", homes.cache(), "TRAINYARD_CACHE"),
         _folder("temporary folder", temporary, "TMPDIR"),
     ]
 

@@ -150,7 +150,7 @@ def _answered(
     missing = data.missing if data.format == "csv" else ()
     plain = {name: _plain(block, name, columns[name], missing) for name in told.inputs}
     inputs = {
-        name: _converted(plain[name], _TYPES[kind], block, name)
+        name: _left_out(_converted(plain[name], _TYPES[kind], block, name))
         for name, kind in told.inputs.items()
     }
     examples = encoder.encode(pa.RecordBatch.from_pydict(inputs)).to_pylist()
@@ -212,6 +212,16 @@ def _converted(values: pa.Array, wanted: ColumnType, block: Block, name: str) ->
     if wanted is ColumnType.INTEGER and pa.types.is_floating(values.type):
         return _whole(values, block, name)
     return _finite(values.cast(wanted.arrow), block, name)
+
+
+def _left_out(values: pa.Array) -> pa.Array:
+    """Leaves missing values out of the examples: only then do a model's own defaults apply."""
+    if not values.null_count:
+        return values
+    present = np.asarray(values.is_valid())
+    offsets = np.concatenate([[0], present.cumsum()])
+    mask = np.append(~present, False)
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32(), mask=mask), values.drop_null())
 
 
 def _of_text(values: pa.Array, wanted: ColumnType, block: Block, name: str) -> pa.Array:

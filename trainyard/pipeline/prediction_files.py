@@ -6,7 +6,7 @@ import csv
 import gzip
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal
 
@@ -120,7 +120,8 @@ def written_whole(path: Path, delimiter: str) -> Iterator[Write]:
             hint="choose another place, or make room there",
         ) from None
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
 
 
 @contextmanager

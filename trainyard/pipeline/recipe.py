@@ -51,7 +51,7 @@ def resolved_recipe(text: str) -> Recipe:
     Args:
         text: What `dump` wrote.
     """
-    return Recipe.model_validate_json(text, context={"resolved": True})
+    return Recipe.model_validate_json(text)
 
 
 def dump(recipe: Recipe) -> str:
@@ -193,6 +193,10 @@ def _resolve(recipe: Recipe, document: Any, file: Path, schema_must_exist: bool)
     """Makes paths absolute and turns a dataset's name into its path."""
     folder = file.parent.absolute()
     data = recipe.data
+    if (data.dataset is None) == (data.path is None):
+        # Not a check of the model's: a resolved recipe has both.
+        where = f"{file}{position(document, ('data',))}"
+        raise RecipeError("data: give either `dataset` or `path`", where=where)
     try:
         path = datasets.fetch(data.dataset) if data.dataset else str(folder / (data.path or ""))
     except RecipeError as error:

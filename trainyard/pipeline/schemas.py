@@ -158,11 +158,13 @@ def show(schema: schema_pb2.Schema) -> RenderableType:
         What a rich console prints.
     """
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("column", "type", "has a value in", "values", box=None, padding=(0, 2, 0, 0))
     for name, column in columns(schema).items():
         values = _listed(column.categories) if column.categories is not None else column.range
-        table.add_row(name, column.type, column.presence, values or "any")
+        cells = (name, column.type, column.presence, values or "any")
+        table.add_row(*map(Text, cells))  # brackets in them are no markup
     return table
 
 

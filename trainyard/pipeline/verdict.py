@@ -46,7 +46,9 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
     )
     verdict.sentences = _outcome(record, verdict, push)
     if measured:
-        verdict.sentences += _about_thresholds(groups, verdict, recipe, measured)
+        about = _about_thresholds(groups, verdict, recipe, measured)
+        headline = verdict.sentences[0]
+        verdict.sentences += [text for text in about if not headline.endswith(text)]
     return verdict
 
 
@@ -207,12 +209,15 @@ def _outcome(record: RunRecord, verdict: Verdict, push: dict[str, Any]) -> list[
         return [
             f"Not pushed, though every threshold held: {push.get('reason', 'no reason given')}."
         ]
-    failures = sum(not finding.ok for finding in verdict.findings)
-    checks = f"{failures} of {len(verdict.findings)} checks failed"
-    return [
-        f"Not pushed: {checks if failures else 'the Evaluator did not bless the model'}.",
-        *_unchanged(record),
-    ]
+    return [f"Not pushed: {_missed(verdict)}", *_unchanged(record)]
+
+
+def _missed(verdict: Verdict) -> str:
+    failed = [finding for finding in verdict.findings if not finding.ok]
+    if len(failed) == 1:
+        return _one(failed[0], verdict)
+    checks = f"{len(failed)} of {len(verdict.findings)} checks failed."
+    return checks if failed else "the Evaluator did not bless the model."
 
 
 def _during(stage: StageRecord | None) -> str:

@@ -10,8 +10,6 @@ from google.protobuf.message import Message
 
 from trainyard.components.example_gen import encoder
 
-KINDS = {int: "int64_list", float: "float_list", str: "bytes_list", bytes: "bytes_list"}
-
 
 def reference(batch: pa.RecordBatch) -> list[bytes]:
     """Serializes row by row with protocol buffer messages."""

@@ -125,6 +125,7 @@ def test_the_node_is_named_and_the_cache_sees_code_and_schema(tmp_path):
     assert properties("# changed", "1") != first
     assert properties("", "2") != first
     assert Settings.from_json(first).label == LABEL
+    assert Settings.from_json(first).data.schema_file == str(schema)
 
 
 def test_progress_is_reported(tmp_path):

@@ -1,16 +1,19 @@
 import pandas as pd
+import pyarrow as pa
 import pytest
 import tensorflow_data_validation as tfdv
+from tensorflow_data_validation.statistics import stats_impl
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from google.protobuf import text_format
 from trainyard.components.gate import anomalies
-from trainyard.components.gate.anomalies import SplitStatistics, from_tfdv, of_label, of_size
+from trainyard.components.gate.anomalies import SplitStatistics, from_tfdv, of_label, of_presence, of_size
 from trainyard.recipe_schema import Gate
 
 SCHEMA = text_format.Parse(
     """
     feature { name: "fare" type: FLOAT presence { min_fraction: 1.0 min_count: 1 }
+              value_count { min: 1 max: 1 }
               float_domain { min: 0 max: 100 } }
     feature { name: "payment" type: BYTES presence { min_count: 1 } domain: "payment" }
     string_domain { name: "payment" value: "Cash" value: "Card" }
@@ -29,7 +32,8 @@ def findings(**columns):
     frame = pd.DataFrame(columns)
     proto = tfdv.generate_statistics_from_dataframe(frame, n_jobs=1)
     found = tfdv.validate_statistics(proto, SCHEMA)
-    return list(from_tfdv(found, SCHEMA, SplitStatistics("train", proto)))
+    split = SplitStatistics("train", proto)
+    return [*of_presence(SCHEMA, split), *from_tfdv(found, SCHEMA, split)]
 
 
 def test_sound_data_have_no_findings():
@@ -63,6 +67,12 @@ def test_sound_data_have_no_findings():
             "missing_values",
             "fare",
             ["at least 100%", "no value in 2 of 3 rows"],
+        ),
+        (
+            {"fare": [1.0] * 3, "payment": [None] * 3},
+            "missing_values",
+            "payment",
+            ["a value in some row", "no value in 3 of 3 rows"],
         ),
         ({"fare": [1.0, 200.0], "payment": ["Cash"] * 2}, "out_of_range", "fare", ["200"]),
     ],
@@ -118,3 +128,12 @@ def test_too_few_rows_are_found():
     small = statistics(y=[0, 1])
     assert [f.kind for f in of_size(Gate(min_rows=3), small)] == ["too_few_rows"]
     assert list(of_size(Gate(min_rows=2), small)) == []
+
+
+def test_an_empty_list_is_a_missing_value():
+    batch = pa.RecordBatch.from_pydict({"fare": [[1.0], [], None], "payment": [[b"Cash"], [], []]})
+    options = tfdv.StatsOptions()
+    proto = stats_impl.generate_statistics_in_memory(batch, options)
+    split = SplitStatistics("train", proto)
+    assert (split.missing("fare"), split.missing("payment"), split.missing("other")) == (2, 2, 3)
+    assert [finding.column for finding in of_presence(SCHEMA, split)] == ["fare"]

@@ -45,7 +45,7 @@ def test_served_predictions_are_those_of_the_training_graph(trained):
 
 
 def test_the_records_are_complete(trained):
-    made, run = trained
+    _, run = trained
     assert {file.name for file in (run / "model_run").iterdir()} == RECORDS
     facts = json.loads((run / "model_run" / "training.json").read_text())
     assert facts["epochs"] == 3
@@ -138,7 +138,9 @@ def test_tfma_evaluates_the_saved_model(trained, tmp_path):
         expected = ((predictions.ravel() > 0.5) == truth).mean()
     else:
         names = export.class_names(made.graph, made.recipe.label.name, task)
-        expected = np.mean([names[i] == name for i, name in zip(predictions.argmax(1), truth)])
+        expected = np.mean(
+            [names[i] == name for i, name in zip(predictions.argmax(1), truth, strict=True)]
+        )
     assert values[()] == pytest.approx(expected, rel=1e-4)
     assert {key[0][1] for key in values if key} == {"cash", "card", "other"}
 

@@ -178,13 +178,17 @@ def _row_and_line(row: int, line: int) -> str:
 
 
 def _ragged(where: str, record: list[str], expected: int, more_lines: int) -> DataError:
-    quote = f"it runs over {more_lines + 1} lines: is a quote left open? " if more_lines > 0 else ""
+    quote = (
+        f"it runs over {more_lines + 1} lines: is a quote left open? Else "
+        if more_lines > 0
+        else ""
+    )
     return DataError(
         f"the row has {len(record)} fields, but the header has {expected}",
         where=where,
         expected=f"{expected} fields",
         received=_shortened(record),
-        hint=f"{quote}Put quotes around a field that holds the delimiter, or correct the row",
+        hint=f"{quote}put quotes around a field that holds the delimiter, or correct the row",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
@@ -16,7 +17,7 @@ _KINDS: tuple[tuple[Anomaly, tuple[str, ...]], ...] = (
     ("new_category", ("UNEXPECTED_STRING_VALUES", "BOOL_TYPE_UNEXPECTED_STRING")),
     ("new_column", ("SCHEMA_NEW_COLUMN",)),
     ("missing_column", ("SCHEMA_MISSING_COLUMN", "FEATURE_TYPE_NOT_PRESENT")),
-    ("missing_values", ("LOW_FRACTION_PRESENT", "LOW_NUMBER_PRESENT", "NO_VALUES")),
+    ("missing_values", ("_PRESENT", "LOW_NUMBER_VALUES", "NO_VALUES")),
     ("too_few_rows", ("LOW_NUM_EXAMPLES", "NO_DATA_IN_SPAN")),
     ("drift", ("COMPARATOR_",)),
     ("out_of_range", ("BIG_INT", "SMALL_INT", "BIG_FLOAT", "SMALL_FLOAT", "HAS_NAN", "HAS_INF")),
@@ -72,11 +73,17 @@ class SplitStatistics:
         }
 
     def missing(self, column: str) -> int:
-        """How many rows have no value in the column."""
+        """How many rows have no value in the column.
+
+        TFDV counts an empty list, which is how ExampleGen writes a missing value,
+        as present with no values.
+        """
         feature = self.columns.get(column)
         if feature is None:
             return self.rows
-        return self.rows - self._typed(feature).common_stats.num_non_missing
+        common = self._typed(feature).common_stats
+        single_valued = common.max_num_values <= 1
+        return self.rows - (common.tot_num_values if single_valued else common.num_non_missing)
 
     def type_name(self, column: str) -> str:
         """The column's type as TFDV read it, such as `INT`."""
@@ -96,7 +103,7 @@ class SplitStatistics:
         return feature.num_stats.min, feature.num_stats.max
 
     @staticmethod
-    def _typed(feature: statistics_pb2.FeatureNameStatistics) -> object:
+    def _typed(feature: statistics_pb2.FeatureNameStatistics) -> Any:
         return getattr(feature, feature.WhichOneof("stats") or "num_stats")
 
 
@@ -116,10 +123,12 @@ def from_tfdv(
         if "wrong_type" in reasons:  # what else is wrong with it follows from that
             reasons = {"wrong_type": reasons["wrong_type"]}
         for kind, reason in reasons.items():
-            if column in statistics.columns and column in features:
-                expected, found = _explain(kind, reason, features[column], schema, statistics)
-            else:
+            if column not in statistics.columns or column not in features:
                 expected, found = _explain_absence(kind, statistics)
+            elif kind == "missing_values" or statistics.missing(column) == statistics.rows:
+                continue  # `of_presence` counts; TFDV gives a column without values a range of 0
+            else:
+                expected, found = _explain(kind, reason, features[column], schema, statistics)
             yield Finding(statistics.split, column, kind, expected, found)
     for reason in anomalies.dataset_anomaly_info.reason:
         kind = _kind(_Type.Type.Name(reason.type))
@@ -149,10 +158,6 @@ def _explain(
     name = feature.name
     if kind == "new_category":
         return _explain_categories(feature, schema, statistics)
-    if kind == "missing_values":
-        missing = statistics.missing(name)
-        share = f"at least {feature.presence.min_fraction:.0%} of the rows to have a value"
-        return share, f"no value in {missing:,} of {statistics.rows:,} rows"
     if kind == "wrong_type":
         wanted = schema_pb2.FeatureType.Name(feature.type)
         return f"type {wanted}", f"type {statistics.type_name(name)} in {statistics.rows:,} rows"
@@ -170,6 +175,25 @@ def _explain_categories(
     shown = ", ".join(f"{value!r} in {count:,} rows" for value, count in list(new.items())[:5])
     more = f" and {len(new) - 5} more" if len(new) > 5 else ""
     return f"one of {len(known)} known values", shown + more or "values beyond the domain"
+
+
+def of_presence(schema: schema_pb2.Schema, statistics: SplitStatistics) -> Iterator[Finding]:
+    """Checks that columns have values in as many rows as the schema asks for.
+
+    Args:
+        schema: `presence.min_fraction` counts where `value_count.min` is 1, else a
+            column may be empty everywhere but in `presence.min_count` rows.
+        statistics: One split's statistics.
+    """
+    for feature in schema.feature:
+        if feature.name not in statistics.columns:
+            continue
+        missing, rows = statistics.missing(feature.name), statistics.rows
+        share = feature.presence.min_fraction if feature.value_count.min else 0.0
+        words = f"a value in at least {share:.0%} of the rows" if share else "a value in some row"
+        if rows - missing < max(share * rows, feature.presence.min_count):
+            found = f"no value in {missing:,} of {rows:,} rows"
+            yield Finding(statistics.split, feature.name, "missing_values", words, found)
 
 
 def of_label(label: str, task: Task, statistics: SplitStatistics) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,11 @@ def _findings(
         yield from found.of_size(gate, split_statistics)
         yield from found.of_label(label, task, split_statistics)
         anomalies = _read_anomalies(artifact_utils.get_split_uri(inputs["anomalies"], split))
-        for finding in found.from_tfdv(anomalies, schema, split_statistics):
+        of_columns = chain(
+            found.of_presence(schema, split_statistics),
+            found.from_tfdv(anomalies, schema, split_statistics),
+        )
+        for finding in of_columns:
             if finding.column != label or finding.kind not in ("missing_values", "missing_column"):
                 yield finding  # of_label has said those in better words
 

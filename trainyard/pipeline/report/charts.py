@@ -28,7 +28,7 @@ _COLOURS = {
     BLUE: "var(--blue)",
     ORANGE: "var(--orange)",
 }
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "trainyard",
     "text.parse_math": False,
@@ -108,6 +108,7 @@ def training_curve(
         curves: One value an epoch by the curve's label, such as `training`.
         best_epoch: Counted from 1; 0 if unknown.
     """
+    from matplotlib.ticker import MaxNLocator
 
     def draw(axes: Axes) -> None:
         colours = {"validation": ORANGE}
@@ -118,7 +119,9 @@ def training_curve(
             marker = "o" if len(points) == 1 else None
             axes.plot(epochs, points, color=colour, marker=marker, markersize=4)
             if len(curves) > 1:
-                _label_end(axes, len(points), points[-1], label, colour)
+                higher = points[-1] >= max(float(other[-1] or 0) for other in curves.values())
+                side = "bottom" if higher else "top"
+                _label_end(axes, len(points), points[-1], label, colour, side)
         if best_epoch:
             axes.axvline(best_epoch, color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
             axes.annotate(
@@ -132,16 +135,17 @@ def training_curve(
             )
         axes.set_xlabel("epoch")
         axes.set_ylabel(metric)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.ticklabel_format(axis="y", useOffset=False)
 
     return _chart(name, f"{metric} over the epochs", draw)
 
 
-def _label_end(axes: Axes, x: float, y: float, label: str, colour: str) -> None:
-    axes.annotate(
-        label, (x, y), xytext=(4, 0), textcoords="offset points", color=colour, fontsize=8, va="center"
-    )
+def _label_end(
+    axes: Axes, x: float, y: float, label: str, colour: str, side: str = "center"
+) -> None:
+    place: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "va": side}
+    axes.annotate(label, (x, y), color=colour, fontsize=8, **place)
 
 
 def curve(
@@ -245,12 +249,3 @@ def residuals(name: str, label: str, pairs: Sequence[tuple[float, float]]) -> Ma
 
 def _short(text: str, most: int = 28) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-__all__: Sequence[Any] = (
-    "calibration",
-    "curve",
-    "predicted_against_actual",
-    "residuals",
-    "training_curve",
-)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -28,11 +28,24 @@ class Scale:
     high: float
 
     @classmethod
-    def around(cls, values: Sequence[float], low: float = -math.inf, high: float = math.inf) -> Scale:
+    def around(
+        cls, values: Sequence[float], low: float = -math.inf, high: float = math.inf
+    ) -> Scale:
         """Fits a scale around values, with some air, within a metric's range."""
         least, most = min(values), max(values)
         air = 0.25 * (most - least) or 0.05 * max(abs(most), 1e-9)
         return cls(max(low, least - air), min(high, most + air))
+
+    @classmethod
+    def of_findings(cls, findings: Sequence[Finding], low: float, high: float) -> Scale:
+        """Fits a scale around all that findings on one metric have to show."""
+        points = [
+            point
+            for finding in findings
+            for point in (finding.value, finding.low, finding.high, finding.baseline)
+            if point is not None and math.isfinite(point)
+        ]
+        return cls.around(points or [0.0], low, high)
 
     def __call__(self, value: float) -> float:
         """The place of a value, kept inside the drawing."""
@@ -41,26 +54,23 @@ class Scale:
         return _EDGE + inside * (WIDTH - 2 * _EDGE)
 
 
-def finding_mark(finding: Finding, low: float, high: float) -> Markup:
+def finding_mark(finding: Finding, scale: Scale) -> Markup:
     """Draws a measured value against the bounds that were asked for.
 
     The band is what holds; the stroke at its end is the bound, the ring the baseline.
 
     Args:
-        finding: A finding with a value.
-        low: The metric's least possible value.
-        high: Its greatest.
+        finding: A finding.
+        scale: Shared by all findings on the metric.
     """
     if finding.value is None:
         return Markup()
-    points = [finding.value, finding.low, finding.high, finding.baseline]
-    scale = Scale.around([point for point in points if point is not None], low, high)
     left = scale(finding.low) if finding.low is not None else 0.0
     right = scale(finding.high) if finding.high is not None else float(WIDTH)
-    middle = HEIGHT / 2
+    width = max(0.0, right - left)
     parts = [
-        f'<line class="axis" x1="0" x2="{WIDTH}" y1="{middle}" y2="{middle}"/>',
-        f'<rect class="holds" x="{left:.1f}" width="{max(0.0, right - left):.1f}" y="6" height="14"/>',
+        _axis(),
+        f'<rect class="holds" x="{left:.1f}" width="{width:.1f}" y="6" height="14"/>',
         *(_tick(scale(end)) for end in (finding.low, finding.high) if end is not None),
         _ring(scale(finding.baseline)) if finding.baseline is not None else "",
         _dot(scale(finding.value), "good" if finding.ok else "bad"),
@@ -80,13 +90,13 @@ def slice_mark(
         bounds: The findings on this slice.
         ok: Whether all of them hold.
     """
-    middle, at = HEIGHT / 2, scale(value)
+    mean = f"{scale(overall):.1f}"
     ends = [end for bound in bounds for end in (bound.low, bound.high) if end is not None]
     parts = [
-        f'<line class="axis" x1="0" x2="{WIDTH}" y1="{middle}" y2="{middle}"/>',
-        f'<line class="overall" x1="{scale(overall):.1f}" x2="{scale(overall):.1f}" y1="0" y2="{HEIGHT}"/>',
+        _axis(),
+        f'<line class="overall" x1="{mean}" x2="{mean}" y1="0" y2="{HEIGHT}"/>',
         *(_tick(scale(end)) for end in ends),
-        _dot(at, ("good" if ok else "bad") if bounds else "plain"),
+        _dot(scale(value), ("good" if ok else "bad") if bounds else "plain"),
     ]
     return _svg(parts, number(value))
 
@@ -100,18 +110,21 @@ def histogram(counts: Sequence[float], label: str, apart: bool = False) -> Marku
         apart: Whether the bars are categories, which do not touch.
     """
     most = max(counts, default=0.0) or 1.0
-    step = 90 / max(len(counts), 1)
+    across, high = 64, 24
+    step = across / max(len(counts), 1)
     width = step * (0.72 if apart else 0.96)
     bars = [
         f'<rect class="bar" x="{i * step:.2f}" width="{width:.2f}" '
-        f'y="{28 - 26 * count / most:.2f}" height="{26 * count / most:.2f}"/>'
+        f'y="{high * (1 - count / most):.2f}" height="{high * count / most:.2f}"/>'
         for i, count in enumerate(counts)
     ]
-    base = '<line class="axis" x1="0" x2="90" y1="28.5" y2="28.5"/>'
-    return _svg([*bars, base], label, width=90, height=30)
+    base = f'<line class="axis" x1="0" x2="{across}" y1="{high + 0.5}" y2="{high + 0.5}"/>'
+    return _svg([*bars, base], label, across, high + 1)
 
 
-def arcs(names: Sequence[str], edges: Sequence[tuple[str, str]], states: dict[str, str]) -> Markup:
+def arcs(
+    names: Sequence[str], edges: Sequence[tuple[str, str]], states: Mapping[str, str]
+) -> Markup:
     """Draws a DAG as a column of stages with an arc for each artifact handed on.
 
     Args:
@@ -125,7 +138,7 @@ def arcs(names: Sequence[str], edges: Sequence[tuple[str, str]], states: dict[st
     curves_at = names_at + 9 * max(map(len, names), default=0)
     bulge = max((abs(place[b] - place[a]) for a, b in edges), default=0.0)
     parts = [
-        f'<circle class="stage {escape(states[name].replace(" ", "-"))}" cx="{left}" cy="{y}" r="5"/>'
+        f'<circle class="stage {escape(states[name])}" cx="{left}" cy="{y}" r="5"/>'
         f'<text x="{names_at}" y="{y + 4.5}">{escape(name)}</text>'
         for name, y in place.items()
     ]
@@ -139,6 +152,10 @@ def arcs(names: Sequence[str], edges: Sequence[tuple[str, str]], states: dict[st
     told = "; ".join(f"{a} to {b}" for a, b in dict.fromkeys(edges))
     width = int(curves_at + 24 + 0.34 * bulge)
     return _svg(parts, f"Stages and what they hand on: {told}", width, row * max(len(names), 1))
+
+
+def _axis() -> str:
+    return f'<line class="axis" x1="0" x2="{WIDTH}" y1="{HEIGHT / 2}" y2="{HEIGHT / 2}"/>'
 
 
 def _tick(x: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -171,7 +172,7 @@ def _regression(facts: Facts) -> Target:
     numbers = facts.present.to_numpy(float)
     median = float(facts.present.median())
     error = float(abs(numbers - median).mean())
-    bound = Bound("mae", "max", _down(error), f"what always answering {median:.6g} reaches")
+    bound = Bound("mae", "max", _rounded(error), f"what always answering {median:.6g} reaches")
     sentences = (
         f"Task: regression; {facts.name!r} goes from {numbers.min():.6g} to {numbers.max():.6g}.",
         f"Baseline to beat: always the median, {median:.6g}, is off by {error:.6g} on average "
@@ -181,10 +182,12 @@ def _regression(facts: Facts) -> Target:
 
 
 def _up(value: float) -> float:
-    return round(value + 0.0005, 3)
+    """The next thousandth above."""
+    return (math.floor(value * 1000) + 1) / 1000
 
 
-def _down(value: float) -> float:
+def _rounded(value: float) -> float:
+    """Three significant digits."""
     return float(f"{value:.3g}")
 
 

@@ -14,7 +14,7 @@ import keras
 from trainyard import progress
 from trainyard.errors import RecipeError, TrainingError, nearest
 from trainyard.recipe_schema import EarlyStopping
-from trainyard.trainer_modules.harness import checkpoint, schedules
+from trainyard.trainer_modules.harness import checkpoint, metrics, schedules
 from trainyard.trainer_modules.harness.spec import ModelSpec
 
 SECONDS_BETWEEN_REPORTS = 0.5
@@ -23,7 +23,7 @@ SECONDS_BETWEEN_REPORTS = 0.5
 class StopOnNaN(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed
     """Ends training at the first loss that is no number, and says what to try."""
 
-    def on_epoch_begin(self, epoch: int, _logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Remembers the epoch."""
         self.epoch = epoch
 
@@ -59,11 +59,11 @@ class StopAtStep(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is no
         super().__init__()
         self.spec = spec
 
-    def on_epoch_begin(self, epoch: int, _logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Counts the steps of the epochs before."""
         self.before = epoch * self.spec.steps_per_epoch
 
-    def on_train_batch_end(self, batch: int, _logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Counts this step."""
         if self.before + batch + 1 >= self.spec.steps:
             self.model.stop_training = True
@@ -82,7 +82,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not 
         self.last = 0.0
         self.shown = ""
 
-    def on_epoch_begin(self, epoch: int, _logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Remembers the epoch."""
         self.epoch = epoch
 
@@ -118,7 +118,7 @@ class EarlyStop(keras.callbacks.EarlyStopping):  # type: ignore[misc]  # Keras i
     """
 
     def __init__(self, recipe: EarlyStopping) -> None:
-        super().__init__(**recipe.model_dump())
+        super().__init__(**recipe.model_dump() | {"mode": metrics.direction(recipe)})
 
     def get_monitor_value(self, logs: Mapping[str, float] | None) -> float:
         """Returns the monitored value.
@@ -169,7 +169,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is no
         last = len(self.state.history) - 1
         return self.early_stop.best_epoch if self.early_stop else last
 
-    def on_train_begin(self, _logs: Any = None) -> None:
+    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
         """Brings everything to where it was."""
         for epoch, row in enumerate(self.state.history):
             for callback in self.replayed:

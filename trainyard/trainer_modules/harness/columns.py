@@ -20,8 +20,15 @@ def dense(column: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
     """
     if not isinstance(column, tf.SparseTensor):
         return tf.reshape(column, [-1, 1])
-    rows = tf.RaggedTensor.from_sparse(column)
-    return rows.to_tensor(MISSING[column.dtype], shape=[None, 1])
+    # Transform traces this some ten times a run and column: few nodes, not tf.sparse or ragged.
+    values = tf.raw_ops.SparseToDense(
+        sparse_indices=column.indices,
+        output_shape=tf.maximum(column.dense_shape, [0, 1]),
+        sparse_values=column.values,
+        default_value=tf.constant(MISSING[column.dtype], column.dtype),
+        validate_indices=False,
+    )
+    return tf.ensure_shape(values[:, :1], [None, 1])
 
 
 def is_missing(values: tf.Tensor) -> tf.Tensor:

@@ -16,13 +16,13 @@ def plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def choose(name: str, choices: Mapping[str, Built], where: str) -> Built:
+def choose(kind: str, name: str, choices: Mapping[str, Built]) -> Built:
     """Returns the choice of that name, however it is written.
 
     Args:
+        kind: The key in the recipe's trainer section, such as `optimizer`.
         name: What the recipe says.
         choices: By name, in snake case.
-        where: The recipe's key.
 
     Raises:
         RecipeError: There is no such choice.
@@ -31,8 +31,8 @@ def choose(name: str, choices: Mapping[str, Built], where: str) -> Built:
         if plain(known) == plain(name):
             return choice
     raise RecipeError(
-        f"there is no {name!r} to choose",
-        where=where,
+        f"there is no {kind} {name!r}",
+        where=f"trainer.{kind}.name",
         expected=", ".join(sorted(choices)),
         received=repr(name),
         hint=nearest(name, choices),

@@ -126,7 +126,7 @@ def loss_class(loss: Loss | None, task: Task) -> keras.losses.Loss:
                 received=repr(loss.name),
                 hint="leave `loss` out to get the one that fits",
             )
-    return construct(choose(name, fitting, f"{where}.name"), loss.options, where)
+    return construct(choose("loss", name, fitting), loss.options, where)
 
 
 def build_loss(spec: ModelSpec) -> keras.losses.Loss:

@@ -1,8 +1,10 @@
-"""The metrics that a trainer module may ask the Evaluator for."""
+"""The metrics that a trainer module may ask the Evaluator for, or training may monitor."""
 
 from __future__ import annotations
 
-from trainyard.recipe_schema import Task, Threshold
+from typing import Literal
+
+from trainyard.recipe_schema import EarlyStopping, Task, Threshold
 
 KNOWN: dict[Task, tuple[str, ...]] = {
     "binary": (
@@ -36,3 +38,19 @@ def standard(task: Task) -> dict[str, Threshold | None]:
     """
     floor = _FLOORS[task]
     return {name: floor if floor and floor.metric == name else None for name in KNOWN[task]}
+
+
+_RISING = ("auc", "accuracy", "precision", "recall", "f1", "r2")
+
+
+def direction(stopping: EarlyStopping) -> Literal["min", "max"]:
+    """Says whether the monitored value should fall or rise.
+
+    Keras can tell only once the model has been trained for a step.
+
+    Args:
+        stopping: The recipe's early stopping; its `mode` counts unless it is `auto`.
+    """
+    if stopping.mode != "auto":
+        return stopping.mode
+    return "max" if stopping.monitor.endswith(_RISING) else "min"

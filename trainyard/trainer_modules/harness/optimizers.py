@@ -34,12 +34,11 @@ def build(trainer: Trainer, steps: int) -> keras.optimizers.Optimizer:
     Raises:
         RecipeError: The optimizer or an option is unknown, or has a wrong value.
     """
-    where = "trainer.optimizer"
-    cls = choose(trainer.optimizer.name, known(), f"{where}.name")
+    cls = choose("optimizer", trainer.optimizer.name, known())
     return construct(
         cls,
         trainer.optimizer.options,
-        where,
+        "trainer.optimizer",
         learning_rate=schedules.learning_rate(trainer, steps),
         global_clipnorm=trainer.clip_norm,
     )

@@ -10,7 +10,8 @@ import keras
 from keras import ops
 
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import Schedule, Trainer
+from trainyard.recipe_schema import EarlyStopping, Schedule, Trainer
+from trainyard.trainer_modules.harness import metrics
 
 # Each takes the share of training that is over, 0 to 1, and the recipe's schedule.
 _SHAPES: dict[str, Callable[[Any, Schedule], Any]] = {
@@ -84,13 +85,13 @@ def callbacks(trainer: Trainer) -> list[keras.callbacks.Callback]:
     Args:
         trainer: The recipe's trainer section.
     """
-    schedule, stopping = trainer.schedule, trainer.early_stopping
+    schedule, stopping = trainer.schedule, trainer.early_stopping or EarlyStopping()
     if schedule.name != "plateau":
         return []
     return [
         keras.callbacks.ReduceLROnPlateau(
-            monitor=stopping.monitor if stopping else "val_loss",
-            mode=stopping.mode if stopping else "auto",
+            monitor=stopping.monitor,
+            mode=metrics.direction(stopping),
             factor=schedule.decay,
             patience=schedule.patience,
             min_lr=schedule.minimum * trainer.optimizer.learning_rate,

@@ -1,0 +1,158 @@
+"""The contract of every recipe, on one run each."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import references
+from tests.e2e.conftest import RECIPES, ROOT
+from trainyard.components.pusher import versions
+from trainyard.trainer_modules.harness import export
+
+STAGES = [
+    "ExampleGen",
+    "StatisticsGen",
+    "SchemaGen",
+    "ExampleValidator",
+    "Gate",
+    "Transform",
+    "Trainer",
+    "Baseline",
+    "Evaluator",
+    "Pusher",
+]
+each_recipe = pytest.mark.parametrize("name", RECIPES)
+
+
+@each_recipe
+def test_header_says_what_how_and_what_to_expect(name):
+    header = [
+        line for line in (ROOT / "recipes" / f"{name}.yaml").read_text().splitlines()
+        if line.startswith("#")
+    ]
+    text = "\n".join(header)
+    for word in ("Shows:", f"Run:   trainyard run recipes/{name}.yaml", "Expect:"):
+        assert word in text
+
+
+@each_recipe
+def test_check_draws_the_dag(name, trainyard):
+    ended = trainyard("check", ROOT / "recipes" / f"{name}.yaml")
+    assert (ended.code, ended.err) == (0, "")
+    for stage in STAGES:
+        assert stage in ended.out
+
+
+@each_recipe
+def test_it_is_pushed(name, ran):
+    run = ran(name)
+    assert run.ended.code == 0, run.ended.out
+    assert run.record.state == "pushed"
+    assert [stage.name for stage in run.record.stages] == STAGES
+    assert all(finding.ok for finding in run.record.verdict.findings)
+    assert run.ended.err == ""
+
+
+@each_recipe
+def test_it_reaches_its_reference(name, ran):
+    run = ran(name)
+    result = references.compare(run.recipe, run.record)
+    assert result.shortfalls == [], result
+
+
+@each_recipe
+def test_the_version_is_whole_and_answers_raw_rows(name, ran):
+    run = ran(name)
+    version = Path(run.record.verdict.destination)
+    assert versions.versions(version.parent)[-1] == version
+    assert not list(version.parent.glob(".unfinished-*"))
+    assert len(export.served_predictions(version, _raw_rows(run, 20))) == 20
+
+
+@each_recipe
+def test_served_answers_are_the_trained_ones(name, ran):
+    run = ran(name)
+    rows = _raw_rows(run, 200)
+    served = export.served_predictions(Path(run.record.verdict.destination), rows)
+    trained = export.reference_predictions(
+        run.record.output("Trainer", "model_run"),
+        run.record.output("Transform", "transform_graph"),
+        rows,
+    )
+    np.testing.assert_allclose(served, trained, rtol=1e-5, atol=1e-5)
+    assert np.ptp(served) > 0, "the model answers every row alike"
+
+
+@each_recipe
+def test_why_names_the_version_and_every_bound(name, ran, trainyard):
+    run = ran(name)
+    ended = trainyard("why", run.record.id)
+    assert ended.code == 0
+    assert f"version {run.record.verdict.version}" in ended.out
+    for finding in run.record.verdict.findings:
+        assert finding.metric in ended.out
+
+
+@each_recipe
+def test_the_report_opens_without_a_network(name, ran, trainyard):
+    ended = trainyard("report", ran(name).record.id)
+    page = Path(ended.out.strip()).read_text(encoding="utf-8")
+    assert _fetched(page) == []
+    assert "<svg" in page
+    assert name in page
+
+
+def _raw_rows(run, count):
+    import tensorflow as tf
+
+    folder = run.record.output("ExampleGen", "examples") / f"Split-{run.recipe.data.split.judged}"
+    files = [str(file) for file in folder.glob("*.gz")]
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP").take(count)
+    return [record.numpy() for record in records]
+
+
+class _Addresses(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        loads = {"src", "srcset", "data", "poster"} | ({"href"} if tag == "link" else set())
+        self.found += [value for key, value in attrs if key in loads and value]
+
+
+def _fetched(page):
+    """What a browser would fetch to show the page."""
+    parser = _Addresses()
+    parser.feed(page)
+    addresses = parser.found + re.findall(r"(?:url\(|@import)\s*['\"]?([^'\")]+)", page)
+    return [a for a in addresses if not a.startswith(("data:", "#"))]
+
+
+def test_no_entity_sits_in_two_splits(trainyard, tmp_path):
+    """Rows of one entity stay together when the recipe names a key."""
+    rng = np.random.default_rng(0)
+    people = rng.integers(0, 60, 600)
+    value = rng.normal(size=600)
+    rows = [f"p{p},{v:.4f},{int(v > 0)}" for p, v in zip(people, value, strict=True)]
+    (tmp_path / "d.csv").write_text("person,value,y\n" + "\n".join(rows) + "\n")
+    (tmp_path / "r.yaml").write_text(
+        "name: by_person\ndata: {path: d.csv, key: person, split: {train: 6, eval: 2, test: 2}}\n"
+        "label: y\ntask: binary\nfeatures: {person: ignored}\n"
+        "trainer: {epochs: 3, params: {hidden: [4]}}\nevaluation: {metrics: [auc], thresholds: []}\n"
+    )
+    ended = trainyard("run", tmp_path / "r.yaml")
+    assert ended.code == 0, ended.err
+    from trainyard.pipeline.records import find_run
+
+    examples = find_run("by_person").output("ExampleGen", "examples")
+    seen = [
+        set(references.read_split(examples, split)["person"]) for split in ("train", "eval", "test")
+    ]
+    assert all(seen)
+    assert not (seen[0] & seen[1] or seen[0] & seen[2] or seen[1] & seen[2])
+    assert json.loads(find_run("by_person").recipe_json)["data"]["key"] == "person"

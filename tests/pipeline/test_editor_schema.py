@@ -1,0 +1,68 @@
+"""The JSON schema accepts what the recipe's models accept, and no more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from trainyard.pipeline.editor_schema import recipe_json_schema
+from trainyard.recipe_schema import Recipe
+
+jsonschema = pytest.importorskip("jsonschema")
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+LEAST: dict[str, Any] = {"name": "a", "data": {"path": "a.csv"}, "label": "y", "task": "binary"}
+
+
+@pytest.fixture(scope="module")
+def validator() -> Any:
+    schema = json.loads(recipe_json_schema())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_example_recipes_are_valid(validator: Any, recipe: Path) -> None:
+    validator.validate(YAML(typ="safe").load(recipe.read_text("utf-8")))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"label": {"column": "class"}},
+        {"label": "tips > fare * 0.2"},
+        {"label": {"name": "y", "expression": "a > 1"}},
+        {"features": {"a": "numeric", "b": None, "c": {"kind": "categorical", "vocabulary": 5}}},
+        {"trainer": {"optimizer": "sgd", "loss": "huber", "schedule": "cosine"}},
+        {"trainer": {"optimizer": {"name": "sgd", "momentum": 0.9}}},
+        {"data": {"path": "a", "schema": "a.pbtxt"}},
+        {"evaluation": {"slices": ["a", ["a", "b"]]}},
+    ],
+)
+def test_short_forms_are_valid_for_both(validator: Any, change: dict[str, Any]) -> None:
+    Recipe.model_validate(LEAST | change)
+    validator.validate(LEAST | change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lable": "y"},
+        {"label": 3},
+        {"label": {"column": "y", "columns": "z"}},
+        {"features": {"a": "nmeric"}},
+        {"trainer": {"schedule": "cosines"}},
+        {"task": "clustering"},
+        {"data": {"path": "a", "schema_file": 1}},
+    ],
+)
+def test_mistakes_are_mistakes_for_both(validator: Any, change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Recipe.model_validate(LEAST | change)
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate(LEAST | change)

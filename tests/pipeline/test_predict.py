@@ -1,0 +1,250 @@
+"""Predictions of whole files through real, tiny SavedModels."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from trainyard.errors import DataError, EnvironmentProblem, RecipeError
+from trainyard.pipeline.predict import predict
+from trainyard.recipe_schema import Data
+from trainyard.trainer_modules.harness import description
+from trainyard.trainer_modules.harness.description import Description
+
+DATA = Data(path="unused.csv")
+INPUTS: dict[str, Any] = {"fare": "float32", "hour": "int64", "kind": "string"}
+CLASSES = {"regression": (), "binary": ("no", "yes"), "multiclass": ("a", "b", "c")}
+
+
+def export(folder: Path, task: Any, factor: float = 1.0) -> None:
+    """A model whose score is factor * fare + hour + length of kind; missing counts -1."""
+    import tensorflow as tf
+
+    defaults = {"float32": -1.0, "int64": -1, "string": ""}
+    spec = {
+        name: tf.io.FixedLenFeature([1], tf.as_dtype(kind), [defaults[kind]])
+        for name, kind in INPUTS.items()
+    }
+    names = tf.constant(CLASSES[task] or ("",))
+
+    class Model(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+        def serve(self, examples: Any) -> dict[str, Any]:
+            raw = tf.io.parse_example(examples, spec)
+            length = tf.cast(tf.strings.length(raw["kind"]), tf.float32)
+            score = factor * raw["fare"] + tf.cast(raw["hour"], tf.float32) + length
+            if task == "regression":
+                return {"predictions": score}
+            if task == "binary":
+                share = tf.sigmoid(score)
+                return {
+                    "predictions": share,
+                    "label": tf.gather(names, tf.cast(share > 0.5, tf.int32)),
+                }
+            shares = tf.nn.softmax(tf.concat([score, -score, score - 1], axis=1))
+            return {
+                "predictions": shares,
+                "label": tf.gather(names, tf.argmax(shares, axis=1))[:, None],
+            }
+
+    model = Model()
+    tf.saved_model.save(model, str(folder), signatures={"serving_default": model.serve})
+    told = Description(task=task, label="tip", inputs=INPUTS, class_names=CLASSES[task])
+    (folder / description.FILE).parent.mkdir(exist_ok=True)
+    (folder / description.FILE).write_text(told.model_dump_json())
+
+
+@pytest.fixture(scope="module")
+def servings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("serving")
+    for task in CLASSES:
+        export(folder / task / "9", task)
+    export(folder / "regression" / "10", "regression", factor=2.0)
+    return {task: folder / task for task in CLASSES}
+
+
+def rows(count: int) -> pd.DataFrame:
+    index = np.arange(count)
+    return pd.DataFrame(
+        {
+            "trip": [f"{i:06}" for i in index],
+            "fare": index * 0.25,
+            "hour": index % 24,
+            "kind": [str(i % 1000) for i in index],
+        }
+    )
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def score(frame: pd.DataFrame, factor: float = 2.0) -> np.ndarray:
+    return factor * frame.fare + frame.hour + frame.kind.str.len()
+
+
+def run(servings: dict[str, Path], task: str, source: Path, target: Path, **options: Any) -> Any:
+    count = predict(servings[task], source, target, DATA, **options)
+    reads = {".parquet": pd.read_parquet}.get(
+        target.suffix, lambda file: pd.read_csv(file, dtype={"trip": str, "kind": str})
+    )
+    frame = reads(target)
+    assert len(frame) == count
+    return frame
+
+
+@pytest.mark.parametrize("source", ["in.csv", "in.csv.gz", "in.parquet"])
+@pytest.mark.parametrize("target", ["out.csv", "out.csv.gz", "out.parquet"])
+def test_rows_keep_order_and_columns(
+    servings: dict[str, Path], tmp_path: Path, source: str, target: str
+) -> None:
+    frame = rows(10_000)
+    if source.endswith("parquet"):
+        frame.to_parquet(tmp_path / source)
+    else:
+        frame.to_csv(tmp_path / source, index=False)
+
+    found = run(servings, "regression", tmp_path / source, tmp_path / target)
+
+    assert list(found) == [*frame, "prediction"]
+    assert list(found.trip) == list(frame.trip)
+    np.testing.assert_allclose(found.prediction, score(frame), rtol=1e-6)
+    assert names(tmp_path) == sorted([source, target])
+
+
+def test_blocks_do_not_show(
+    servings: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainyard.components.example_gen.csv_files.BLOCK_BYTES", 2000)
+    frame = rows(3_000)
+    frame.to_csv(tmp_path / "in.csv", index=False)
+
+    found = run(servings, "regression", tmp_path / "in.csv", tmp_path / "out.csv")
+
+    np.testing.assert_allclose(found.prediction, score(frame), rtol=1e-6)
+
+
+def test_binary_gives_class_and_probability(servings: dict[str, Path], tmp_path: Path) -> None:
+    frame = rows(50).assign(fare=np.linspace(-40, 5, 50))
+    frame.to_csv(tmp_path / "in.csv", index=False)
+
+    found = run(servings, "binary", tmp_path / "in.csv", tmp_path / "out.csv")
+
+    expected = 1 / (1 + np.exp(-score(frame, 1.0)))
+    np.testing.assert_allclose(found.probability, expected, rtol=1e-5)
+    assert list(found.prediction) == ["yes" if share > 0.5 else "no" for share in expected]
+    assert set(found.prediction) == {"yes", "no"}
+
+
+def test_multiclass_gives_a_probability_a_class(servings: dict[str, Path], tmp_path: Path) -> None:
+    rows(20).assign(fare=np.linspace(-40, 5, 20)).to_csv(tmp_path / "in.csv", index=False)
+
+    found = run(servings, "multiclass", tmp_path / "in.csv", tmp_path / "out.parquet")
+
+    shares = found[["probability_a", "probability_b", "probability_c"]].to_numpy()
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
+    assert list(found.prediction) == ["abc"[i] for i in shares.argmax(axis=1)]
+
+
+def test_values_take_the_models_types(servings: dict[str, Path], tmp_path: Path) -> None:
+    text = "note,kind,hour,fare\nNA,007,3.0,12\nb,?,,4.5\n"
+    (tmp_path / "in.csv").write_text(text)
+
+    predict(servings["regression"], tmp_path / "in.csv", tmp_path / "out.csv", DATA)
+
+    # 007 has three letters; `?` and the empty hour are missing, yet kept as they are.
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines[0] == "note,kind,hour,fare,prediction"
+    assert lines[1:] == ["NA,007,3.0,12,30.0", "b,?,,4.5,8.0"]
+
+
+def test_parquet_types_give_way_to_the_models(servings: dict[str, Path], tmp_path: Path) -> None:
+    frame = pd.DataFrame({"fare": [1, 2], "hour": [3.0, None], "kind": [7, 123]})
+    frame.to_parquet(tmp_path / "in.parquet")
+
+    found = run(servings, "regression", tmp_path / "in.parquet", tmp_path / "out.parquet")
+
+    assert list(found.prediction) == [2 + 3 + 1, 4 - 1 + 3]
+    assert found.kind.dtype == np.int64
+
+
+def test_newest_version_answers_unless_one_is_named(
+    servings: dict[str, Path], tmp_path: Path
+) -> None:
+    rows(5).to_csv(tmp_path / "in.csv", index=False)
+
+    newest = run(servings, "regression", tmp_path / "in.csv", tmp_path / "a.csv")
+    older = run(servings, "regression", tmp_path / "in.csv", tmp_path / "b.csv", version=9)
+
+    assert list(newest.prediction) == list(score(rows(5)))
+    assert list(older.prediction) == list(score(rows(5), 1.0))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("fare,hour\n1,2\n", "missing: 'kind'"),
+        ("fare,hour,kind,prediction\n1,2,a,3\n", "column 'prediction' already"),
+        ("fare,hour,kind\n1,2,a\n1,two,a\n", "in.csv, row 2: column 'hour'"),
+        ("fare,hour,kind\n1,2,a\n1,2.5,a\n", "in.csv, row 2: column 'hour'"),
+        ("fare,hour,kind\ninf,2,a\n", "in.csv, row 1: column 'fare'"),
+        ("fare,hour,kind\n1,2,a\n1,2\n", "row 2"),
+        ("fare,hour,kind\n1,2,a\n3e38,2,a\n", "in.csv, row 2: the model answers"),
+        ("fare,hour,kind\n", "no rows"),
+        ("", "empty"),
+    ],
+)
+def test_bad_input_is_one_error_and_nothing_is_written(
+    servings: dict[str, Path], tmp_path: Path, content: str, words: str
+) -> None:
+    (tmp_path / "in.csv").write_text(content)
+    (tmp_path / "out.csv").write_text("from before")
+
+    with pytest.raises(DataError, match=words):
+        predict(servings["regression"], tmp_path / "in.csv", tmp_path / "out.csv", DATA)
+
+    assert (tmp_path / "out.csv").read_text() == "from before"
+    assert names(tmp_path) == ["in.csv", "out.csv"]
+
+
+def test_recipes_csv_dialect_is_used(servings: dict[str, Path], tmp_path: Path) -> None:
+    dialect = DATA.model_copy(update={"delimiter": ";", "encoding": "latin-1"})
+    with gzip.open(tmp_path / "in.csv.gz", "wb") as stream:
+        stream.write("Straße;fare;hour;kind\nGärten;1;2;ä\n".encode("latin-1"))
+
+    predict(servings["regression"], tmp_path / "in.csv.gz", tmp_path / "out.csv", dialect)
+
+    lines = (tmp_path / "out.csv").read_text("utf-8").splitlines()
+    assert lines == ["Straße;fare;hour;kind;prediction", "Gärten;1;2;ä;6.0"]
+
+
+def test_what_has_not_been_pushed_is_said(servings: dict[str, Path], tmp_path: Path) -> None:
+    rows(2).to_csv(tmp_path / "in.csv", index=False)
+    arguments = (tmp_path / "in.csv", tmp_path / "out.csv", DATA)
+
+    with pytest.raises(RecipeError, match="no model has been pushed yet"):
+        predict(tmp_path / "nowhere", *arguments)
+    with pytest.raises(RecipeError, match="version 3 has not been pushed"):
+        predict(servings["regression"], *arguments, version=3)
+    (tmp_path / "foreign" / "1").mkdir(parents=True)
+    with pytest.raises(RecipeError, match="does not say which columns"):
+        predict(tmp_path / "foreign", *arguments)
+
+
+def test_files_that_cannot_be_are_said(servings: dict[str, Path], tmp_path: Path) -> None:
+    serving, source = servings["regression"], tmp_path / "in.csv"
+    rows(2).to_csv(source, index=False)
+
+    with pytest.raises(RecipeError, match=r"table\.xlsx"):
+        predict(serving, tmp_path / "table.xlsx", tmp_path / "out.csv", DATA)
+    with pytest.raises(DataError, match="no such file"):
+        predict(serving, tmp_path / "absent.csv", tmp_path / "out.csv", DATA)
+    with pytest.raises(RecipeError, match="the same file"):
+        predict(serving, source, source, DATA)
+    with pytest.raises(EnvironmentProblem, match="cannot be written"):
+        predict(serving, source, source / "below" / "out.csv", DATA)

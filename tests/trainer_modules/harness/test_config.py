@@ -1,0 +1,52 @@
+"""What travels through TFX's custom_config."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.trainer_modules.tables import recipe
+from trainyard.trainer_modules.harness import config
+from trainyard.trainer_modules.harness.config import TrainerConfig, TransformConfig
+
+
+def test_survives_json():
+    chosen = recipe(
+        "binary",
+        optimizer={"name": "sgd", "momentum": 0.9},
+        class_weights={"0": 1.0, "1": 2.0},
+        loss={"name": "binary_crossentropy", "label_smoothing": 0.1},
+    )
+    custom = json.loads(json.dumps(TrainerConfig.of(chosen).custom_config(Path("checkpoints"))))
+    assert TrainerConfig.from_custom_config(custom) == TrainerConfig.of(chosen)
+    assert custom["checkpoints"] == "checkpoints"
+    custom = json.loads(json.dumps(TransformConfig.of(chosen).custom_config()))
+    assert TransformConfig.from_custom_config(custom) == TransformConfig.of(chosen)
+
+
+def test_transform_does_not_see_what_only_training_reads():
+    one = recipe("binary", params={"hidden": [8]}, epochs=1).trainer
+    two = recipe("binary", params={"hidden": [9]}, epochs=2).trainer
+    assert one != two
+    of = TransformConfig.of
+    assert of(recipe("binary", params={"hidden": [8]}, epochs=1)).custom_config() == (
+        of(recipe("binary", params={"hidden": [9]}, epochs=2)).custom_config()
+    )
+
+
+def test_the_digest_sees_a_change_in_code(tmp_path, monkeypatch):
+    (tmp_path / "harness").mkdir()
+    (tmp_path / "one.py").write_text("a = 1")
+    (tmp_path / "other.py").write_text("a = 1")
+    shared = tmp_path / "harness" / "shared.py"
+    shared.write_text("b = 1")
+    monkeypatch.setattr(config.trainer_modules, "__path__", [str(tmp_path)])
+    before = config.code_digest("one")
+    assert before == config.code_digest("one")
+    (tmp_path / "other.py").write_text("a = 2")
+    assert config.code_digest("one") == before, "another module's code does not count"
+    shared.write_text("b = 2")
+    changed = config.code_digest("one")
+    assert changed != before
+    (tmp_path / "one.py").write_text("a = 2")
+    assert config.code_digest("one") not in (before, changed)

@@ -1,0 +1,122 @@
+"""What every trainer module must keep, tried on each of them."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainyard.recipe_schema import Threshold, Trainer
+from trainyard.trainer_modules import registry
+from trainyard.trainer_modules.harness import inputs, metrics, spec
+from trainyard.trainer_modules.harness.training import Training
+
+MODULES = registry.names()
+TASKS = ["binary", "multiclass", "regression"]
+MOST_LINES = 150
+
+OVERFIT_HINT = """{module} cannot learn sixteen examples by heart for {task}: loss {loss:.3g}.
+It usually means one of: the loss and the head do not fit (logits taken for
+probabilities); labels and inputs are not of the same rows; an activation or an
+initializer that kills the gradient; dropout or penalties in TINY; a layer that is
+not reached from the loss."""
+
+
+def code(module: str) -> str:
+    return Path(inspect.getfile(registry.find(module))).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_is_short_and_names_its_source(module):
+    assert len(code(module).splitlines()) <= MOST_LINES
+    docstring = ast.get_docstring(ast.parse(code(module))) or ""
+    assert "http" in docstring, "say which paper or page it follows"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_has_a_frozen_dataclass_of_parameters_with_defaults(module):
+    found = registry.find(module)
+    assert found.Params.__dataclass_params__.frozen
+    assert isinstance(found.TINY, found.Params)
+    for params in (found.Params(), found.TINY):
+        as_read = {name: value for name, value in dataclasses.asdict(params).items()}
+        assert registry.params(found, as_read) == params, "its own types accept its values"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_parameter_is_documented(module):
+    found = registry.find(module)
+    for field in dataclasses.fields(found.Params):
+        assert f"{field.name}: " in (found.Params.__doc__ or ""), field.name
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("module", MODULES)
+def test_metrics_are_known_and_thresholds_are_theirs(module, task):
+    found = registry.find(module)
+    chosen = found.metrics(found.TINY, task)
+    assert chosen
+    assert set(chosen) <= set(metrics.KNOWN[task])
+    for name, threshold in chosen.items():
+        assert threshold is None or (isinstance(threshold, Threshold) and threshold.metric == name)
+
+
+def specification(transformed, module, task, folder, **trainer) -> tuple[spec.ModelSpec, Training]:
+    made = transformed(task, module)
+    settings = {"module": module, "params": {}} | trainer
+    training = Training.of(made.fn_args(folder / "run", **settings))
+    built = spec.build(
+        training.config, training.transform_output, training.train_files, training.eval_files
+    )
+    return built, training
+
+
+def one_batch(training: Training, size: int = 16):
+    parse = inputs.parser(training.transform_output, None)
+    examples = tf.data.TFRecordDataset(training.train_files, "GZIP")
+    return parse(next(iter(examples.batch(size))))
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("module", MODULES)
+def test_overfits_one_batch(module, task, transformed, tmp_path):
+    keras.utils.set_random_seed(1)
+    settings = {"optimizer": {"name": "adam", "learning_rate": 0.03}}
+    built, training = specification(transformed, module, task, tmp_path, **settings)
+    found = registry.find(module)
+    model = found.build_model(found.TINY, built)
+    x, y = one_batch(training)
+    losses = model.fit(x, y, batch_size=16, epochs=300, verbose=0).history["loss"]
+    assert losses[1] < losses[0] or losses[5] < losses[0], "a step lowers the loss"
+    assert losses[-1] < 0.02, OVERFIT_HINT.format(module=module, task=task, loss=losses[-1])
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("module", MODULES)
+def test_predictions_have_the_shape_of_the_task_and_survive_saving(
+    module, task, transformed, tmp_path
+):
+    built, training = specification(transformed, module, task, tmp_path)
+    found = registry.find(module)
+    model = found.build_model(found.TINY, built)
+    x, _ = one_batch(training)
+    predictions = model.predict(x, verbose=0)
+    assert predictions.shape == (16, built.classes if task == "multiclass" else 1)
+    assert predictions.dtype == np.float32
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again.predict(x, verbose=0), predictions, rtol=1e-6)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_training_defaults_build(module):
+    from trainyard.trainer_modules import harness
+
+    for task in TASKS:
+        harness.check(Trainer(module=module), task)

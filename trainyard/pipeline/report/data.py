@@ -1,0 +1,303 @@
+"""The report's sections on the data: splits, columns, label, findings, schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+from markupsafe import Markup
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+
+from trainyard.pipeline.measured import number
+from trainyard.pipeline.records import RunRecord
+from trainyard.pipeline.report import marks
+from trainyard.pipeline.verdict import finished_output
+from trainyard.recipe_schema import Recipe
+
+MOST_COLUMNS = 60
+MOST_VALUES = 5
+MOST_CLASSES = 30
+MOST_CHARACTERS = 120
+_SPLIT_ORDER = ("train", "eval", "test")
+_KINDS = {"bytes": "text", "int": "whole number", "float": "number"}
+_HISTOGRAM = statistics_pb2.Histogram.HistogramType
+
+Statistics = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One raw column.
+
+    Attributes:
+        name: Its name.
+        role: `label`, `input` or `not used`.
+        missing: Rows without a value, in words.
+        values: What its values are like, in words, of the training split.
+        pictures: A small histogram for each split.
+    """
+
+    name: str
+    role: str
+    missing: str
+    values: str
+    pictures: list[Markup]
+
+
+@dataclass(frozen=True)
+class LabelClass:
+    """One class of the label: its share of each split, by split."""
+
+    name: str
+    shares: dict[str, float]
+
+
+@dataclass(frozen=True)
+class DataSection:
+    """All that the report says of the data.
+
+    Attributes:
+        rows: Rows by split.
+        columns: The first columns.
+        column_count: How many there are.
+        classes: The label's classes; empty for regression.
+        class_count: How many there are.
+        label_pictures: For regression: a histogram by split.
+    """
+
+    rows: dict[str, int] = field(default_factory=dict)
+    columns: list[Column] = field(default_factory=list)
+    column_count: int = 0
+    classes: list[LabelClass] = field(default_factory=list)
+    class_count: int = 0
+    label_pictures: dict[str, Markup] = field(default_factory=dict)
+
+
+def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
+    """Reads the statistics of all splits; None if there are none."""
+    splits = _statistics(finished_output(record, "StatisticsGen", "statistics"))
+    if not splits:
+        return None
+    by_column = {split: _features(stats) for split, stats in splits.items()}
+    names = list(dict.fromkeys(name for columns in by_column.values() for name in columns))
+    label = recipe.label.name
+    names.sort(key=lambda name: name != label)
+    classes = list(_classes(label, by_column, recipe.task))
+    inputs = set(recipe.input_columns(names))
+    return DataSection(
+        rows={split: int(stats.num_examples) for split, stats in splits.items()},
+        columns=[
+            _column(name, "input" if name in inputs else "not used", by_column, splits)
+            if name != label
+            else _column(name, "label", by_column, splits)
+            for name in names[:MOST_COLUMNS]
+        ],
+        column_count=len(names),
+        classes=classes[:MOST_CLASSES],
+        class_count=len(classes),
+        label_pictures=_label_pictures(label, by_column) if recipe.task == "regression" else {},
+    )
+
+
+def _statistics(folder: Path | None) -> Statistics:
+    """`DatasetFeatureStatistics` by split; a file holds one data set."""
+    found: Statistics = {}
+    for file in folder.glob("Split-*/FeatureStats.pb") if folder else ():
+        loaded = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes())
+        found |= {file.parent.name.removeprefix("Split-"): entry for entry in loaded.datasets}
+    return dict(sorted(found.items(), key=lambda item: _split_rank(item[0])))
+
+
+def _split_rank(split: str) -> tuple[int, str]:
+    known = _SPLIT_ORDER.index(split) if split in _SPLIT_ORDER else len(_SPLIT_ORDER)
+    return known, split
+
+
+def _features(statistics: Any) -> dict[str, Any]:
+    return {feature.name or ".".join(feature.path.step): feature for feature in statistics.features}
+
+
+def _column(
+    name: str, role: str, by_column: Mapping[str, Mapping[str, Any]], splits: Statistics
+) -> Column:
+    found = {split: columns[name] for split, columns in by_column.items() if name in columns}
+    first = next(iter(found.values()))
+    is_number = first.HasField("num_stats")
+    return Column(
+        name=name,
+        role=role,
+        missing=_missing({split: _share(found.get(split), splits[split]) for split in splits}),
+        values=_numbers(first.num_stats) if is_number else _texts(first),
+        pictures=[_picture(feature, f"{split}: {name}") for split, feature in found.items()],
+    )
+
+
+def _share(feature: Any, statistics: Any) -> float:
+    rows = statistics.num_examples or 1
+    return 1.0 if feature is None else 1.0 - _common(feature).num_non_missing / rows
+
+
+def _common(feature: Any) -> Any:
+    kind = feature.WhichOneof("stats")
+    return getattr(feature, kind).common_stats
+
+
+def _missing(shares: Mapping[str, float]) -> str:
+    percents = {split: f"{100 * share:.2g} %" for split, share in shares.items() if share > 1e-12}
+    if not percents:
+        return "none"
+    if len(set(percents.values())) == 1 and len(percents) == len(shares):
+        return next(iter(percents.values()))
+    return ", ".join(f"{split} {percent}" for split, percent in percents.items())
+
+
+def _numbers(stats: Any) -> str:
+    return (
+        f"{number(stats.mean)} ± {number(stats.std_dev)}, "
+        f"from {number(stats.min)} to {number(stats.max)}"
+    )
+
+
+def _texts(feature: Any) -> str:
+    stats = feature.string_stats
+    total = _common(feature).num_non_missing or 1
+    top = [f"{value.value} ({100 * value.frequency / total:.0f} %)" for value in stats.top_values]
+    shown = ", ".join(top[:MOST_VALUES])
+    return f"{stats.unique:,} different: {shown}" if stats.unique > MOST_VALUES else shown
+
+
+def _picture(feature: Any, label: str) -> Markup:
+    if feature.HasField("num_stats"):
+        return marks.histogram(_numeric_counts(feature), label)
+    ranks = feature.string_stats.rank_histogram.buckets[:10]
+    return marks.histogram([bucket.sample_count for bucket in ranks], label, apart=True)
+
+
+def _numeric_counts(feature: Any) -> list[float]:
+    return [bucket.sample_count for bucket in _standard(feature)]
+
+
+def _standard(feature: Any) -> Sequence[Any]:
+    for histogram in feature.num_stats.histograms:
+        if histogram.type == _HISTOGRAM.STANDARD:
+            return list(histogram.buckets)
+    return []
+
+
+def _classes(
+    label: str, by_column: Mapping[str, Mapping[str, Any]], task: str
+) -> Iterator[LabelClass]:
+    if task == "regression":
+        return
+    counts = {
+        split: dict(_class_counts(columns[label]))
+        for split, columns in by_column.items()
+        if label in columns
+    }
+    names = dict.fromkeys(name for split in counts.values() for name in split)
+    for name in sorted(names, key=lambda name: (len(name), name) if name.isdigit() else (0, name)):
+        shares = {
+            split: count.get(name, 0.0) / (sum(count.values()) or 1.0)
+            for split, count in counts.items()
+        }
+        yield LabelClass(name, shares)
+
+
+def _class_counts(feature: Any) -> Iterator[tuple[str, float]]:
+    """Counts by class: exact for text, and for up to ten whole numbers in a row."""
+    if not feature.HasField("num_stats"):
+        for bucket in feature.string_stats.rank_histogram.buckets:
+            yield bucket.label, bucket.sample_count
+        return
+    whole = feature.type == statistics_pb2.FeatureNameStatistics.INT
+    if not whole or feature.num_stats.max - feature.num_stats.min >= 10:
+        return
+    for bucket in _standard(feature):
+        if bucket.sample_count > 0.5:  # TFDV's histogram leaves crumbs in empty buckets
+            middle = (bucket.low_value + bucket.high_value) / 2
+            yield str(round(middle)), round(bucket.sample_count)
+
+
+def _label_pictures(label: str, by_column: Mapping[str, Mapping[str, Any]]) -> dict[str, Markup]:
+    return {
+        split: _picture(columns[label], f"{split}: {label}")
+        for split, columns in by_column.items()
+        if label in columns
+    }
+
+
+def gate_findings(record: RunRecord) -> list[dict[str, Any]] | None:
+    """What the gate, or if it stopped the run ExampleValidator, found; None if neither ran."""
+    folder = finished_output(record, "Gate", "findings")
+    if folder and (folder / "gate.json").exists():
+        return list(json.loads((folder / "gate.json").read_text("utf-8")))
+    folder = finished_output(record, "ExampleValidator", "anomalies")
+    return [*_anomalies(folder)] if folder else None
+
+
+def _anomalies(folder: Path) -> Iterator[dict[str, Any]]:
+    for file in sorted(folder.glob("Split-*/SchemaDiff.pb")):
+        split = file.parent.name.removeprefix("Split-")
+        for column, info in anomalies_pb2.Anomalies.FromString(
+            file.read_bytes()
+        ).anomaly_info.items():
+            kind = anomalies_pb2.AnomalyInfo.Type.Name(info.reason[0].type) if info.reason else ""
+            message = f"column {column!r} ({split}): {info.short_description}"
+            yield {"split": split, "column": column, "kind": kind.lower(), "message": message}
+
+
+@dataclass(frozen=True)
+class SchemaRow:
+    """What the schema asks of the columns that it asks the same of, in words."""
+
+    names: str
+    kind: str
+    presence: str
+    domain: str
+
+
+def schema_rows(record: RunRecord) -> tuple[list[SchemaRow], int]:
+    """The first columns of the schema, alike ones together, and how many there are."""
+    folder = finished_output(record, "SchemaGen", "schema")
+    files = sorted(folder.glob("*.pbtxt")) if folder else []
+    if not files:
+        return [], 0
+    schema = text_format.Parse(files[0].read_text("utf-8"), schema_pb2.Schema())
+    domains = {domain.name: list(domain.value) for domain in schema.string_domain}
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for feature in schema.feature[:MOST_COLUMNS]:
+        kind = schema_pb2.FeatureType.Name(feature.type).lower()
+        asked = (_KINDS.get(kind, kind), _present(feature), _domain(feature, domains))
+        alike.setdefault(asked, []).append(_shortened(feature.name))
+    rows = [SchemaRow(", ".join(names), *asked) for asked, names in alike.items()]
+    return rows, len(schema.feature)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= MOST_CHARACTERS else f"{name[: MOST_CHARACTERS - 1]}…"
+
+
+def _present(feature: Any) -> str:
+    least = feature.presence.min_fraction
+    if least == 1:
+        return "required"
+    return f"in at least {100 * least:.3g} % of the rows" if least else "may be missing"
+
+
+def _domain(feature: Any, named: Mapping[str, Sequence[str]]) -> str:
+    kind = feature.WhichOneof("domain_info")
+    if kind in ("int_domain", "float_domain"):
+        domain = getattr(feature, kind)
+        ends = {"from": "min", "to": "max"}
+        return " ".join(
+            f"{word} {number(getattr(domain, end))}"
+            for word, end in ends.items()
+            if domain.HasField(end)
+        )
+    values = named.get(feature.domain, list(feature.string_domain.value))
+    more = f" and {len(values) - 8:,} more" if len(values) > 8 else ""
+    return ", ".join(values[:8]) + more

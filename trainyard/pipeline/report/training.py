@@ -1,0 +1,92 @@
+"""The report's sections on training and on the model itself."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from trainyard.pipeline.records import RunRecord
+from trainyard.pipeline.report import charts
+from trainyard.pipeline.verdict import finished_output
+
+History = dict[str, list[float | None]]
+
+_PICTURES = {"model.svg": "image/svg+xml", "model.png": "image/png"}
+MOST_SUMMARY_LINES = 120
+
+
+@dataclass(frozen=True)
+class TrainingSection:
+    """All that the report says of training.
+
+    Attributes:
+        facts: Steps, seconds, parameters and so on.
+        curves: A chart for each metric, the loss first, the learning rate last.
+        summary: Keras's table of layers.
+        summary_cut: How many lines of it were left out.
+        picture: The model as a data address, or empty.
+        class_names: The classes in the order of the predictions.
+    """
+
+    facts: dict[str, Any]
+    curves: list[Markup]
+    summary: str
+    summary_cut: int
+    picture: str
+    class_names: list[str]
+
+
+def training_section(record: RunRecord) -> TrainingSection | None:
+    """Reads what the Trainer left; None if it has not come to its end."""
+    folder = finished_output(record, "Trainer", "model_run")
+    if folder is None:
+        return None
+    facts = _json(folder / "training.json")
+    class_names = [str(name) for name in facts.pop("class_names", [])]
+    facts.pop("class_counts", None)
+    lines = _text(folder / "summary.txt").splitlines()
+    return TrainingSection(
+        facts={key.replace("_", " "): value for key, value in facts.items()},
+        curves=_curves(_json(folder / "history.json"), int(facts.get("best_epoch", 0))),
+        summary="\n".join(lines[:MOST_SUMMARY_LINES]),
+        summary_cut=max(0, len(lines) - MOST_SUMMARY_LINES),
+        picture=_picture(folder),
+        class_names=class_names,
+    )
+
+
+def _json(file: Path) -> dict[str, Any]:
+    return dict(json.loads(_text(file) or "{}"))
+
+
+def _text(file: Path) -> str:
+    return file.read_text("utf-8", errors="replace") if file.exists() else ""
+
+
+def _curves(history: History, best_epoch: int) -> list[Markup]:
+    metrics = dict.fromkeys(name.removeprefix("val_") for name in history)
+    in_order = sorted(metrics, key=lambda name: (name == "learning_rate", name != "loss"))
+    return [
+        charts.training_curve(f"curve{index}", name.replace("_", " "), _sides(history, name), best)
+        for index, name in enumerate(in_order)
+        for best in [best_epoch if f"val_{name}" in history else 0]
+    ]
+
+
+def _sides(history: History, metric: str) -> dict[str, Sequence[float | None]]:
+    sides = {"training": history.get(metric), "validation": history.get(f"val_{metric}")}
+    return {label: values for label, values in sides.items() if values}
+
+
+def _picture(folder: Path) -> str:
+    for name, kind in _PICTURES.items():
+        file = folder / name
+        if file.exists():
+            return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
+    return ""
