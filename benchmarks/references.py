@@ -102,7 +102,8 @@ def compare(recipe: Recipe, record: RunRecord) -> Result:
     examples = record.output("ExampleGen", "examples")
     assert examples is not None
     train = read_split(examples, "train")
-    judged = read_split(examples, recipe.data.split.judged).reindex(columns=train.columns)
+    judged = read_split(examples, recipe.data.split.judged)
+    train = train.dropna(axis="columns", how="all")  # nothing to learn from
     inputs = recipe.input_columns(list(train.columns))
     goal = GOALS[recipe.name]
     scores = {

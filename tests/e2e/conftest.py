@@ -60,11 +60,7 @@ def trainyard(capfd) -> Callable[..., Ended]:
         capfd.readouterr()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["trainyard", *map(str, arguments)])
-            try:
-                cli.main()
-                code = 0
-            except SystemExit as ending:
-                code = int(ending.code or 0)
+            code = cli.answer()
         out, err = capfd.readouterr()
         return Ended(code, out, err)
 

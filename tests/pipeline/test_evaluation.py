@@ -228,6 +228,20 @@ def test_multiclass_metrics_are_those_of_scikit_learn(evaluate, tmp_path):
     assert (folder / "blessing" / "BLESSED").exists()
 
 
+def test_a_class_that_training_did_not_see_counts_as_wrong(evaluate, tmp_path):
+    label = np.array([0, 1, 2, -1])
+    scores = np.eye(3, dtype=np.float32)[[0, 1, 1, 2]] * 0.8 + np.float32(0.2 / 3)
+    data = pd.DataFrame({"label_xf": label, "predictions": list(scores)})
+    asked = recipe("multiclass", metrics=of_task("multiclass"))
+    measured = read_measured(evaluate(asked, data, tmp_path) / "evaluation").overall.candidate
+    guesses = scores.argmax(axis=1)
+    assert measured["accuracy"] == 0.5
+    assert measured["macro_f1"] == pytest.approx(
+        reference.f1_score(label, guesses, average="macro", zero_division=0)
+    )
+    assert measured["log_loss"] > 8  # the last one has no chance: 34.5 / 4
+
+
 def test_regression_metrics_are_those_of_scikit_learn_however_the_rows_are_cut(evaluate, tmp_path):
     random = np.random.default_rng(4)
     label = (1e4 + random.normal(0, 3, 150)).astype(np.float32)

@@ -59,7 +59,7 @@ def test_inferred_schema_says_what_was_seen(recipe: Recipe) -> None:
 
     assert text.startswith("# The schema of table, written by `trainyard schema infer` from 40 row")
     assert '# Seen: 0 to 6.\nfeature {\n  name: "day"' in text
-    assert '# Seen: 1 different values; 25.0% missing.\nfeature {\n  name: "note"' in text
+    assert '# Different values seen: 1; 25.0% missing.\nfeature {\n  name: "note"' in text
 
 
 def test_inferred_schema_is_the_same_block_by_block(

@@ -7,7 +7,9 @@ Exit codes: 0 done (for `run`: pushed), 1 unexpected failure, 2 recipe or usage,
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,7 +59,8 @@ def run(
     from trainyard.pipeline.check import check as check_recipe
     from trainyard.pipeline.runners import local
 
-    complete = check_recipe(loaded, recipe).recipe
+    with _live("checking the recipe"):
+        complete = check_recipe(loaded, recipe).recipe
     _conclude(local.run(complete, recipe, rerun_from=from_stage, use_cache=not no_cache))
 
 
@@ -84,7 +87,9 @@ def check(recipe: RecipeFile) -> None:
     from trainyard.pipeline.check import check as check_recipe
     from trainyard.pipeline.drawing import drawing
 
-    _print(drawing(check_recipe(loaded, recipe)))
+    with _live("checking the recipe"):
+        checked = check_recipe(loaded, recipe)
+    _print(drawing(checked))
 
 
 @app.command()
@@ -184,7 +189,7 @@ def new(
 
     with _live():
         starter = new_recipe(recipe, data, label, force=force)
-    _print("\n".join(starter.sentences))
+    _print("\n".join([*starter.sentences, *(f"warning: {text}" for text in starter.warnings)]))
     _print(f"\nwrote {starter.path}; now: trainyard run {starter.path}")
 
 
@@ -252,10 +257,10 @@ def _conclude(record: RunRecord) -> None:
         raise typer.Exit(NotPushedError.exit_code)
 
 
-def _live():  # type: ignore[no-untyped-def]
+def _live(text: str = "") -> AbstractContextManager[None]:
     from trainyard.pipeline.console import working
 
-    return working()
+    return working(text)
 
 
 def _print(text: str) -> None:
@@ -264,15 +269,36 @@ def _print(text: str) -> None:
     Console(highlight=False, soft_wrap=True, markup=False).print(text)
 
 
-def main() -> None:
-    """Runs the command line; a user's mistake is one error on stderr and an exit code."""
+def answer() -> int:
+    """Runs the command line; a user's mistake is one error on stderr.
+
+    Returns:
+        The exit code.
+    """
     try:
         app()
+    except SystemExit as ending:
+        return int(ending.code or 0)
     except TrainyardError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        raise SystemExit(error.exit_code) from None
+        return error.exit_code
     except KeyboardInterrupt:
         print("interrupted; go on with: trainyard resume", file=sys.stderr)  # noqa: T201
-        raise SystemExit(130) from None
+        return 130
     except BrokenPipeError:
-        raise SystemExit(0) from None
+        return 0
+    return 0
+
+
+def main() -> None:
+    """The console script.
+
+    Native threads of Arrow may still hold Python objects; one that asks for the
+    interpreter while it shuts down aborts the process after all is done. So there
+    is no shutting down: what was written is flushed, and the process ends.
+    """
+    code = answer()
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)

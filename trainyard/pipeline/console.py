@@ -71,7 +71,8 @@ class _LiveLine:
     def __init__(self, name: str) -> None:
         self._name, self._started = name, time.monotonic()
         self._spinner = Spinner("dots")
-        self.text, self._fraction = "", None
+        self.text = ""
+        self._fraction: float | None = None
 
     def update(self, text: str, fraction: float | None) -> None:
         self.text, self._fraction = text, fraction
@@ -109,12 +110,17 @@ def output_to(log: Path) -> Iterator[None]:
 
 
 @contextmanager
-def working() -> Iterator[None]:
-    """Shows on a terminal what a command without stages reports while it works."""
+def working(text: str) -> Iterator[None]:
+    """Shows on a terminal what a command without stages reports while it works.
+
+    Args:
+        text: What it begins with.
+    """
     console = Console(highlight=False)
     if not console.is_terminal:
         yield
         return
     line = _LiveLine("")
+    line.update(text, None)
     with Live(line, console=console, transient=True), progress.listening(line.update):
         yield

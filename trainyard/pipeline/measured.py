@@ -95,9 +95,16 @@ def read_measured(folder: Path) -> Measured:
                 samples[pair.key.name] = json.loads(pair.value.bytes_value)
         if part.candidate:  # without metrics: TFMA's note that a slice was too small
             slices.append(part)
-    slices.sort(key=lambda part: (bool(part.key), str(part.key)))
+    slices.sort(key=_in_order)
     config, *_ = load_eval_run(str(folder))
     return Measured(folder, config, slices, samples)
+
+
+def _in_order(part: Slice) -> tuple[Any, ...]:
+    """All rows first, then column by column, numbers by size."""
+    columns = tuple(column for column, _ in part.key)
+    values = tuple((isinstance(value, str), value) for _, value in part.key)
+    return len(columns), columns, values
 
 
 def number(value: float, apart: float | None = None) -> str:

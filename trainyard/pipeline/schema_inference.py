@@ -120,7 +120,7 @@ def _remark(seen: Any) -> str:
     words = f"; {missing:.1%} missing" if missing else ""
     if seen.HasField("num_stats"):
         return f"Seen: {seen.num_stats.min:.6g} to {seen.num_stats.max:.6g}{words}."
-    return f"Seen: {seen.string_stats.unique:,} different values{words}."
+    return f"Different values seen: {seen.string_stats.unique:,}{words}."
 
 
 def _present(seen: Any) -> float:

@@ -169,7 +169,7 @@ def show(schema: schema_pb2.Schema) -> RenderableType:
 
 
 def _listed(values: Iterable[str]) -> str:
-    every = list(values)
+    every = [" ".join(value.split()) for value in values]  # on one line
     more = f" and {len(every) - _SHOWN_CATEGORIES} more" if len(every) > _SHOWN_CATEGORIES else ""
     return ", ".join(every[:_SHOWN_CATEGORIES]) + more
 

@@ -24,8 +24,9 @@ from trainyard.recipe_schema import Feature, Task, Threshold
 class TrainerModule(Protocol):
     """What a file in this package offers.
 
-    It may also offer `make_dataset`, `callbacks` and `serving_fn`, which take
-    the place of the harness's own.
+    It may also offer `make_dataset(params, spec, files, parse, epochs)`, in place
+    of `harness.inputs.make_dataset`; `serving_fn(model, params, spec)`, in place of
+    `harness.export.answer`; and `callbacks(params, spec)`, beside the harness's.
     """
 
     Params: type[Any]

@@ -1,6 +1,7 @@
 """Whole runs without a DAG: real statistics, schemas and evaluations of scikit-learn's data."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -327,8 +328,14 @@ SOURCES = {
 
 
 @pytest.fixture(scope="session")
+def build(evaluate) -> Callable[..., Run]:
+    """Makes a run that was not pushed, from the parts of a `Source`."""
+    return lambda *parts: build_run(Source(*parts), evaluate, {"pushed": False})
+
+
+@pytest.fixture(scope="session")
 def runs(evaluate, tmp_path_factory) -> dict[str, Run]:
-    """A run for each task; TRAINYARD_HOME points at them for the whole session's reports."""
+    """A run for each task, under a TRAINYARD_HOME of their own."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRAINYARD_HOME", str(home))

@@ -153,3 +153,66 @@ def test_a_binary_text_label_has_its_second_word_as_positive(transformed, tmp_pa
     made = transform(chosen, tmp_path / "transform", table(60), table(30, seed=1), TYPES)
     training.run_fn(made.fn_args(tmp_path / "run", epochs=1, params={"hidden": []}))
     assert export.class_names(made.graph, "answer", "binary") == ("no", "yes")
+
+
+def test_a_module_may_serve_batch_and_watch_in_its_own_way(transformed, tmp_path, monkeypatch):
+    import keras
+
+    from trainyard.trainer_modules import mlp
+    from trainyard.trainer_modules.harness import inputs
+
+    seen = []
+
+    class Watcher(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(epoch)
+
+    def make_dataset(params, spec, files, parse, epochs):
+        seen.append(epochs)
+        return inputs.make_dataset(params, spec, files, parse, epochs)
+
+    def serving_fn(model, params, spec):
+        return lambda features: {"predictions": 1 - model(features)}
+
+    monkeypatch.setattr(mlp, "callbacks", lambda params, spec: [Watcher()], raising=False)
+    monkeypatch.setattr(mlp, "make_dataset", make_dataset, raising=False)
+    monkeypatch.setattr(mlp, "serving_fn", serving_fn, raising=False)
+    made = transformed("binary")
+    training.run_fn(made.fn_args(tmp_path / "run", epochs=2))
+    assert seen == [range(2), None, 0, 1]
+    rows = [serialize(row) for row in made.held_out[:5]]
+    served = export.served_predictions(tmp_path / "run" / "Format-Serving", rows)
+    plain = export.reference_predictions(tmp_path / "run" / "model_run", made.graph, rows)
+    np.testing.assert_allclose(served, 1 - plain, atol=1e-6)
+
+
+def test_from_logits_is_served_as_probabilities(transformed, tmp_path):
+    loss = {"name": "sparse_categorical_crossentropy", "from_logits": True}
+    made = transformed("multiclass")
+    training.run_fn(made.fn_args(tmp_path / "run", loss=loss, epochs=1))
+    rows = [serialize(row) for row in made.held_out[:5]]
+    served = export.served_predictions(tmp_path / "run" / "Format-Serving", rows)
+    np.testing.assert_allclose(served.sum(axis=1), 1.0, atol=1e-5)
+    plain = export.reference_predictions(tmp_path / "run" / "model_run", made.graph, rows)
+    np.testing.assert_allclose(served, plain, atol=1e-6)
+
+
+def test_a_request_may_lack_what_the_schema_promises():
+    """A curated schema can make columns dense: TensorFlow would refuse to parse the row."""
+    from types import SimpleNamespace
+
+    import tensorflow as tf
+
+    from trainyard.trainer_modules.harness import columns
+
+    promised = {
+        "count": tf.io.FixedLenFeature([], tf.int64),
+        "fare": tf.io.FixedLenFeature([1], tf.float32),
+        "kind": tf.io.FixedLenFeature([], tf.string),
+        "sparse": tf.io.VarLenFeature(tf.int64),
+    }
+    output = SimpleNamespace(raw_feature_spec=lambda: promised)
+    parsed = tf.io.parse_example([b"", serialize({"count": 3})], export.raw_parse_spec(output))
+    for name in promised:
+        missing = columns.is_missing(columns.dense(parsed[name])).numpy().ravel()
+        assert missing.tolist() == [True, name != "count"], name

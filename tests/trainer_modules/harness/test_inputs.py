@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,12 +23,15 @@ def files(tmp_path):
     return inputs.expand([str(tmp_path / "part*")])
 
 
+def flat(batches):
+    return list(chain.from_iterable(batches))
+
+
 def order(files, epochs, seed=1, batch_size=8):
     chosen = SimpleNamespace(training=Trainer(batch_size=batch_size, seed=seed))
     parse = tf.strings.to_number
     made = inputs.make_dataset(None, chosen, files, parse, epochs)
-    batches = [batch.tolist() for batch in made.as_numpy_iterator()]
-    return batches
+    return [batch.tolist() for batch in made.as_numpy_iterator()]
 
 
 def test_files_are_sorted(files):
@@ -38,8 +42,8 @@ def test_files_are_sorted(files):
 def test_an_epoch_has_every_example_once_and_the_last_batch_is_smaller(files):
     batches = order(files, range(1))
     assert [len(batch) for batch in batches] == [8] * 6 + [2]
-    assert sorted(sum(batches, [])) == list(range(50))
-    assert sum(batches, []) != list(range(50))
+    assert sorted(flat(batches)) == list(range(50))
+    assert flat(batches) != list(range(50))
 
 
 def test_the_order_depends_on_seed_and_epoch_alone(files):
@@ -58,7 +62,7 @@ def test_the_order_is_the_same_without_the_cache(files, monkeypatch):
 
 def test_validation_is_in_order(files):
     batches = order(files, None)
-    assert sorted(sum(batches, [])) == list(range(50))
+    assert sorted(flat(batches)) == list(range(50))
     assert batches == order(files, None)
 
 

@@ -124,12 +124,14 @@ def training_curve(
                 _label_end(axes, len(points), points[-1], label, colour, side)
         if best_epoch:
             axes.axvline(best_epoch, color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
+            late = best_epoch > 0.6 * max(map(len, curves.values()))
             axes.annotate(
                 f"best: {best_epoch}",
                 (best_epoch, 1.0),
                 xycoords=("data", "axes fraction"),
-                xytext=(3, 2),
+                xytext=(-3 if late else 3, 2),
                 textcoords="offset points",
+                ha="right" if late else "left",
                 fontsize=7.5,
                 color=MUTED,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +67,7 @@ class DataSection:
         column_count: How many there are.
         classes: The label's classes; empty for regression.
         class_count: How many there are.
-        label_pictures: For regression: a histogram by split.
+        label_pictures: For regression: its values in words and a histogram, by split.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -74,7 +75,7 @@ class DataSection:
     column_count: int = 0
     classes: list[LabelClass] = field(default_factory=list)
     class_count: int = 0
-    label_pictures: dict[str, Markup] = field(default_factory=dict)
+    label_pictures: dict[str, tuple[str, Markup]] = field(default_factory=dict)
 
 
 def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
@@ -126,19 +127,24 @@ def _column(
 ) -> Column:
     found = {split: columns[name] for split, columns in by_column.items() if name in columns}
     first = next(iter(found.values()))
-    is_number = first.HasField("num_stats")
     return Column(
         name=name,
         role=role,
         missing=_missing({split: _share(found.get(split), splits[split]) for split in splits}),
-        values=_numbers(first.num_stats) if is_number else _texts(first),
+        values=_values(first) if _present(first) else "no values",
         pictures=[_picture(feature, f"{split}: {name}") for split, feature in found.items()],
     )
 
 
 def _share(feature: Any, statistics: Any) -> float:
     rows = statistics.num_examples or 1
-    return 1.0 if feature is None else 1.0 - _common(feature).num_non_missing / rows
+    return 1.0 if feature is None else 1.0 - _present(feature) / rows
+
+
+def _present(feature: Any) -> int:
+    """Rows with a value. TFDV takes an empty list, as ExampleGen writes it, for one."""
+    common = _common(feature)
+    return int(common.num_non_missing if common.max_num_values > 1 else common.tot_num_values)
 
 
 def _common(feature: Any) -> Any:
@@ -147,12 +153,20 @@ def _common(feature: Any) -> Any:
 
 
 def _missing(shares: Mapping[str, float]) -> str:
-    percents = {split: f"{100 * share:.2g} %" for split, share in shares.items() if share > 1e-12}
+    percents = {split: _percent(share) for split, share in shares.items() if share > 1e-12}
     if not percents:
         return "none"
     if len(set(percents.values())) == 1 and len(percents) == len(shares):
         return next(iter(percents.values()))
     return ", ".join(f"{split} {percent}" for split, percent in percents.items())
+
+
+def _percent(share: float) -> str:
+    return "< 1 %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
+
+
+def _values(feature: Any) -> str:
+    return _numbers(feature.num_stats) if feature.HasField("num_stats") else _texts(feature)
 
 
 def _numbers(stats: Any) -> str:
@@ -164,8 +178,8 @@ def _numbers(stats: Any) -> str:
 
 def _texts(feature: Any) -> str:
     stats = feature.string_stats
-    total = _common(feature).num_non_missing or 1
-    top = [f"{value.value} ({100 * value.frequency / total:.0f} %)" for value in stats.top_values]
+    total = _present(feature) or 1
+    top = [f"{value.value} ({_percent(value.frequency / total)})" for value in stats.top_values]
     shown = ", ".join(top[:MOST_VALUES])
     return f"{stats.unique:,} different: {shown}" if stats.unique > MOST_VALUES else shown
 
@@ -194,7 +208,7 @@ def _classes(
     if task == "regression":
         return
     counts = {
-        split: dict(_class_counts(columns[label]))
+        split: _class_counts(columns[label])
         for split, columns in by_column.items()
         if label in columns
     }
@@ -207,24 +221,37 @@ def _classes(
         yield LabelClass(name, shares)
 
 
-def _class_counts(feature: Any) -> Iterator[tuple[str, float]]:
-    """Counts by class: exact for text, and for up to ten whole numbers in a row."""
+def _class_counts(feature: Any) -> dict[str, float]:
+    """Counts by class: exact for text and for two numbers, else within about a percent."""
     if not feature.HasField("num_stats"):
-        for bucket in feature.string_stats.rank_histogram.buckets:
-            yield bucket.label, bucket.sample_count
-        return
-    whole = feature.type == statistics_pb2.FeatureNameStatistics.INT
-    if not whole or feature.num_stats.max - feature.num_stats.min >= 10:
-        return
+        buckets = feature.string_stats.rank_histogram.buckets
+        return {bucket.label: bucket.sample_count for bucket in buckets}
+    stats = feature.num_stats
+    low, high = stats.min, stats.max
+    if feature.type != statistics_pb2.FeatureNameStatistics.INT:
+        return {}
+    if high - low == 1:
+        share = stats.mean - low
+        return {f"{low:.0f}": 1.0 - share, f"{high:.0f}": share}
+    return _nearest_counts(feature) if high - low < 10 else {}
+
+
+def _nearest_counts(feature: Any) -> dict[str, float]:
+    # Ten buckets over less than ten whole numbers: TFDV leaves crumbs in those between them.
+    counts: dict[int, float] = {}
     for bucket in _standard(feature):
-        if bucket.sample_count > 0.5:  # TFDV's histogram leaves crumbs in empty buckets
-            middle = (bucket.low_value + bucket.high_value) / 2
-            yield str(round(middle)), round(bucket.sample_count)
+        within = range(math.ceil(bucket.low_value), math.floor(bucket.high_value) + 1)
+        middle = (bucket.low_value + bucket.high_value) / 2
+        nearest = min(within, key=lambda whole: abs(whole - middle), default=round(middle))
+        counts[nearest] = counts.get(nearest, 0.0) + bucket.sample_count
+    return {str(whole): count for whole, count in sorted(counts.items()) if round(count)}
 
 
-def _label_pictures(label: str, by_column: Mapping[str, Mapping[str, Any]]) -> dict[str, Markup]:
+def _label_pictures(
+    label: str, by_column: Mapping[str, Mapping[str, Any]]
+) -> dict[str, tuple[str, Markup]]:
     return {
-        split: _picture(columns[label], f"{split}: {label}")
+        split: (_numbers(columns[label].num_stats), _picture(columns[label], f"{split}: {label}"))
         for split, columns in by_column.items()
         if label in columns
     }
@@ -271,7 +298,7 @@ def schema_rows(record: RunRecord) -> tuple[list[SchemaRow], int]:
     alike: dict[tuple[str, str, str], list[str]] = {}
     for feature in schema.feature[:MOST_COLUMNS]:
         kind = schema_pb2.FeatureType.Name(feature.type).lower()
-        asked = (_KINDS.get(kind, kind), _present(feature), _domain(feature, domains))
+        asked = (_KINDS.get(kind, kind), _presence(feature), _domain(feature, domains))
         alike.setdefault(asked, []).append(_shortened(feature.name))
     rows = [SchemaRow(", ".join(names), *asked) for asked, names in alike.items()]
     return rows, len(schema.feature)
@@ -281,7 +308,7 @@ def _shortened(name: str) -> str:
     return name if len(name) <= MOST_CHARACTERS else f"{name[: MOST_CHARACTERS - 1]}…"
 
 
-def _present(feature: Any) -> str:
+def _presence(feature: Any) -> str:
     least = feature.presence.min_fraction
     if least == 1:
         return "required"

@@ -42,6 +42,7 @@ def write_report(record: RunRecord, recipe: Recipe) -> Path:
     """
     verdict = record.verdict if record.verdict.sentences else judge(record, recipe)
     file = record.folder / FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, _render(record, recipe, verdict))
     return file
 
@@ -54,6 +55,7 @@ def _render(record: RunRecord, recipe: Recipe, verdict: Verdict) -> str:
         record=record,
         recipe=recipe,
         verdict=verdict,
+        reasons=_reasons(record, verdict),
         task=_TASKS[recipe.task],
         outcome=_outcome(record, verdict),
         findings=[
@@ -92,6 +94,11 @@ def _outcome(record: RunRecord, verdict: Verdict) -> tuple[str, str]:
     if record.state in ("failed", "interrupted"):
         return "broken", record.state.capitalize()
     return ("good", "Pushed") if verdict.pushed else ("bad", "Not pushed")
+
+
+def _reasons(record: RunRecord, verdict: Verdict) -> list[str]:
+    """The sentences under the headline, but those that the error says anyway."""
+    return [text for text in verdict.sentences[1:] if text.rstrip(".") not in record.error]
 
 
 def _mark(finding: Finding, findings: Sequence[Finding]) -> Markup:

@@ -52,7 +52,7 @@ def training_section(record: RunRecord) -> TrainingSection | None:
     facts.pop("class_counts", None)
     lines = _text(folder / "summary.txt").splitlines()
     return TrainingSection(
-        facts={key.replace("_", " "): value for key, value in facts.items()},
+        facts={key.replace("_", " "): value for key, value in facts.items() if value},
         curves=_curves(_json(folder / "history.json"), int(facts.get("best_epoch", 0))),
         summary="\n".join(lines[:MOST_SUMMARY_LINES]),
         summary_cut=max(0, len(lines) - MOST_SUMMARY_LINES),

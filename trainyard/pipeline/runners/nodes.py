@@ -146,15 +146,15 @@ def _short(text: str) -> str:
 
 
 def _what_changed(stage: StageRecord, earlier: StageRecord | None) -> str:
-    if earlier is None or not earlier.parameters:
-        return "first run"
+    if earlier is None or not earlier.outputs:
+        return "no earlier result"
     inputs = [key for key, ids in stage.inputs.items() if earlier.inputs.get(key) != ids]
     if inputs:
         return f"changed input: {', '.join(sorted(inputs))}"
     names = stage.parameters.keys() | earlier.parameters.keys()
     changed = [n for n in sorted(names) if stage.parameters.get(n) != earlier.parameters.get(n)]
     if not changed:
-        return "no complete earlier result"
+        return "the earlier result is gone"
     name = changed[0]
     more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
     before, now = earlier.parameters.get(name, "unset"), stage.parameters.get(name, "unset")

@@ -172,7 +172,7 @@ def _sentences(table: _Table) -> list[str]:
     sample = table.sample
     ignored = [name for name, verdict in table.verdicts.items() if verdict.kind == "ignored"]
     inputs = len(table.verdicts) - len(ignored)
-    size = f"{sample.rows:,} rows, {inputs} inputs, {len(ignored)} columns ignored."
+    size = f"Rows: {sample.rows:,}; inputs: {inputs}; ignored columns: {len(ignored)}."
     sentences = [*table.source.sentences, size, *table.target.sentences]
     if not sample.complete:
         sentences.insert(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ SUFFIX = "_xf"
 LABEL_KEY = labels.LABEL + SUFFIX
 PREDICTIONS = "predictions"
 MODEL_FILE = "model.keras"
+
+ServingFn = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
 
 _SERIALIZED = tf.TensorSpec([None], tf.string, name="examples")
 
@@ -53,13 +55,13 @@ def write(
     transform_output: tft.TFTransformOutput,
     config: TrainerConfig,
     class_names: Sequence[str],
+    serving_fn: ServingFn,
 ) -> None:
     """Writes the SavedModel beside its place, then renames it.
 
-    `serving_default` takes serialized tf.Examples; the label need not be in them.
-    It returns `predictions`, `[B, 1]` or `[B, C]`, and for classes also `label`,
-    `[B, 1]`, the name of the most probable. `transform_features` returns the
-    transformed features and label, each name ending in `SUFFIX`.
+    `serving_default` takes serialized tf.Examples, in which the label need not be;
+    `transform_features` returns the transformed features and the label, each name
+    ending in `SUFFIX`.
 
     Args:
         folder: Where to.
@@ -67,20 +69,16 @@ def write(
         transform_output: What Transform wrote.
         config: What the Trainer was told.
         class_names: By index; empty for regression.
+        serving_fn: From transformed features to what is answered.
     """
     graph = saved_transform_io_v2.SavedModelLoader(transform_output.transform_savedmodel_dir)
     with_label = raw_parse_spec(transform_output)
     without = {name: entry for name, entry in with_label.items() if name != config.label.name}
-    names = tf.constant(class_names, tf.string)
 
     def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         features = _transform(graph, tf.io.parse_example(examples, without))
         features.pop(labels.LABEL, None)
-        predictions = model(features, training=False)
-        outputs = {PREDICTIONS: predictions}
-        if class_names:
-            outputs["label"] = tf.gather(names, _most_probable(predictions))
-        return outputs
+        return serving_fn(features)
 
     def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         features = _transform(graph, tf.io.parse_example(examples, with_label))
@@ -101,6 +99,29 @@ def write(
 
 def _transform(graph: Any, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
     return dict(graph.apply_transform_model(dict(raw)))
+
+
+def answer(model: keras.Model, class_names: Sequence[str]) -> ServingFn:
+    """Makes what is served if the trainer module has no `serving_fn` of its own.
+
+    Args:
+        model: It predicts from transformed features.
+        class_names: By index; empty for regression.
+
+    Returns:
+        From transformed features to `predictions`, `[B, 1]` or `[B, C]`, and for
+        classes also `label`, `[B, 1]`, the name of the most probable.
+    """
+    names = tf.constant(class_names, tf.string)
+
+    def serving_fn(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        predictions = model(features, training=False)
+        outputs = {PREDICTIONS: predictions}
+        if class_names:
+            outputs["label"] = tf.gather(names, _most_probable(predictions))
+        return outputs
+
+    return serving_fn
 
 
 def _most_probable(predictions: tf.Tensor) -> tf.Tensor:

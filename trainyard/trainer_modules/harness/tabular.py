@@ -87,8 +87,10 @@ def _z_score(stack: tf.Tensor) -> tf.Tensor:
 
 
 def _min_max(stack: tf.Tensor) -> tf.Tensor:
-    low = tft.min(stack, reduce_instance_dims=False)
-    high = tft.max(stack, reduce_instance_dims=False)
+    # One NaN in a batch would hide the batch from these two analyzers.
+    missing, edge = tf.math.is_nan(stack), stack.dtype.max
+    low = tft.min(tf.where(missing, edge, stack), reduce_instance_dims=False)
+    high = tft.max(tf.where(missing, -edge, stack), reduce_instance_dims=False)
     return tf.math.divide_no_nan(_mean_filled(stack) - low, high - low)
 
 

@@ -17,7 +17,6 @@ from trainyard.trainer_modules import registry
 from trainyard.trainer_modules.harness import (
     callbacks,
     checkpoint,
-    description,
     export,
     heads,
     inputs,
@@ -91,20 +90,17 @@ def run_fn(fn_args: Any) -> None:
     model = module.build_model(params, model_spec)
     fit(training, module, params, model, model_spec)
     progress.report("exporting", 1.0)
+    class_names = model_spec.label.class_names
     predictor = heads.predictor(model, model_spec)
     predictor.save(model_run / export.MODEL_FILE)
+    own = getattr(module, "serving_fn", None)
     export.write(
         Path(fn_args.serving_model_dir),
         predictor,
         training.transform_output,
         config,
-        model_spec.label.class_names,
-    )
-    description.write(
-        Path(fn_args.serving_model_dir),
-        config,
-        training.transform_output,
-        model_spec.label.class_names,
+        class_names,
+        own(predictor, params, model_spec) if own else export.answer(predictor, class_names),
     )
     shutil.rmtree(training.state.parent, ignore_errors=True)
 
