@@ -71,14 +71,18 @@ def _measure(name: str) -> dict[str, Any]:
 def _row(name: str, entry: dict[str, Any]) -> str:
     figures = [entry[key] for key in ("reached", "floor", "trivial", "linear", "boosted")]
     shown = ["" if figure is None else f"{figure:.4g}" for figure in figures]
-    verdict = "; ".join(entry["shortfalls"]) or ("reached, pushed" if entry["pushed"] else "reached")
+    verdict = "; ".join(entry["shortfalls"]) or (
+        "reached, pushed" if entry["pushed"] else "reached"
+    )
     cells = [name, entry["metric"], *shown, verdict, f"{entry['seconds']:.0f}", entry["commit"]]
     return f"| {' | '.join(cells)} |"
 
 
 def _commit() -> str:
     command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 if __name__ == "__main__":

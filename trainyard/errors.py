@@ -102,7 +102,7 @@ class ContractError(TrainyardError):
     exit_code = 7
 
 
-class EnvironmentProblem(TrainyardError):
+class EnvironmentProblem(TrainyardError):  # noqa: N818  # EnvironmentError is Python's own
     """The machine cannot do it: disk, permissions, memory or versions."""
 
     exit_code = 8

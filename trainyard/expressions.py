@@ -37,7 +37,10 @@ _UNARY: dict[type[ast.AST], Callable[[Any], Any]] = {
     ast.Not: operator.invert,
 }
 _QUOTED = re.compile(r"`([^`]+)`")
-_ALLOWED = "columns (`in backquotes` if not one word), numbers, quoted text, + - * / %, comparisons, and, or, not, parentheses"
+_ALLOWED = (
+    "columns (`in backquotes` if not one word), numbers, quoted text, "
+    "+ - * / %, comparisons, and, or, not, parentheses"
+)
 
 
 class Expression:

@@ -31,7 +31,8 @@ each_recipe = pytest.mark.parametrize("name", RECIPES)
 @each_recipe
 def test_header_says_what_how_and_what_to_expect(name):
     header = [
-        line for line in (ROOT / "recipes" / f"{name}.yaml").read_text().splitlines()
+        line
+        for line in (ROOT / "recipes" / f"{name}.yaml").read_text().splitlines()
         if line.startswith("#")
     ]
     text = "\n".join(header)
@@ -143,7 +144,8 @@ def test_no_entity_sits_in_two_splits(trainyard, tmp_path):
     (tmp_path / "r.yaml").write_text(
         "name: by_person\ndata: {path: d.csv, key: person, split: {train: 6, eval: 2, test: 2}}\n"
         "label: y\ntask: binary\nfeatures: {person: ignored}\n"
-        "trainer: {epochs: 3, params: {hidden: [4]}}\nevaluation: {metrics: [auc], thresholds: []}\n"
+        "trainer: {epochs: 3, params: {hidden: [4]}}\n"
+        "evaluation: {metrics: [auc], thresholds: []}\n"
     )
     ended = trainyard("run", tmp_path / "r.yaml")
     assert ended.code == 0, ended.err

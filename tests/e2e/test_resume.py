@@ -33,7 +33,9 @@ def recipe(tmp_path_factory):
     rng = np.random.default_rng(0)
     table = rng.normal(size=(6000, 3))
     label = (table @ [1, -1, 0.5] + rng.normal(scale=0.5, size=6000) > 0).astype(int)
-    lines = [",".join(f"{v:.4f}" for v in row) + f",{y}" for row, y in zip(table, label, strict=True)]
+    lines = [
+        ",".join(f"{v:.4f}" for v in row) + f",{y}" for row, y in zip(table, label, strict=True)
+    ]
     (folder / "rows.csv").write_text("a,b,c,y\n" + "\n".join(lines) + "\n")
     (folder / "killed.yaml").write_text(RECIPE)
     return folder / "killed.yaml"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, ConsoleRenderable
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
@@ -79,7 +79,7 @@ class _LiveLine:
 
     def __rich__(self) -> Table:
         row = Table.grid(padding=(0, 1))
-        cells = [
+        cells: list[ConsoleRenderable] = [
             self._spinner,
             Text(f"{self._name:<17}", style="bold"),
             Text(f"{time.monotonic() - self._started:6.1f} s"),

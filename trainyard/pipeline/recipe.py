@@ -13,7 +13,6 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedBase
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from trainyard.data import datasets
@@ -114,9 +113,10 @@ def position(document: Any, location: Location) -> str:
     Returns:
         `:line:column`, or nothing where it is not known.
     """
-    node, found = document, ""
+    node: Any = document
+    found = ""
     for key in location:
-        if not isinstance(node, CommentedBase):
+        if not hasattr(node, "lc"):
             break
         try:
             line, column = node.lc.item(key) if isinstance(key, int) else node.lc.key(key)

@@ -2,12 +2,18 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
 from tensorflow_data_validation.statistics import stats_impl
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from google.protobuf import text_format
 from trainyard.components.gate import anomalies
-from trainyard.components.gate.anomalies import SplitStatistics, from_tfdv, of_label, of_presence, of_size
+from trainyard.components.gate.anomalies import (
+    SplitStatistics,
+    from_tfdv,
+    of_label,
+    of_presence,
+    of_size,
+)
 from trainyard.recipe_schema import Gate
 
 SCHEMA = text_format.Parse(
@@ -112,8 +118,13 @@ def test_a_label_that_cannot_be_learnt_is_found(task, values, words):
 
 @pytest.mark.parametrize(
     ("task", "values"),
-    [("binary", [0, 1]), ("binary", ["no", "yes"]), ("multiclass", ["a", "b", "c"]),
-     ("multiclass", [1, 2, 3]), ("regression", [1.5, 2.5])],
+    [
+        ("binary", [0, 1]),
+        ("binary", ["no", "yes"]),
+        ("multiclass", ["a", "b", "c"]),
+        ("multiclass", [1, 2, 3]),
+        ("regression", [1.5, 2.5]),
+    ],
 )
 def test_a_label_that_can_be_learnt_passes(task, values):
     assert list(of_label("y", task, statistics(y=values))) == []

@@ -8,7 +8,7 @@ from tfx.components.evaluator import constants
 from tfx.dsl.components.common import resolver
 
 
-class LatestOtherBlessedModel(resolver.ResolverStrategy):
+class LatestOtherBlessedModel(resolver.ResolverStrategy):  # type: ignore[misc]
     """The latest blessed model that is not the candidate itself.
 
     TFX's LatestBlessedModelStrategy does not know the candidate. On a second,

@@ -13,7 +13,7 @@ from tfx.types import artifact_utils, component_spec, standard_artifacts
 from tfx.types.channel import Channel
 
 
-class Executor(base_executor.BaseExecutor):
+class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
     """Writes the schema's text."""
 
     def Do(
@@ -28,7 +28,7 @@ class Executor(base_executor.BaseExecutor):
         (folder / "schema.pbtxt").write_text(exec_properties["text"], encoding="utf-8")
 
 
-class CuratedSchemaSpec(component_spec.ComponentSpec):
+class CuratedSchemaSpec(component_spec.ComponentSpec):  # type: ignore[misc]
     """Channels and parameters of CuratedSchema."""
 
     PARAMETERS = {"text": component_spec.ExecutionParameter(type=str)}
@@ -36,7 +36,7 @@ class CuratedSchemaSpec(component_spec.ComponentSpec):
     OUTPUTS = {"schema": component_spec.ChannelParameter(type=standard_artifacts.Schema)}
 
 
-class CuratedSchema(base_component.BaseComponent):
+class CuratedSchema(base_component.BaseComponent):  # type: ignore[misc]
     """Brings a curated schema into the DAG.
 
     Args:

@@ -83,11 +83,12 @@ class SplitStatistics:
             return self.rows
         common = self._typed(feature).common_stats
         single_valued = common.max_num_values <= 1
-        return self.rows - (common.tot_num_values if single_valued else common.num_non_missing)
+        present = common.tot_num_values if single_valued else common.num_non_missing
+        return self.rows - int(present)
 
     def type_name(self, column: str) -> str:
         """The column's type as TFDV read it, such as `INT`."""
-        return statistics_pb2.FeatureNameStatistics.Type.Name(self.columns[column].type)
+        return str(statistics_pb2.FeatureNameStatistics.Type.Name(self.columns[column].type))
 
     def counts(self, column: str) -> dict[str, int]:
         """Rows per value of a text column, most frequent first."""

@@ -12,13 +12,13 @@ from trainyard.recipe_schema import Gate as GateSettings
 from trainyard.recipe_schema import Task
 
 
-class GateFindings(artifact.Artifact):
+class GateFindings(artifact.Artifact):  # type: ignore[misc]
     """What the gate saw and let pass: `gate.json`, a list of findings."""
 
     TYPE_NAME = "TrainyardGateFindings"
 
 
-class GateSpec(component_spec.ComponentSpec):
+class GateSpec(component_spec.ComponentSpec):  # type: ignore[misc]
     """Channels and parameters of Gate."""
 
     PARAMETERS = {
@@ -35,7 +35,7 @@ class GateSpec(component_spec.ComponentSpec):
     OUTPUTS = {"findings": component_spec.ChannelParameter(type=GateFindings)}
 
 
-class Gate(base_component.BaseComponent):
+class Gate(base_component.BaseComponent):  # type: ignore[misc]
     """Stops the run on anomalies.
 
     Args:

@@ -24,7 +24,7 @@ from trainyard.recipe_schema import Gate, Task
 FILE = "gate.json"
 
 
-class Executor(base_executor.BaseExecutor):
+class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
     """Raises AnomalyError where a finding stops the run; else writes `gate.json`."""
 
     def Do(

@@ -10,7 +10,7 @@ from trainyard import sources
 from trainyard.components.pusher.executor import Executor
 
 
-class PusherSpec(component_spec.ComponentSpec):
+class PusherSpec(component_spec.ComponentSpec):  # type: ignore[misc]
     """Channels and parameters of Pusher."""
 
     PARAMETERS = {
@@ -29,7 +29,7 @@ class PusherSpec(component_spec.ComponentSpec):
     OUTPUTS = {"pushed_model": component_spec.ChannelParameter(type=standard_artifacts.PushedModel)}
 
 
-class Pusher(base_component.BaseComponent):
+class Pusher(base_component.BaseComponent):  # type: ignore[misc]
     """Pushes a blessed model.
 
     TFX's own Pusher copies file by file into the served folder and checks nothing.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainyard.errors import ContractError
 from trainyard.trainer_modules.harness import export
@@ -35,7 +37,7 @@ def check(
     return compare(np.asarray(trained), np.asarray(served))
 
 
-def compare(trained: np.ndarray, served: np.ndarray) -> float:
+def compare(trained: NDArray[Any], served: NDArray[Any]) -> float:
     """Compares two arrays of predictions of shape `(rows, outputs)`.
 
     Raises:

@@ -24,7 +24,7 @@ FILE = "push.json"
 Artifacts = dict[str, list[types.Artifact]]
 
 
-class Executor(base_executor.BaseExecutor):
+class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
     """Pushes a blessed model whose served answers equal the trained ones."""
 
     def Do(

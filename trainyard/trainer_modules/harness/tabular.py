@@ -63,22 +63,24 @@ def _numeric(
 ) -> dict[str, tf.Tensor]:
     stacks: list[tf.Tensor] = []
     for scaling, scale in _SCALINGS.items():
-        names = [
-            n for n, f in sorted(features.items()) if (f.kind, f.scaling) == (NUMERIC, scaling)
-        ]
+        names = [n for n, f in features.items() if (f.kind, f.scaling) == (NUMERIC, scaling)]
         if names:
-            stack = tf.concat([_filled(values[n], features[n]) for n in names], axis=1)
-            scaled = scale(stack)  # (B, columns of this scaling)
+            scaled = scale(_stacked(sorted(names), values, features))  # (B, columns of the scaling)
             # Still NaN: a column without any value.
             stacks.append(tf.where(tf.math.is_finite(scaled), scaled, tf.zeros_like(scaled)))
     return {NUMERIC: tf.concat(stacks, axis=1)} if stacks else {}
 
 
-def _filled(values: tf.Tensor, feature: Feature) -> tf.Tensor:
-    number = columns.as_number(values)
-    if feature.default is None:
-        return number
-    return tf.where(tf.math.is_nan(number), tf.constant(float(feature.default)), number)
+def _stacked(
+    names: Sequence[str], values: Mapping[str, tf.Tensor], features: Mapping[str, Feature]
+) -> tf.Tensor:
+    """Returns float32 `[B, N]`, floats before integers, NaN where there is no default either."""
+    by_type = [[n for n in names if values[n].dtype == dtype] for dtype in (tf.float32, tf.int64)]
+    parts = [columns.as_number(tf.concat([values[n] for n in some], 1)) for some in by_type if some]
+    stack = tf.concat(parts, axis=1)
+    defaults = [features[n].default for some in by_type for n in some]
+    filler = [float("nan") if default is None else float(default) for default in defaults]
+    return tf.where(tf.math.is_nan(stack), tf.constant(filler), stack)
 
 
 def _z_score(stack: tf.Tensor) -> tf.Tensor:
@@ -107,8 +109,7 @@ _SCALINGS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
 
 
 def _bucketized(values: tf.Tensor, feature: Feature, key: str) -> tf.Tensor:
-    del key
-    number = _filled(values, feature)
+    number = _stacked([key], {key: values}, {key: feature})
     boundaries = tft.quantiles(number, feature.buckets, epsilon=0.01)
     ids = tft.apply_buckets(number, boundaries)
     # Equal quantiles make fewer buckets; the one after them is for missing values.
