@@ -26,6 +26,7 @@ def variant(tmp_path):
 
     def write(source: Path, name: str, **replacements: str) -> Path:
         text = source.read_text().replace(f"name: {source.stem}\n", f"name: {name}\n", 1)
+        text = text.replace("../schemas", str(ROOT / "schemas"))
         for before, after in replacements.items():
             assert before.replace("__", " ") in text
             text = text.replace(before.replace("__", " "), after)

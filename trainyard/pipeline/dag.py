@@ -145,6 +145,6 @@ def _schema(recipe: Recipe, statistics: StatisticsGen) -> CuratedSchema | Schema
     if recipe.data.schema_file != "infer":
         text = Path(recipe.data.schema_file).read_text(encoding="utf-8")
         return CuratedSchema(text).with_id("SchemaGen")
-    return SchemaGen(
-        statistics=statistics.outputs["statistics"], infer_feature_shape=False
-    ).with_id("SchemaGen")
+    return SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=True).with_id(
+        "SchemaGen"
+    )

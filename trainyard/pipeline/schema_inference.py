@@ -92,7 +92,12 @@ def _curate(
     """Turns what TFDV inferred into what may be asked of new data."""
     share = _present(seen)
     is_label = feature.name == recipe.label.name
-    feature.presence.min_fraction = 1.0 if share == 1 or is_label else int(90 * share) / 100
+    if share == 1 or is_label:
+        feature.presence.min_fraction = 1.0
+        # A dense feature: a third of the nodes, and of the time, in Transform.
+        feature.shape.dim.add(size=1)
+    else:
+        feature.presence.min_fraction = int(90 * share) / 100
     feature.presence.min_count = 1
     if feature.HasField("domain"):
         feature.string_domain.value[:] = domains[feature.domain].value

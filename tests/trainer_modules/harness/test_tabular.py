@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from tests.trainer_modules.tables import recipe, serialize, transform
-from trainyard.errors import DataError, RecipeError
+from trainyard.errors import RecipeError
 from trainyard.recipe_schema import Feature, Recipe
 from trainyard.trainer_modules.harness import columns, export, spec, tabular
 from trainyard.trainer_modules.harness.config import TrainerConfig
@@ -240,13 +240,13 @@ def test_no_column_left():
         preprocessing_fn({"y": tf.constant([1.0])}, custom)
 
 
-def test_two_columns_that_would_get_one_name():
-    columns_ = {"a b": tf.constant(["x"]), "a/b": tf.constant(["x"])}
-    features = {name: Feature(kind="categorical") for name in columns_}
-    with tf.Graph().as_default(), pytest.raises(DataError, match="differ only in signs"):
-        tabular.preprocess(
-            {name: tf.compat.v1.placeholder(tf.string, [None]) for name in columns_}, features
-        )
+def test_columns_of_one_spelling_get_names_of_their_own():
+    names = ["a b", "a/b", "性别", "城市"]
+    features = {name: Feature(kind="categorical") for name in names}
+    with tf.Graph().as_default():
+        placeholders = {name: tf.compat.v1.placeholder(tf.string, [None]) for name in names}
+        outputs = tabular.preprocess(placeholders, features)
+    assert sorted(outputs) == ["___2_id", "___id", "a_b_2_id", "a_b_id"]
 
 
 def test_embedding_dimension():

@@ -17,7 +17,7 @@ _KINDS: tuple[tuple[Anomaly, tuple[str, ...]], ...] = (
     ("new_category", ("UNEXPECTED_STRING_VALUES", "BOOL_TYPE_UNEXPECTED_STRING")),
     ("new_column", ("SCHEMA_NEW_COLUMN",)),
     ("missing_column", ("SCHEMA_MISSING_COLUMN", "FEATURE_TYPE_NOT_PRESENT")),
-    ("missing_values", ("_PRESENT", "LOW_NUMBER_VALUES", "NO_VALUES")),
+    ("missing_values", ("_PRESENT", "LOW_NUMBER_VALUES", "NO_VALUES", "FEATURE_SHAPE")),
     ("too_few_rows", ("LOW_NUM_EXAMPLES", "NO_DATA_IN_SPAN")),
     ("drift", ("COMPARATOR_",)),
     ("out_of_range", ("BIG_INT", "SMALL_INT", "BIG_FLOAT", "SMALL_FLOAT", "HAS_NAN", "HAS_INF")),
@@ -182,15 +182,16 @@ def of_presence(schema: schema_pb2.Schema, statistics: SplitStatistics) -> Itera
     """Checks that columns have values in as many rows as the schema asks for.
 
     Args:
-        schema: `presence.min_fraction` counts where `value_count.min` is 1, else a
-            column may be empty everywhere but in `presence.min_count` rows.
+        schema: `presence.min_fraction` counts where there is a `shape` or `value_count.min`
+            is 1, else a column may be empty everywhere but in `presence.min_count` rows.
         statistics: One split's statistics.
     """
     for feature in schema.feature:
         if feature.name not in statistics.columns:
             continue
         missing, rows = statistics.missing(feature.name), statistics.rows
-        share = feature.presence.min_fraction if feature.value_count.min else 0.0
+        required = feature.value_count.min or feature.HasField("shape")
+        share = feature.presence.min_fraction if required else 0.0
         words = f"a value in at least {share:.0%} of the rows" if share else "a value in some row"
         if rows - missing < max(share * rows, feature.presence.min_count):
             found = f"no value in {missing:,} of {rows:,} rows"

@@ -6,16 +6,16 @@ makes Transform slow; each other column becomes one id.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform import schema_inference
 
-from trainyard.errors import DataError
 from trainyard.recipe_schema import Feature
 from trainyard.trainer_modules.harness import columns
 from trainyard.trainer_modules.harness.spec import ModelSpec
@@ -46,16 +46,11 @@ def preprocess(
     return outputs
 
 
-def _key(name: str, taken: Mapping[str, tf.Tensor]) -> str:
+def _key(name: str, taken: Container[str]) -> str:
     # It names a Keras layer and a vocabulary file: no slash, no blank.
-    key = re.sub(r"[^A-Za-z0-9_.-]", "_", name) + "_id"
-    if key in taken:
-        raise DataError(
-            f"the column {name!r} and another one differ only in signs, not in letters or digits",
-            where=name,
-            hint="rename one of them, or set it to `ignored` under `features`",
-        )
-    return key
+    stem = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+    numbered = (f"{stem}_{number}_id" for number in itertools.count(2))
+    return next(key for key in itertools.chain([f"{stem}_id"], numbered) if key not in taken)
 
 
 def _numeric(
