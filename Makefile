@@ -1,6 +1,8 @@
 # Each target brings up its own environment; nothing to install by hand but Python 3.11.
 
 VENV := .venv
+# With an NVIDIA GPU: make demo LOCK=requirements-gpu.lock
+LOCK ?= requirements.lock
 BIN := $(VENV)/bin
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 
@@ -32,9 +34,9 @@ e2e: $(VENV)/.ready  ## minutes: the real DAG
 quality: $(VENV)/.ready  ## every recipe to its reference; writes docs/QUALITY.md
 	$(BIN)/python -m benchmarks.quality
 
-$(VENV)/.ready: requirements.lock pyproject.toml | $(UV)
+$(VENV)/.ready: $(LOCK) pyproject.toml | $(UV)
 	$(UV) venv --quiet --allow-existing --python 3.11 $(VENV)
-	VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+	VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes --compile-bytecode $(LOCK)
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

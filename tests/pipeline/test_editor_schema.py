@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from trainyard.pipeline.editor_schema import recipe_json_schema
+from trainyard.pipeline.recipe_reference import recipe_reference
 from trainyard.recipe_schema import Recipe
 
 jsonschema = pytest.importorskip("jsonschema")
@@ -66,3 +67,22 @@ def test_mistakes_are_mistakes_for_both(validator: Any, change: dict[str, Any]) 
         Recipe.model_validate(LEAST | change)
     with pytest.raises(jsonschema.ValidationError):
         validator.validate(LEAST | change)
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize(
+    ("page", "write"),
+    [("recipe.schema.json", recipe_json_schema), ("recipes.md", recipe_reference)],
+)
+def test_what_docs_say_of_recipes_is_what_the_code_says(page, write):
+    """Mend with: trainyard recipes --json-schema (or --reference) > docs/PAGE."""
+    assert (DOCS / page).read_text(encoding="utf-8").strip() == write().strip()
+
+
+def test_the_reference_names_every_key():
+    page = recipe_reference()
+    for key in ("oov_buckets", "learning_rate", "worse_by", "stop_on", "contract_rows", "schema"):
+        assert f"| `{key}` |" in page
+    assert "| `task` | `binary` \\| `multiclass` \\| `regression` | required |" in page

@@ -98,11 +98,18 @@ def recipes(
     schema: Annotated[
         bool, typer.Option("--json-schema", help="Print the JSON schema of a recipe, for editors.")
     ] = False,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Print every recipe key with its meaning.")
+    ] = False,
 ) -> None:
     """Lists the recipes there are, with what each one shows."""
     from trainyard.pipeline import listing
 
-    if schema:
+    if reference:
+        from trainyard.pipeline.recipe_reference import recipe_reference
+
+        _print(recipe_reference())
+    elif schema:
         from trainyard.pipeline.editor_schema import recipe_json_schema
 
         _print(recipe_json_schema())

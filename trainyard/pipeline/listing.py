@@ -24,7 +24,8 @@ def recipes(folder: Path) -> str:
 
 def _headline(file: Path) -> str:
     lines = file.read_text(encoding="utf-8").splitlines()
-    comment = next((line for line in lines if line.startswith("#")), "")
+    comments = (line for line in lines if line.startswith("#") and "$schema" not in line)
+    comment = next(comments, "")
     return comment.lstrip("# ").strip()
 
 

@@ -53,6 +53,7 @@ def test_the_records_are_complete(trained):
     assert facts["training_examples"] == 300
     history = json.loads((run / "model_run" / "history.json").read_text())
     assert len(history["val_loss"]) == 3
+    assert len(history["learning_rate"]) == 3
     assert len((run / "model_run" / "training_log.csv").read_text().splitlines()) == 4
     assert not list((run.parent / "checkpoints").glob("*")), "removed after success"
     assert description.read(run / "1").class_names == tuple(facts["class_names"])

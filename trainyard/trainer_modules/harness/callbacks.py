@@ -48,6 +48,15 @@ class StopOnNaN(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not
             )
 
 
+class LearningRate(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed
+    """Puts the learning rate among what an epoch measured, for all callbacks after it."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        """Reads the optimizer's learning rate."""
+        if logs is not None:
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+
+
 class StopAtStep(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed
     """Ends training after the recipe's number of steps, in the middle of an epoch.
 
@@ -218,7 +227,8 @@ def build(
         keras.callbacks.CSVLogger(str(model_run / "training_log.csv")),
     ]
     saver = Checkpoint(state, early_stop, with_state)
-    return saver, [StopOnNaN(), StopAtStep(spec), Progress(spec), *with_state, saver]
+    before = [LearningRate(), StopOnNaN(), StopAtStep(spec), Progress(spec)]
+    return saver, [*before, *with_state, saver]
 
 
 def write_history(file: Path, history: Sequence[Mapping[str, float]]) -> None:
