@@ -57,7 +57,8 @@ class RunConsole:
 
     def _finished(self, record: StageRecord, last_words: str) -> None:
         mark = _MARKS.get(record.state, " ")
-        note = record.reason if record.state == "unchanged" or not last_words else last_words
+        said = last_words if record.state == "done" else ""
+        note = "; ".join(part for part in (said, record.reason) if part)
         self.say(f"{mark} {record.name:<17} {record.seconds:6.1f} s  [dim]{_escape(note)}[/]")
 
 

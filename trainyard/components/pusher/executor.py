@@ -63,6 +63,7 @@ def _push(inputs: Artifacts, properties: dict[str, Any], run: str) -> dict[str, 
     )
     marker = {"model": model.uri, "run": run}
     version = copy_whole(saved_model, Path(properties["destination"]), marker)
+    progress.report(f"version {version.name}")
     return marker | {
         "pushed": True,
         "version": version.name,

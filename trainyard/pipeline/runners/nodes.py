@@ -78,7 +78,10 @@ class NodeRunner:
         if info is None:
             raise RuntimeError(f"{stage.name} could not be launched: its inputs are not there")
         cached = self._describe(stage, info)
-        if cached or self._resolved_the_same(stage, earlier):
+        if self._only_looks_up(stage.name):
+            cached = earlier is not None and earlier.outputs == stage.outputs
+            reason = "an earlier blessed model" if stage.outputs else "no earlier blessed model"
+        if cached:
             stage.state, stage.reason = "unchanged", "unchanged: same inputs, parameters and code"
         else:
             stage.state, stage.reason = "done", reason or _what_changed(stage, earlier)
@@ -103,10 +106,9 @@ class NodeRunner:
         is_served = served in self._outputs["Trainer"]["model"]
         return "" if is_served else "this model is not the newest one served"
 
-    def _resolved_the_same(self, stage: StageRecord, earlier: StageRecord | None) -> bool:
-        """Whether a node that only looks things up found what it found last time."""
-        only_looks_up = runner_utils.extract_executor_spec(self._deployment, stage.name) is None
-        return only_looks_up and earlier is not None and earlier.outputs == stage.outputs
+    def _only_looks_up(self, name: str) -> bool:
+        """Whether a node has no work of its own, only a question to the metadata."""
+        return runner_utils.extract_executor_spec(self._deployment, name) is None
 
     def _describe(self, stage: StageRecord, info: data_types.ExecutionInfo) -> bool:
         """Fills in what went in and came out; returns whether it came from the cache."""
@@ -156,6 +158,8 @@ def _what_changed(stage: StageRecord, earlier: StageRecord | None) -> str:
     if not changed:
         return "the earlier result is gone"
     name = changed[0]
+    if name.endswith("code"):
+        return "changed code"
     more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
     before, now = earlier.parameters.get(name, "unset"), stage.parameters.get(name, "unset")
     return f"changed parameter: {name.rpartition('trainyard.')[2]} from {before} to {now}{more}"

@@ -104,16 +104,17 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Reports the epoch's loss and validation metrics."""
         measured = {k: v for k, v in (logs or {}).items() if k == "loss" or k.startswith("val_")}
-        self.shown = _words({k: v for k, v in measured.items() if k != "loss"})
+        self.shown = words({k: v for k, v in measured.items() if k != "loss"})
         self._report(epoch, measured, (epoch + 1) * self.spec.steps_per_epoch)
 
     def _report(self, epoch: int, measured: Mapping[str, float], done: int, more: str = "") -> None:
         self.last = time.monotonic()
-        text = f"epoch {epoch + 1}/{self.spec.epochs}  {_words(measured)}  {more}"
+        text = f"epoch {epoch + 1}/{self.spec.epochs}  {words(measured)}  {more}"
         progress.report(text.strip(), min(1.0, done / self.spec.steps))
 
 
-def _words(measured: Mapping[str, float]) -> str:
+def words(measured: Mapping[str, float]) -> str:
+    """Writes metrics on one line, such as `loss 0.412  val_auc 0.88`."""
     return "  ".join(f"{name} {value:.4g}" for name, value in measured.items())
 
 

@@ -88,7 +88,7 @@ def run_fn(fn_args: Any) -> None:
     module = registry.find(config.trainer.module)
     params = registry.params(module, config.trainer.params)
     model = module.build_model(params, model_spec)
-    fit(training, module, params, model, model_spec)
+    saver = fit(training, module, params, model, model_spec)
     progress.report("exporting", 1.0)
     class_names = model_spec.label.class_names
     predictor = heads.predictor(model, model_spec)
@@ -103,6 +103,7 @@ def run_fn(fn_args: Any) -> None:
         own(predictor, params, model_spec) if own else export.answer(predictor, class_names),
     )
     shutil.rmtree(training.state.parent, ignore_errors=True)
+    progress.report(_outcome(saver), 1.0)
 
 
 def fit(
@@ -111,7 +112,7 @@ def fit(
     params: Any,
     model: keras.Model,
     model_spec: spec.ModelSpec,
-) -> None:
+) -> callbacks.Checkpoint:
     """Trains a model, going on from its checkpoint if there is one, and writes the records.
 
     Args:
@@ -120,6 +121,9 @@ def fit(
         params: The module's hyperparameters.
         model: Compiled; afterwards it has the weights of the best epoch.
         model_spec: What is trained, and how.
+
+    Returns:
+        The checkpoint, which knows all epochs and the best of them.
     """
     saver, watchers = callbacks.build(model_spec, training.model_run, training.state)
     own = getattr(module, "callbacks", _no_callbacks)(params, model_spec)
@@ -138,6 +142,14 @@ def fit(
     )
     saver.restore_best()
     _write_records(training.model_run, model, model_spec, saver, time.monotonic() - started)
+    return saver
+
+
+def _outcome(saver: callbacks.Checkpoint) -> str:
+    best = saver.state.history[saver.best_epoch]
+    measured = {name: value for name, value in best.items() if name.startswith("val_")}
+    epochs = f"{len(saver.state.history)} epochs, best {saver.best_epoch + 1}"
+    return f"{epochs}: {callbacks.words(measured)}"
 
 
 def _no_callbacks(params: Any, model_spec: spec.ModelSpec) -> list[keras.callbacks.Callback]:
