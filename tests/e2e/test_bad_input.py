@@ -211,10 +211,11 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_full_disk(recipe, trainyard, small_disk, monkeypatch):
+@pytest.mark.parametrize("left", [50_000, 450_000])
+def test_a_full_disk(recipe, trainyard, small_disk, monkeypatch, left):
     monkeypatch.setenv("TRAINYARD_HOME", str(small_disk))
     ballast = small_disk / "ballast"
-    ballast.write_bytes(b"\0" * 2_300_000)
+    ballast.write_bytes(b"\0" * (3 * 1024 * 1024 - left))
     file = recipe(sound())
     ended = trainyard("run", file)
     assert ended.code == 8, ended.err

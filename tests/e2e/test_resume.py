@@ -66,7 +66,7 @@ def _is_in(stage: str, home: Path, pid: int) -> bool:
     record = newest_record(home)
     states = {entry["name"]: entry["state"] for entry in record["stages"]}
     here = record["pid"] == pid and states.get(stage) == "running"
-    return here and (stage != "Trainer" or any(home.glob("killed/checkpoints/*/*")))
+    return here and (stage != "Trainer" or any(home.glob("killed/checkpoints/*/state.npz")))
 
 
 def test_a_run_killed_in_every_stage_ends_as_if_it_had_not_been(recipe, home):

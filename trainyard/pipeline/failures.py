@@ -49,7 +49,7 @@ def _environment(error: BaseException) -> EnvironmentProblem | None:
         words in text for words in _DISK_WORDS
     ):
         return EnvironmentProblem(
-            "the disk is full; nothing was pushed",
+            "the disk is full",
             where=str(getattr(error, "filename", None) or ""),
             hint="free some space (see trainyard doctor), then: trainyard resume",
         )

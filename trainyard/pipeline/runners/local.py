@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
@@ -33,6 +34,9 @@ from trainyard.pipeline.recipe import dump
 from trainyard.pipeline.records import RunRecord, StageRecord
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
+
+if TYPE_CHECKING:  # it loads TFX
+    from trainyard.pipeline.runners.nodes import NodeRunner
 
 
 def run(
@@ -157,15 +161,20 @@ class _Run:
             explained = self._explained(error)
             self._end("failed", str(explained))
             raise explained from None
+        self._end("pushed" if self._record.verdict.pushed else "not pushed", "")
         return self._record
 
     def _explained(self, error: Exception) -> TrainyardError:
         running = [stage.name for stage in self._record.stages if stage.state == "failed"]
         name = running[0] if running else "the run"
         log = self._record.folder / "logs" / (f"{name}.log" if running else "start.log")
+        self._note(error, log)
+        return failures.explain(error, name, log)
+
+    @staticmethod
+    def _note(error: Exception, log: Path) -> None:
         with contextlib.suppress(OSError), log.open("a", encoding="utf-8") as file:
             traceback.print_exception(error, file=file)
-        return failures.explain(error, name, log)
 
     def _run_stages(self, rerun_from: str | None) -> None:
         (self._record.folder / "logs").mkdir(exist_ok=True)
@@ -204,10 +213,7 @@ class _Run:
         stages = [rerun_from, *descendants[rerun_from]]
         return dict.fromkeys(stages, f"--from {rerun_from}")
 
-    def _run_stage(self, stage: StageRecord, nodes: object) -> None:
-        from trainyard.pipeline.runners.nodes import NodeRunner
-
-        assert isinstance(nodes, NodeRunner)
+    def _run_stage(self, stage: StageRecord, nodes: NodeRunner) -> None:
         log = self._record.folder / "logs" / f"{stage.name}.log"
         stage.log, stage.state = str(log.relative_to(self._record.folder)), "running"
         self._record.save()
@@ -232,7 +238,6 @@ class _Run:
 
         with output_to(self._record.folder / "logs" / "verdict.log"):
             self._record.verdict = verdict.judge(self._record, self._recipe)
-        self._end("pushed" if self._record.verdict.pushed else "not pushed", "")
 
     def _end(self, state: records.RunState, error: str) -> None:
         """Records the end; the report is written even of a run that failed."""
@@ -241,10 +246,11 @@ class _Run:
         try:
             self._record.save()
             self._write_report()
-        except OSError:
-            # With a full disk the first error is the one to show.
-            if not error:
-                raise
+        except Exception as problem:
+            log = self._record.folder / "logs" / "report.log"
+            self._note(problem, log)
+            if not error:  # else the first error is the one to show
+                raise failures.explain(problem, "the report", log) from None
 
     def _write_report(self) -> None:
         from trainyard.pipeline.report.page import write_report
