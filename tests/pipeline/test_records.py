@@ -101,10 +101,11 @@ def test_the_list_of_runs_says_where_a_running_one_is():
     assert lines[2].endswith("in Trainer")
 
 
-def test_a_report_that_is_not_there_is_an_error(home):
+def test_a_run_that_goes_on_has_no_report_yet(home):
     run = record("1")
-    with pytest.raises(RecipeError, match="no report"):
+    with pytest.raises(RecipeError, match="no report yet"):
         listing.report(run)
+    run.state = "pushed"
     (run.folder / "report.html").write_text("page")
     assert listing.report(run) == str(run.folder / "report.html")
 

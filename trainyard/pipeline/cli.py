@@ -51,17 +51,28 @@ def run(
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every stage again.")] = False,
 ) -> None:
     """Takes a recipe from its data to a verdict, and a good model to its serving directory."""
-    from trainyard.pipeline import quiet
+    from trainyard.pipeline import listing, quiet, unchanged
     from trainyard.pipeline.recipe import load_recipe
 
     loaded = load_recipe(recipe)
+    if not (from_stage or no_cache) and (record := unchanged.taken_over(loaded, recipe)):
+        _print(listing.stages(record))
+        _conclude(record)
+        return
     quiet.before_imports()
     from trainyard.pipeline.check import check as check_recipe
     from trainyard.pipeline.runners import local
 
     with _live("checking the recipe"):
         complete = check_recipe(loaded, recipe).recipe
-    _conclude(local.run(complete, recipe, rerun_from=from_stage, use_cache=not no_cache))
+    record = local.run(
+        complete,
+        recipe,
+        rerun_from=from_stage,
+        use_cache=not no_cache,
+        fingerprint=unchanged.fingerprint(loaded),
+    )
+    _conclude(record)
 
 
 @app.command()
@@ -142,7 +153,9 @@ def report(run: RunName = None) -> None:
     from trainyard.pipeline import listing
     from trainyard.pipeline.records import find_run
 
-    _print(listing.report(find_run(run)))
+    with _live("writing the report"):
+        page = listing.report(find_run(run))
+    _print(page)
 
 
 @app.command()
@@ -259,7 +272,8 @@ def _conclude(record: RunRecord) -> None:
     from trainyard.pipeline import listing
 
     _print("\n" + listing.why(record))
-    _print(f"report: {record.folder / 'report.html'}")
+    page = record.folder / "report.html"
+    _print(f"report: {page if page.exists() else 'trainyard report writes it'}")
     if not record.verdict.pushed:
         raise typer.Exit(NotPushedError.exit_code)
 

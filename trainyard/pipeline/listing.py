@@ -55,13 +55,34 @@ def why(run: RunRecord) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def stages(run: RunRecord) -> str:
+    """One line a stage of a run that had nothing to do."""
+    lines = [f"= {stage.name:<17} {stage.seconds:6.1f} s  {stage.reason}" for stage in run.stages]
+    return "\n".join([f"{run.recipe}  run {run.id}", *lines])
+
+
 def report(run: RunRecord) -> str:
-    """The path of a run's report.
+    """The path of a run's report; of a run that took all from another, it is written now.
 
     Raises:
-        RecipeError: The run has none (yet).
+        RecipeError: The run has not ended.
     """
     page = run.folder / "report.html"
+    if run.state == "running":
+        raise RecipeError(f"run {run.id} has no report yet", hint="it is written when a run ends")
     if not page.exists():
-        raise RecipeError(f"run {run.id} has no report", hint="it is written when a run ends")
+        _write_report(run)
     return str(page)
+
+
+def _write_report(run: RunRecord) -> None:
+    from trainyard.pipeline import quiet
+
+    quiet.before_imports()
+    from trainyard.pipeline.console import output_to
+    from trainyard.pipeline.recipe import resolved_recipe
+
+    with output_to(run.folder / "report.log"):
+        from trainyard.pipeline.report.page import write_report
+
+        write_report(run, resolved_recipe(run.recipe_json))

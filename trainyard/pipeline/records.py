@@ -106,6 +106,7 @@ class RunRecord(BaseModel):
         error: The failure as it was shown, empty if there was none.
         resumed_from: The run that this one goes on with.
         versions: Package versions that took part.
+        fingerprint: Digest of all that the run depended on; empty where unknown.
     """
 
     id: str
@@ -121,6 +122,7 @@ class RunRecord(BaseModel):
     error: str = ""
     resumed_from: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
+    fingerprint: str = ""
 
     @property
     def folder(self) -> Path:
@@ -157,6 +159,11 @@ def write_whole(path: Path, text: str) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(text, encoding="utf-8")
     beside.replace(path)
+
+
+def new_id(started: datetime) -> str:
+    """An id that sorts by time and is this process's own."""
+    return f"{started:%Y%m%d-%H%M%S}-{os.getpid()}"
 
 
 def all_runs(recipe: str | None = None) -> Iterator[RunRecord]:

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ from trainyard.errors import (
     TrainyardError,
     nearest,
 )
-from trainyard.pipeline import failures, quiet, records
+from trainyard.pipeline import failures, quiet, records, unchanged
 from trainyard.pipeline.console import RunConsole, output_to
 from trainyard.pipeline.recipe import dump
 from trainyard.pipeline.records import RunRecord, StageRecord
@@ -46,6 +47,7 @@ def run(
     rerun_from: str | None = None,
     use_cache: bool = True,
     resumed_from: str = "",
+    fingerprint: str = "",
 ) -> RunRecord:
     """Runs a recipe from its data to a verdict.
 
@@ -55,6 +57,7 @@ def run(
         rerun_from: A stage to run again, with all that depend on it.
         use_cache: Whether unchanged stages are skipped.
         resumed_from: The run that this one goes on with.
+        fingerprint: What `unchanged.fingerprint` says of the recipe's file, for the next run.
 
     Returns:
         The record of a run that went through all stages, pushed or not.
@@ -66,7 +69,7 @@ def run(
     workspace = Workspace.of(recipe)
     with _folders(workspace), _lock(workspace):
         _mark_interrupted(recipe.name)
-        record = _new_record(recipe, recipe_file, resumed_from)
+        record = _new_record(recipe, recipe_file, resumed_from, fingerprint)
         record.save()
         return _Run(recipe, workspace, record, use_cache).execute(rerun_from)
 
@@ -118,20 +121,25 @@ def _mark_interrupted(recipe: str) -> None:
             run.save()
 
 
-def _new_record(recipe: Recipe, recipe_file: Path, resumed_from: str) -> RunRecord:
-    from importlib.metadata import version
-
-    packages = ("trainyard", "tfx", "tensorflow", "keras", "apache-beam", "ml-metadata")
+def _new_record(
+    recipe: Recipe, recipe_file: Path, resumed_from: str, fingerprint: str
+) -> RunRecord:
     started = datetime.now(UTC)
     return RunRecord(
-        id=f"{started:%Y%m%d-%H%M%S}-{os.getpid()}",
+        id=records.new_id(started),
         recipe=recipe.name,
         recipe_file=str(recipe_file),
         recipe_json=dump(recipe),
         started=started,
         resumed_from=resumed_from,
-        versions={"python": sys.version.split()[0]} | {name: version(name) for name in packages},
+        versions={"python": sys.version.split()[0]}
+        | {name: version(name) for name in unchanged.PACKAGES},
+        fingerprint=fingerprint,
     )
+
+
+def _package_versions() -> dict[str, str]:
+    return {name: version(name) for name in unchanged.PACKAGES}
 
 
 class _Run:

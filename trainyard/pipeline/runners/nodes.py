@@ -16,6 +16,7 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import data_types, launcher, runtime_parameter_utils
 
 from trainyard.components.pusher import versions
+from trainyard.pipeline import unchanged
 from trainyard.pipeline.dag import build_pipeline
 from trainyard.pipeline.records import StageRecord
 from trainyard.pipeline.workspace import Workspace
@@ -82,7 +83,7 @@ class NodeRunner:
             cached = earlier is not None and earlier.outputs == stage.outputs
             reason = "an earlier blessed model" if stage.outputs else "no earlier blessed model"
         if cached:
-            stage.state, stage.reason = "unchanged", "unchanged: same inputs, parameters and code"
+            stage.state, stage.reason = "unchanged", unchanged.REASON
         else:
             stage.state, stage.reason = "done", reason or _what_changed(stage, earlier)
 

@@ -1,0 +1,101 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from trainyard.components.pusher import versions
+from trainyard.errors import DataError
+from trainyard.pipeline import records, unchanged
+from trainyard.pipeline.records import RunRecord, StageRecord, Verdict
+from trainyard.recipe_schema import Recipe
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    (tmp_path / "rows.csv").write_text("a,y\n1,0\n")
+    (tmp_path / "s.pbtxt").write_text('feature { name: "a" }')
+    data = {"path": str(tmp_path / "rows.csv"), "schema": str(tmp_path / "s.pbtxt")}
+    return Recipe.model_validate({"name": "wine", "data": data, "label": "y", "task": "binary"})
+
+
+@pytest.fixture
+def pushed(recipe, home):
+    """A run that pushed version 1."""
+    model, served = home / "model", home / "serving" / "wine" / "1"
+    model.mkdir(parents=True)
+    (served / versions.MARKER).parent.mkdir(parents=True)
+    (served / versions.MARKER).write_text(f'{{"model": "{model}"}}')
+    record = RunRecord(
+        id="20260102-000000-1",
+        recipe="wine",
+        recipe_file="wine.yaml",
+        recipe_json="{}",
+        state="pushed",
+        started=datetime(2026, 1, 2, tzinfo=UTC),
+        seconds=20,
+        fingerprint=unchanged.fingerprint(recipe),
+        stages=[StageRecord(name="Trainer", state="done", outputs={"model": [str(model)]})],
+        verdict=Verdict(
+            pushed=True, version="1", destination=str(served), sentences=["Pushed: 1.", "auc is 1."]
+        ),
+    )
+    record.save()
+    return record
+
+
+def taken_over(recipe):
+    return unchanged.taken_over(recipe, "wine.yaml")
+
+
+def test_nothing_to_do_is_a_run_too(recipe, pushed):
+    record = taken_over(recipe)
+    assert records.find_run(None) == record
+    assert record.id > pushed.id
+    assert (record.state, record.seconds, record.verdict.version) == ("pushed", 0.0, "1")
+    assert [(stage.name, stage.state) for stage in record.stages] == [("Trainer", "unchanged")]
+    first, second, third = record.verdict.sentences
+    assert first.startswith(f"Nothing to push: this is the model that run {pushed.id} pushed")
+    assert pushed.id in second
+    assert third == "auc is 1."
+
+
+def test_again_and_again_the_first_run_stays_named(recipe, pushed):
+    taken_over(recipe)
+    again = taken_over(recipe)
+    assert f"run {pushed.id} pushed" in again.verdict.sentences[0]
+    assert len(again.verdict.sentences) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda recipe, tmp: (tmp / "rows.csv").write_text("a,y\n1,0\n2,1\n"),
+        lambda recipe, tmp: (tmp / "s.pbtxt").write_text('feature { name: "b" }'),
+        lambda recipe, tmp: (tmp / "home" / "model").rmdir(),
+        lambda recipe, tmp: (tmp / "home" / "serving" / "wine" / "2").mkdir(),
+        lambda recipe, tmp: (tmp / "home" / "serving" / "wine" / "1").rename(tmp / "gone"),
+    ],
+    ids=["data", "schema", "artifact", "newer version by hand", "version gone"],
+)
+def test_a_change_makes_it_a_real_run(recipe, pushed, tmp_path, change):
+    change(recipe, tmp_path)
+    assert taken_over(recipe) is None
+
+
+def test_another_recipe_or_a_failed_run_is_a_real_run(recipe, pushed):
+    other = recipe.model_copy(update={"trainer": recipe.trainer.model_copy(update={"seed": 9})})
+    assert taken_over(other) is None
+    pushed.state = "failed"
+    pushed.save()
+    assert taken_over(recipe) is None
+
+
+def test_missing_data_are_named(recipe, tmp_path):
+    (tmp_path / "rows.csv").unlink()
+    with pytest.raises(DataError, match="no such file"):
+        unchanged.fingerprint(recipe)
