@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow_model_analysis as tfma
 from tfx.components.evaluator import executor as stock
+from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 from tfx.types import standard_component_specs as names
 
@@ -17,8 +18,12 @@ from trainyard.components.evaluator import models, plan, result_files
 Artifacts = dict[str, list[Artifact]]
 
 
-class Executor(stock.Executor):  # type: ignore[misc]  # TFX is not typed
-    """Writes what the stock executor writes, which takes over where something is missing here."""
+class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not typed
+    """Writes what the stock executor writes, which takes over where something is missing here.
+
+    It is made with a Beam executor's context, but is none: TFX builds a package
+    of itself for Beam's workers whenever it makes one.
+    """
 
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
@@ -40,7 +45,7 @@ class Executor(stock.Executor):  # type: ignore[misc]  # TFX is not typed
                 "the local engine has not got %s: the stock Evaluator takes over", reason
             )
             progress.report(f"through TFMA on Beam: {reason}")
-            super().Do(input_dict, output_dict, exec_properties)
+            stock.Executor(self._context).Do(input_dict, output_dict, exec_properties)
             return
         self._log_startup(input_dict, output_dict, exec_properties)
         _evaluate(planned, input_dict, output_dict, exec_properties)

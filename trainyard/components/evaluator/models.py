@@ -42,11 +42,10 @@ class Model:
         self.outputs: int | None = prediction.shape[1]
         self.features = frozenset(transform.structured_outputs)
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[misc]
         def both(examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return transform(examples)[spec.label_key], predict(examples)[spec.prediction_key]
 
-        self._both = both
+        self._both = tf.function(both, input_signature=[tf.TensorSpec([None], tf.string)])
 
     def labels_and_predictions(self, examples: Sequence[bytes]) -> tuple[Array, Array]:
         """Returns labels `(rows,)` and predictions `(rows, outputs)`.

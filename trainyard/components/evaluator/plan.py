@@ -156,7 +156,7 @@ def _files(inputs: Artifacts, properties: Mapping[str, Any]) -> list[Path]:
 def _slicer(config: Any, inputs: Artifacts, models: Mapping[str, Model]) -> Slicer:
     columns = [list(spec.feature_keys) for spec in config.slicing_specs] or [[]]
     made = {feature for model in models.values() for feature in model.features}
-    if hidden := sorted(made.intersection(sum(columns, []))):
+    if hidden := sorted({column for spec in columns for column in spec} & made):
         raise Unsupported(f"slices by transformed features ({', '.join(hidden)})")
     return Slicer(columns, _schema(inputs))
 

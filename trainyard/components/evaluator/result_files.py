@@ -68,7 +68,9 @@ def bless(
         blessed: Whether all thresholds hold.
     """
     (model,) = inputs[names.MODEL_KEY]
-    blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
+    blessing.set_string_custom_property(
+        constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri
+    )
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
     for baseline in inputs.get(names.BASELINE_MODEL_KEY) or ():
         blessing.set_string_custom_property(

@@ -14,11 +14,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
+import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
 from trainyard.errors import DataError
 
@@ -26,6 +24,7 @@ SliceKey = tuple[tuple[str, Any], ...]
 Rows = NDArray[np.int64] | slice
 
 ALL_ROWS = slice(None)
+_TYPES = {schema_pb2.INT: tf.int64, schema_pb2.FLOAT: tf.float32, schema_pb2.BYTES: tf.string}
 
 
 class Slicer:
@@ -39,9 +38,11 @@ class Slicer:
     def __init__(self, specs: Sequence[Sequence[str]], schema: schema_pb2.Schema) -> None:
         self._specs = list(dict.fromkeys(tuple(sorted(set(spec))) for spec in specs))
         sliced = {column for spec in self._specs for column in spec}
-        known = schema_pb2.Schema(feature=[f for f in schema.feature if f.name in sliced])
-        self._columns = [feature.name for feature in known.feature]
-        self._decoder = ExamplesToRecordBatchDecoder(known.SerializeToString())
+        self._features = {
+            feature.name: tf.io.VarLenFeature(_TYPES[feature.type])
+            for feature in schema.feature
+            if feature.name in sliced
+        }
 
     def slices(self, examples: Sequence[bytes]) -> Iterator[tuple[SliceKey, Rows]]:
         """Yields the slices there are, each with the positions of its rows.
@@ -52,26 +53,25 @@ class Slicer:
         Raises:
             DataError: A value is not UTF-8.
         """
-        columns = self._decoded(examples)
+        columns = self._columns(examples)
         for spec in self._specs:
             if not spec:
                 yield (), ALL_ROWS
             elif all(column in columns for column in spec):
                 yield from _of_columns(spec, [columns[column] for column in spec])
 
-    def _decoded(self, examples: Sequence[bytes]) -> dict[str, tuple[pd.DataFrame, list[Any]]]:
-        if not self._columns:
+    def _columns(self, examples: Sequence[bytes]) -> dict[str, tuple[pd.DataFrame, list[Any]]]:
+        if not self._features:
             return {}
-        batch = self._decoder.DecodeBatch(examples)
-        arrays = zip(batch.schema.names, batch.columns, strict=True)
-        return {name: _distinct(name, array) for name, array in arrays if name in self._columns}
+        parsed = tf.io.parse_example(tf.constant(examples), self._features)
+        return {name: _distinct(name, sparse) for name, sparse in parsed.items()}
 
 
-def _distinct(name: str, array: pa.Array) -> tuple[pd.DataFrame, list[Any]]:
+def _distinct(name: str, sparse: tf.SparseTensor) -> tuple[pd.DataFrame, list[Any]]:
     """The different values of each row as `row` and `name`, a position in the list of values."""
-    encoded = array.flatten().dictionary_encode()
-    frame = pd.DataFrame({"row": pc.list_parent_indices(array), name: encoded.indices})
-    return frame.drop_duplicates(), [_value(name, v) for v in encoded.dictionary.to_pylist()]
+    codes, known = pd.factorize(sparse.values.numpy(), use_na_sentinel=False)
+    frame = pd.DataFrame({"row": sparse.indices.numpy()[:, 0], name: codes})
+    return frame.drop_duplicates(), [_value(name, value) for value in known.tolist()]
 
 
 def _value(name: str, value: Any) -> Any:

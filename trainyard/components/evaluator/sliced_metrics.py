@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainyard.components.evaluator import tfma_private as private
-from trainyard.components.evaluator.slice_keys import ALL_ROWS, Rows, SliceKey
+from trainyard.components.evaluator.slice_keys import Rows, SliceKey
 from trainyard.components.evaluator.vectorized import Array, Vectorized
 
 
@@ -62,7 +62,7 @@ class SlicedMetrics:
         count = len(next(iter(answers.values()))[0])
         for key, rows in slices:
             state = self._states.get(key) or self._states.setdefault(key, self._empty())
-            state.rows += count if rows is ALL_ROWS else len(rows)
+            state.rows += count if isinstance(rows, slice) else len(rows)
             for index, part in enumerate(self.computations):
                 chosen = tuple(column[rows] for column in columns[index])
                 state.of_computation[index] = part.vectorized.add(

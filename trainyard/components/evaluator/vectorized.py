@@ -74,10 +74,11 @@ class _Summed(Vectorized):
         return state + np.array([column.sum() for column in columns])
 
 
-class Count(Vectorized):
+class _Count(Vectorized):
     """Number of rows."""
 
     def columns(self, labels: Array, predictions: Array) -> Columns:
+        del predictions
         return (labels,)
 
     def empty(self) -> Any:
@@ -90,7 +91,7 @@ class Count(Vectorized):
         return float(state)
 
 
-class Totals(_Summed):
+class _Totals(_Summed):
     """Sums of labels and predictions."""
 
     def columns(self, labels: Array, predictions: Array) -> Columns:
@@ -100,7 +101,7 @@ class Totals(_Summed):
         return private.totals(*map(float, state))
 
 
-class Confusion(Vectorized):
+class _Confusion(Vectorized):
     """True and false positives and negatives at given thresholds."""
 
     def knows(self) -> bool:
@@ -125,10 +126,11 @@ class Confusion(Vectorized):
         return state + np.stack([tp, tn, fp, fn], axis=1)
 
     def accumulator(self, state: Any) -> Any:
-        return private.confusion(dict(zip(self.thresholds, map(tuple, state.tolist()), strict=True)))
+        matrices = zip(self.thresholds, map(tuple, state.tolist()), strict=True)
+        return private.confusion(dict(matrices))
 
 
-class Histogram(Vectorized):
+class _Histogram(Vectorized):
     """Labels and predictions summed in buckets of the prediction; only buckets that occur."""
 
     def knows(self) -> bool:
@@ -144,7 +146,8 @@ class Histogram(Vectorized):
             raise _not_a_number(prediction)
         last = self.combiner._num_buckets + 1
         place = (prediction - self.combiner._left) / self.combiner._range * (last - 1) + 1
-        return np.clip(place, 0, last).astype(np.int64)
+        bucket: Array = np.clip(place, 0, last).astype(np.int64)
+        return bucket
 
     def empty(self) -> Any:
         return np.zeros((4, 0))
@@ -160,7 +163,7 @@ class Histogram(Vectorized):
         return private.histogram(zip(buckets, *state[1:].tolist(), strict=True))
 
 
-class ClassConfusion(Vectorized):
+class _ClassConfusion(Vectorized):
     """Counts of actual and most probable classes."""
 
     single_output = False
@@ -188,7 +191,7 @@ class ClassConfusion(Vectorized):
         return private.class_confusion(self.combiner._thresholds[0], counts)
 
 
-class Moments(Vectorized):
+class _Moments(Vectorized):
     """Errors, and the labels' mean and spread."""
 
     def columns(self, labels: Array, predictions: Array) -> Columns:
@@ -208,7 +211,7 @@ class Moments(Vectorized):
         return state
 
 
-class MeanLogLoss(_Summed):
+class _MeanLogLoss(_Summed):
     """Logarithms of the probabilities of the true classes; one output or one a class."""
 
     def columns(self, labels: Array, predictions: Array) -> Columns:
@@ -219,13 +222,17 @@ class MeanLogLoss(_Summed):
         return tuple(map(float, state))
 
 
-class SmallestChecksums(Vectorized):
+class _SmallestChecksums(Vectorized):
     """A sample of labels and predictions."""
 
     def columns(self, labels: Array, predictions: Array) -> Columns:
         label, prediction = labels.astype(float), _single(predictions)
         pairs = zip(label.tolist(), prediction.tolist(), strict=True)
-        return np.array([zlib.crc32(repr(pair).encode()) for pair in pairs], float), label, prediction
+        return (
+            np.array([zlib.crc32(repr(pair).encode()) for pair in pairs], float),
+            label,
+            prediction,
+        )
 
     def empty(self) -> Any:
         return np.zeros((3, 0))
@@ -239,14 +246,14 @@ class SmallestChecksums(Vectorized):
 
 
 _OF: dict[Any, type[Vectorized]] = {
-    private.ExampleCount: Count,
-    private.Totals: Totals,
-    private.ConfusionMatrix: Confusion,
-    private.CalibrationHistogram: Histogram,
-    private.ClassConfusionMatrix: ClassConfusion,
-    exact._MomentsCombiner: Moments,
-    exact._MeanLogLoss: MeanLogLoss,
-    exact._SmallestChecksums: SmallestChecksums,
+    private.ExampleCount: _Count,
+    private.Totals: _Totals,
+    private.ConfusionMatrix: _Confusion,
+    private.CalibrationHistogram: _Histogram,
+    private.ClassConfusionMatrix: _ClassConfusion,
+    exact._MomentsCombiner: _Moments,
+    exact._MeanLogLoss: _MeanLogLoss,
+    exact._SmallestChecksums: _SmallestChecksums,
 }
 
 
@@ -264,7 +271,7 @@ def of(combiner: Any, outputs: int) -> Vectorized | None:
     if kind is None or _weighted_or_binarized(combiner):
         return None
     found = kind(combiner)
-    fits = kind in (Count, MeanLogLoss) or kind.single_output == (outputs == 1)
+    fits = kind in (_Count, _MeanLogLoss) or kind.single_output == (outputs == 1)
     return found if fits and found.knows() else None
 
 
