@@ -37,7 +37,7 @@ def evaluate_frame(
     )
     from tfx_bsl.arrow.table_util import CanonicalizeRecordBatch
 
-    from trainyard.pipeline.rare_slices import without_rare_slices
+    from trainyard.components.evaluator.rare_slices import without_rare_slices
 
     config = tfma.utils.update_eval_config_with_defaults(
         evaluation.eval_config(recipe), has_baseline=with_baseline, rubber_stamp=True

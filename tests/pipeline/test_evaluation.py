@@ -266,7 +266,7 @@ def test_regression_metrics_are_those_of_scikit_learn_however_the_rows_are_cut(e
 
 def test_accumulators_merge_exactly():
     # Beam's local runner seldom merges, a cluster always does.
-    from trainyard.pipeline import exact_metrics as exact
+    from trainyard.components.evaluator import exact_metrics as exact
 
     one, three = exact.Moments(1, 2.0, 0.0, 10.0, 100.0), exact.Moments(3, 6.0, 8.0, 0.0, 0.0)
     combiner = exact._MomentsCombiner(None, None)

@@ -99,7 +99,7 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
         baseline_model=baseline.outputs["model"],
         eval_config=evaluation.eval_config(recipe),
         example_splits=[recipe.data.split.judged],
-        module_path="trainyard.pipeline.rare_slices",
+        module_path="trainyard.components.evaluator.rare_slices",
     )
     pusher = Pusher(
         examples=examples.outputs["examples"],

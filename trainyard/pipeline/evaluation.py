@@ -19,7 +19,7 @@ EXAMPLE_COUNT = "example_count"
 CONFUSION_PLOT = "confusion"
 CALIBRATION_PLOT = "reliability"
 RESIDUAL_SAMPLE = "residual_sample"
-EXACT = "trainyard.pipeline.exact_metrics"
+EXACT = "trainyard.components.evaluator.exact_metrics"
 
 # A difference such as 0.91 - 0.92 is a hair below -0.01 in binary fractions.
 ROUNDING = 1e-9
@@ -284,7 +284,7 @@ def eval_config(
 ) -> Any:
     """Says to TFMA what the recipe asks for.
 
-    The Evaluator needs `module_path=trainyard.pipeline.rare_slices` beside it for
+    The Evaluator needs `module_path=trainyard.components.evaluator.rare_slices` beside it for
     `min_slice_size` to mean what the recipe says.
 
     Args:

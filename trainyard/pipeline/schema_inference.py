@@ -61,20 +61,16 @@ def _source(recipe: Recipe) -> str:
 
 def _statistics(recipe: Recipe) -> Any:
     """TFDV's statistics of all rows, block by block, without Beam."""
-    from tensorflow_data_validation.statistics import stats_impl, stats_options
+    from tensorflow_data_validation.statistics.stats_options import StatsOptions
     from tfx_bsl.arrow import table_util
 
-    options = stats_options.StatsOptions(num_top_values=1, num_rank_histogram_buckets=1000)
-    generators = stats_impl.get_generators(options, in_memory=True)
-    totals = [generator.create_accumulator() for generator in generators]
+    from trainyard.components.statistics_gen.tfdv_combiners import Statistics
+
+    statistics = Statistics(StatsOptions(num_top_values=1, num_rank_histogram_buckets=1000))
     for block in _labelled_blocks(recipe):
-        lists = table_util.CanonicalizeRecordBatch(block.batch)
-        totals = [
-            generator.add_input(total, lists)
-            for generator, total in zip(generators, totals, strict=True)
-        ]
+        statistics.add(table_util.CanonicalizeRecordBatch(block.batch))
         report("looking at the data", block.fraction)
-    return stats_impl.extract_statistics_output(totals, generators)
+    return statistics.result()
 
 
 def _labelled_blocks(recipe: Recipe) -> Iterator[Block]:

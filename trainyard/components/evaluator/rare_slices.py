@@ -4,7 +4,7 @@ TFMA has `min_slice_size` itself, but reports a slice that is too small as an
 error without metrics, and its validator takes every threshold of every other
 slice as missed there: one rare category, and no model is ever blessed.
 
-The Evaluator gets this file by `module_path="trainyard.pipeline.rare_slices"`
+The Evaluator gets this file by `module_path="trainyard.components.evaluator.rare_slices"`
 and calls `custom_extractors`.
 """
 

@@ -1,0 +1,1 @@
+"""TFMA's metrics, slices and result files from large batches of predictions."""

@@ -1,0 +1,83 @@
+"""The Evaluator's work: predict in batches, compute by slice, validate, bless. No Beam."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+from tfx.components.evaluator import executor as stock
+from tfx.dsl.components.base import base_executor
+from tfx.types import Artifact, artifact_utils
+from tfx.types import standard_component_specs as names
+
+from trainyard import progress
+from trainyard.components.evaluator import models, plan, result_files
+
+Artifacts = dict[str, list[Artifact]]
+
+
+class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not typed
+    """Writes what the stock executor writes, which takes over where something is missing here.
+
+    It is made with a Beam executor's context, but is none: TFX builds a package
+    of itself for Beam's workers whenever it makes one.
+    """
+
+    def Do(
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
+    ) -> None:
+        """Evaluates the model, and the baseline in the same pass.
+
+        Args:
+            input_dict: As the stock Evaluator's.
+            output_dict: As the stock Evaluator's.
+            exec_properties: As the stock Evaluator's; `code` counts for the cache only.
+
+        Raises:
+            DataError: A label, a prediction or a slice's value cannot be used.
+        """
+        try:
+            planned = plan.make(input_dict, exec_properties)
+        except plan.Unsupported as reason:
+            logging.getLogger(__name__).warning(
+                "the local engine has not got %s: the stock Evaluator takes over", reason
+            )
+            progress.report(f"through TFMA on Beam: {reason}")
+            stock.Executor(self._context).Do(input_dict, output_dict, exec_properties)
+            return
+        self._log_startup(input_dict, output_dict, exec_properties)
+        _evaluate(planned, input_dict, output_dict, exec_properties)
+
+
+def _evaluate(
+    planned: plan.Plan, inputs: Artifacts, outputs: Artifacts, properties: dict[str, Any]
+) -> None:
+    folder = Path(artifact_utils.get_single_uri(outputs[names.EVALUATION_KEY]))
+    validation = result_files.write(
+        folder, planned.config, planned.model_folders, _measured(planned)
+    )
+    if _has_thresholds(planned.config):
+        blessing = artifact_utils.get_single_instance(outputs[names.BLESSING_KEY])
+        result_files.bless(blessing, inputs, properties, validation.validation_ok)
+
+
+def _measured(planned: plan.Plan) -> result_files.Sliced:
+    rows = 0
+    for block in models.blocks(planned.files):
+        answers = {
+            name: model.labels_and_predictions(block) for name, model in planned.models.items()
+        }
+        planned.metrics.add(answers, planned.slicer.slices(block))
+        rows += len(block)
+        progress.report(f"{rows:,} rows judged")
+    progress.report("computing the metrics of each slice")
+    return list(planned.metrics.results())
+
+
+def _has_thresholds(config: Any) -> bool:
+    """Without any, nothing is blessed: they may have been forgotten."""
+    return bool(
+        tfma.metrics.metric_thresholds_from_metrics_specs(config.metrics_specs, eval_config=config)
+    )

@@ -1,0 +1,190 @@
+"""Whether an evaluation can be computed here, and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.components.util import examples_utils
+from tfx.proto import example_gen_pb2
+from tfx.types import Artifact, artifact_utils
+from tfx.types import standard_component_specs as names
+from tfx.utils import io_utils, json_utils, path_utils, proto_utils
+
+from trainyard.components.evaluator import rare_slices, vectorized
+from trainyard.components.evaluator import tfma_private as private
+from trainyard.components.evaluator.models import Model
+from trainyard.components.evaluator.slice_keys import Slicer
+from trainyard.components.evaluator.sliced_metrics import Computation, SlicedMetrics
+
+Artifacts = Mapping[str, list[Artifact]]
+
+_PLAIN_MODEL = {
+    "name",
+    "signature_name",
+    "preprocessing_function_names",
+    "label_key",
+    "prediction_key",
+    "is_baseline",
+}
+_PLAIN_METRICS = {"metrics", "model_names", "thresholds", "per_slice_thresholds"}
+_PLAIN_OPTIONS = {"min_slice_size"}
+
+
+class Unsupported(Exception):  # noqa: N818  # no error: the stock executor takes over
+    """Something that only the stock Evaluator computes."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an evaluation needs.
+
+    Attributes:
+        config: The `tfma.EvalConfig` with its defaults filled in.
+        model_folders: By name in the configuration; a single model's name is empty.
+        models: The same, loaded.
+        files: TFRecord files of the judged splits.
+        slicer: Finds the slices.
+        metrics: Computes them.
+    """
+
+    config: Any
+    model_folders: dict[str, str]
+    models: dict[str, Model]
+    files: list[Path]
+    slicer: Slicer
+    metrics: SlicedMetrics
+
+
+def make(inputs: Artifacts, properties: Mapping[str, Any]) -> Plan:
+    """Reads what the stock Evaluator is given.
+
+    Args:
+        inputs: As the stock Evaluator's.
+        properties: As the stock Evaluator's.
+
+    Raises:
+        Unsupported: Says what we have not got.
+    """
+    config = _config(inputs, properties)
+    specs = {_name(spec, config): spec for spec in config.model_specs}
+    folders = {name: _folder(spec, inputs) for name, spec in specs.items()}
+    files = _files(inputs, properties)
+    models = {name: _loaded(folders[name], spec) for name, spec in specs.items()}
+    return Plan(
+        config, folders, models, files, _slicer(config, inputs, models), _metrics(config, models)
+    )
+
+
+def _config(inputs: Artifacts, properties: Mapping[str, Any]) -> Any:
+    if not properties.get(names.EVAL_CONFIG_KEY):
+        raise Unsupported("an evaluation without eval_config")
+    config = tfma.EvalConfig()
+    proto_utils.json_to_proto(properties[names.EVAL_CONFIG_KEY], config)
+    config = tfma.utils.update_eval_config_with_defaults(
+        config, has_baseline=bool(inputs.get(names.BASELINE_MODEL_KEY)), rubber_stamp=True
+    )
+    tfma.utils.verify_eval_config(config)
+    _check_options(config)
+    _check_hooks(config, properties)
+    return config
+
+
+def _check_options(config: Any) -> None:
+    if config.cross_slicing_specs:
+        raise Unsupported("slices compared with slices (cross_slicing_specs)")
+    for spec in config.slicing_specs:
+        _check_fields(spec, {"feature_keys"})
+    for spec in config.model_specs:
+        _check_fields(spec, _PLAIN_MODEL)
+        if not (spec.label_key and spec.prediction_key):
+            raise Unsupported("a model without label_key or prediction_key")
+        if len(spec.preprocessing_function_names) != 1:
+            raise Unsupported("more or less than one preprocessing function")
+    for spec in config.metrics_specs:
+        _check_fields(spec, _PLAIN_METRICS)
+    _check_fields(config.options, _PLAIN_OPTIONS)
+
+
+def _check_fields(message: Any, known: set[str]) -> None:
+    for descriptor, value in message.ListFields():
+        if descriptor.name not in known:
+            raise Unsupported(f"{message.DESCRIPTOR.name}.{descriptor.name} = {value!r}"[:200])
+
+
+def _check_hooks(config: Any, properties: Mapping[str, Any]) -> None:
+    module = properties.get(names.MODULE_PATH_KEY) or properties.get(names.MODULE_FILE_KEY)
+    if module not in (None, "", rare_slices.__name__):
+        raise Unsupported(f"extractors or models of its own ({module})")
+    if not module and config.options.min_slice_size.value > 1:
+        raise Unsupported("TFMA's own handling of slices below min_slice_size")
+
+
+def _name(spec: Any, config: Any) -> str:
+    return spec.name if len(config.model_specs) > 1 else ""
+
+
+def _folder(spec: Any, inputs: Artifacts) -> str:
+    key = names.BASELINE_MODEL_KEY if spec.is_baseline else names.MODEL_KEY
+    if not inputs.get(key):
+        raise Unsupported("predictions that are in the data")
+    model = artifact_utils.get_single_instance(inputs[key])
+    return str(path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)))
+
+
+def _loaded(folder: str, spec: Any) -> Model:
+    try:
+        return Model(Path(folder), spec)
+    except LookupError as error:
+        raise Unsupported(f"a model with other signatures ({error})") from None
+
+
+def _files(inputs: Artifacts, properties: Mapping[str, Any]) -> list[Path]:
+    examples = inputs[names.EXAMPLES_KEY]
+    payload = examples_utils.get_payload_format(examples[0])
+    if payload != example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE:
+        raise Unsupported("examples that are not tf.Examples")
+    splits = json_utils.loads(properties.get(names.EXAMPLE_SPLITS_KEY) or "null") or ["eval"]
+    folders = [uri for split in splits for uri in artifact_utils.get_split_uris(examples, split)]
+    return [file for folder in folders for file in sorted(Path(folder).iterdir())]
+
+
+def _slicer(config: Any, inputs: Artifacts, models: Mapping[str, Model]) -> Slicer:
+    columns = [list(spec.feature_keys) for spec in config.slicing_specs] or [[]]
+    made = {feature for model in models.values() for feature in model.features}
+    if hidden := sorted({column for spec in columns for column in spec} & made):
+        raise Unsupported(f"slices by transformed features ({', '.join(hidden)})")
+    return Slicer(columns, _schema(inputs))
+
+
+def _schema(inputs: Artifacts) -> schema_pb2.Schema:
+    if not inputs.get(names.SCHEMA_KEY):
+        raise Unsupported("an evaluation without a schema")
+    folder = artifact_utils.get_single_uri(inputs[names.SCHEMA_KEY])
+    return io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(folder))
+
+
+def _metrics(config: Any, models: Mapping[str, Model]) -> SlicedMetrics:
+    asked = private.computations(config)
+    if asked.cross_slice_computations or asked.ci_derived_computations:
+        raise Unsupported("metrics over several slices, or with confidence intervals")
+    baseline = next((spec.name for spec in config.model_specs if spec.is_baseline), None)
+    return SlicedMetrics(
+        [_computation(part, models) for part in asked.non_derived_computations],
+        asked.derived_computations,
+        baseline,
+        config.options.min_slice_size.value,
+    )
+
+
+def _computation(part: Any, models: Mapping[str, Model]) -> Computation:
+    name = part.keys[0].model_name
+    known = name in models and private.only_standard_inputs(part)
+    found = vectorized.of(part.combiner, models[name].outputs or 0) if known else None
+    if found is None:
+        raise Unsupported(f"the computation {part.keys[0].name} ({type(part.combiner).__name__})")
+    return Computation(name, found)

@@ -1,0 +1,320 @@
+"""TFMA's combiners for whole columns of rows instead of one example at a time.
+
+A combiner is replaced only where its options are those that its columns know;
+`of` returns None for all others. What a replacement accumulates becomes the
+combiner's own accumulator in the end, so that TFMA makes the result of it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainyard.components.evaluator import exact_metrics as exact
+from trainyard.components.evaluator import tfma_private as private
+from trainyard.errors import DataError
+
+Array = NDArray[Any]
+Columns = tuple[Array, ...]
+
+
+class Vectorized(ABC):
+    """One combiner, for columns.
+
+    Args:
+        combiner: The one it stands for.
+    """
+
+    single_output = True  # else one output a class
+
+    def __init__(self, combiner: Any) -> None:
+        self.combiner = combiner
+
+    def knows(self) -> bool:
+        """Whether the combiner's options are covered; without any, they are."""
+        return True
+
+    @abstractmethod
+    def columns(self, labels: Array, predictions: Array) -> Columns:
+        """Computes once a batch what all slices need of each row.
+
+        Args:
+            labels: Of shape `(rows,)`.
+            predictions: Of shape `(rows, outputs)`.
+        """
+
+    @abstractmethod
+    def empty(self) -> Any:
+        """The state before any row."""
+
+    @abstractmethod
+    def add(self, state: Any, columns: Columns) -> Any:
+        """Returns the state with the rows of a slice added."""
+
+    @abstractmethod
+    def accumulator(self, state: Any) -> Any:
+        """Turns the state into the combiner's own accumulator."""
+
+    def result(self, state: Any) -> dict[Any, Any]:
+        """What the combiner makes of it, by metric key."""
+        return dict(self.combiner.extract_output(self.accumulator(state)))
+
+
+class _Summed(Vectorized):
+    """The state is the sum of each column."""
+
+    def empty(self) -> Any:
+        return 0.0
+
+    def add(self, state: Any, columns: Columns) -> Any:
+        return state + np.array([column.sum() for column in columns])
+
+
+class _Count(Vectorized):
+    """Number of rows."""
+
+    def columns(self, labels: Array, predictions: Array) -> Columns:
+        del predictions
+        return (labels,)
+
+    def empty(self) -> Any:
+        return 0
+
+    def add(self, state: Any, columns: Columns) -> Any:
+        return state + len(columns[0])
+
+    def accumulator(self, state: Any) -> Any:
+        return float(state)
+
+
+class _Totals(_Summed):
+    """Sums of labels and predictions."""
+
+    def columns(self, labels: Array, predictions: Array) -> Columns:
+        return labels.astype(float), _single(predictions), np.ones(len(labels))
+
+    def accumulator(self, state: Any) -> Any:
+        return private.totals(*map(float, state))
+
+
+class _Confusion(Vectorized):
+    """True and false positives and negatives at given thresholds."""
+
+    def knows(self) -> bool:
+        return bool(self.combiner._enable_fractional_labels) and not self.combiner._example_id_key
+
+    @property
+    def thresholds(self) -> Any:
+        return self.combiner._binary_confusion_matrices._thresholds
+
+    def columns(self, labels: Array, predictions: Array) -> Columns:
+        return _fractions(labels), _single(predictions)
+
+    def empty(self) -> Any:
+        return np.zeros((len(self.thresholds), 4))
+
+    def add(self, state: Any, columns: Columns) -> Any:
+        positive, prediction = columns
+        above = prediction > np.array(self.thresholds, float)[:, np.newaxis]
+        # A label of 0.3 is 0.3 of a positive example and 0.7 of a negative one.
+        tp, fp = above @ positive, above @ (1 - positive)
+        fn, tn = positive.sum() - tp, (1 - positive).sum() - fp
+        return state + np.stack([tp, tn, fp, fn], axis=1)
+
+    def accumulator(self, state: Any) -> Any:
+        matrices = zip(self.thresholds, map(tuple, state.tolist()), strict=True)
+        return private.confusion(dict(matrices))
+
+
+class _Histogram(Vectorized):
+    """Labels and predictions summed in buckets of the prediction; only buckets that occur."""
+
+    def knows(self) -> bool:
+        return bool(self.combiner._prediction_based_bucketing)
+
+    def columns(self, labels: Array, predictions: Array) -> Columns:
+        positive = _fractions(labels) if self.combiner._fractional_labels else labels.astype(float)
+        prediction = _single(predictions)
+        return self._bucket(prediction), positive, prediction, np.ones(len(labels))
+
+    def _bucket(self, prediction: Array) -> Array:
+        if np.isnan(prediction).any():
+            raise _not_a_number(prediction)
+        last = self.combiner._num_buckets + 1
+        place = (prediction - self.combiner._left) / self.combiner._range * (last - 1) + 1
+        bucket: Array = np.clip(place, 0, last).astype(np.int64)
+        return bucket
+
+    def empty(self) -> Any:
+        return np.zeros((4, 0))
+
+    def add(self, state: Any, columns: Columns) -> Any:
+        buckets, *values = np.concatenate([state, columns], axis=1)
+        occurring, where = np.unique(buckets, return_inverse=True)
+        sums = [np.bincount(where, value, len(occurring)) for value in values]
+        return np.stack([occurring, *sums])
+
+    def accumulator(self, state: Any) -> Any:
+        buckets = state[0].astype(np.int64).tolist()
+        return private.histogram(zip(buckets, *state[1:].tolist(), strict=True))
+
+
+class _ClassConfusion(Vectorized):
+    """Counts of actual and most probable classes."""
+
+    single_output = False
+
+    def knows(self) -> bool:
+        return len(self.combiner._thresholds) == 1
+
+    def columns(self, labels: Array, predictions: Array) -> Columns:
+        guess = predictions.argmax(axis=1)
+        sure = predictions.max(axis=1) > self.combiner._thresholds[0]
+        return labels.astype(np.int64), np.where(sure, guess, -1)
+
+    def empty(self) -> Any:
+        return np.zeros((3, 0), np.int64)
+
+    def add(self, state: Any, columns: Columns) -> Any:
+        rows = np.stack([*columns, np.ones_like(columns[0])])
+        both = np.concatenate([state, rows], axis=1)
+        pairs, where = np.unique(both[:2], axis=1, return_inverse=True)
+        counts = np.bincount(where.ravel(), both[2], pairs.shape[1]).astype(np.int64)
+        return np.concatenate([pairs, counts[np.newaxis]])
+
+    def accumulator(self, state: Any) -> Any:
+        counts = {(actual, guess): float(count) for actual, guess, count in state.T.tolist()}
+        return private.class_confusion(self.combiner._thresholds[0], counts)
+
+
+class _Moments(Vectorized):
+    """Errors, and the labels' mean and spread."""
+
+    def columns(self, labels: Array, predictions: Array) -> Columns:
+        label = labels.astype(float)
+        return label, _single(predictions) - label
+
+    def empty(self) -> Any:
+        return exact.Moments()
+
+    def add(self, state: Any, columns: Columns) -> Any:
+        label, error = columns
+        mean = label.mean()
+        sums = ((label - mean) ** 2).sum(), np.abs(error).sum(), (error**2).sum()
+        return state.merged(exact.Moments(float(len(label)), float(mean), *map(float, sums)))
+
+    def accumulator(self, state: Any) -> Any:
+        return state
+
+
+class _MeanLogLoss(_Summed):
+    """Logarithms of the probabilities of the true classes; one output or one a class."""
+
+    def columns(self, labels: Array, predictions: Array) -> Columns:
+        given = np.maximum(_given(labels, predictions), exact._SMALLEST_PROBABILITY)
+        return np.ones(len(labels)), -np.log(given)
+
+    def accumulator(self, state: Any) -> Any:
+        return tuple(map(float, state))
+
+
+class _SmallestChecksums(Vectorized):
+    """A sample of labels and predictions."""
+
+    def columns(self, labels: Array, predictions: Array) -> Columns:
+        label, prediction = labels.astype(float), _single(predictions)
+        pairs = zip(label.tolist(), prediction.tolist(), strict=True)
+        return (
+            np.array([zlib.crc32(repr(pair).encode()) for pair in pairs], float),
+            label,
+            prediction,
+        )
+
+    def empty(self) -> Any:
+        return np.zeros((3, 0))
+
+    def add(self, state: Any, columns: Columns) -> Any:
+        both = np.concatenate([state, columns], axis=1)
+        return both[:, np.lexsort(both[::-1])[: self.combiner._size]]
+
+    def accumulator(self, state: Any) -> Any:
+        return [(int(checksum), *pair) for checksum, *pair in state.T.tolist()]
+
+
+_OF: dict[Any, type[Vectorized]] = {
+    private.ExampleCount: _Count,
+    private.Totals: _Totals,
+    private.ConfusionMatrix: _Confusion,
+    private.CalibrationHistogram: _Histogram,
+    private.ClassConfusionMatrix: _ClassConfusion,
+    exact._MomentsCombiner: _Moments,
+    exact._MeanLogLoss: _MeanLogLoss,
+    exact._SmallestChecksums: _SmallestChecksums,
+}
+
+
+def of(combiner: Any, outputs: int) -> Vectorized | None:
+    """Finds what computes the same as a combiner.
+
+    Args:
+        combiner: Of TFMA, or our own.
+        outputs: How many numbers the model predicts for a row.
+
+    Returns:
+        None if there is nothing for it.
+    """
+    kind = _OF.get(type(combiner))
+    if kind is None or _weighted_or_binarized(combiner):
+        return None
+    found = kind(combiner)
+    fits = kind in (_Count, _MeanLogLoss) or kind.single_output == (outputs == 1)
+    return found if fits and found.knows() else None
+
+
+def _weighted_or_binarized(combiner: Any) -> bool:
+    asked = vars(combiner)
+    keys = asked.get("_keys", [asked.get("_key")])
+    options = ("_aggregation_type", "_class_weights", "_example_weighted")
+    return any(asked.get(option) for option in options) or any(
+        key.sub_key or key.output_name for key in keys
+    )
+
+
+def _given(labels: Array, predictions: Array) -> Array:
+    """The probability of the true class; none for a class that training did not see."""
+    if predictions.shape[1] == 1:
+        probability = _single(predictions)
+        return np.where(labels > 0.5, probability, 1.0 - probability)
+    true_class = labels.astype(np.int64)
+    seen = predictions[np.arange(len(labels)), np.maximum(true_class, 0)].astype(float)
+    return np.where(true_class >= 0, seen, 0.0)
+
+
+def _single(predictions: Array) -> Array:
+    return predictions[:, 0].astype(float)
+
+
+def _fractions(labels: Array) -> Array:
+    """Labels as shares of a positive example."""
+    positive = labels.astype(float)
+    wrong = ~((positive >= 0) & (positive <= 1))
+    if wrong.any():
+        raise DataError(
+            f"{int(wrong.sum())} of {len(labels)} rows to judge have a label that cannot be used",
+            expected="0 or 1, or a class that the training data has",
+            received=f"{labels[wrong][0]}",
+            hint="-1 stands for a missing label, or for one that no training row has",
+        )
+    return positive
+
+
+def _not_a_number(predictions: Array) -> DataError:
+    return DataError(
+        f"the model predicts nan for {int(np.isnan(predictions).sum())} rows of {len(predictions)}",
+        expected="numbers",
+        hint="look for missing values that reach the model, or a training that diverged",
+    )
