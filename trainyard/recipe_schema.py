@@ -322,8 +322,12 @@ class Push(Section):
 class Engine(Section):
     """What the data stages run on."""
 
-    runner: Literal["direct"] = "direct"
-    beam_options: tuple[str, ...] = Field((), description="Passed to Beam as they are.")
+    name: Literal["local", "beam"] = Field(
+        "local",
+        description="local: columnar executors for one machine; beam: TFX's own on a Beam runner.",
+    )
+    runner: Literal["direct"] = Field("direct", description="beam: the runner.")
+    beam_options: tuple[str, ...] = Field((), description="beam: passed on as they are.")
 
 
 class Recipe(Section):

@@ -13,13 +13,11 @@ ExampleGen ─┬─> StatisticsGen ─┬─> SchemaGen ─┬─> ExampleValid
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from tfx.components.evaluator.component import Evaluator
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
-from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
-from tfx.components.transform.component import Transform
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration import metadata, pipeline
 from tfx.proto import trainer_pb2
@@ -33,7 +31,7 @@ from trainyard.components.curated_schema.component import CuratedSchema
 from trainyard.components.example_gen.component import ExampleGen
 from trainyard.components.gate.component import Gate
 from trainyard.components.pusher.component import Pusher
-from trainyard.pipeline import evaluation
+from trainyard.pipeline import engines, evaluation
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Gate as GateSettings
 from trainyard.recipe_schema import Recipe
@@ -56,7 +54,8 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
         pattern=str(recipe.data.path),
         code=sources.digest([Path(example_gen.__path__[0])]),
     )
-    statistics = StatisticsGen(examples=examples.outputs["examples"])
+    engine = engines.of(recipe)
+    statistics = engine.statistics_gen(examples=examples.outputs["examples"])
     schema = _schema(recipe, statistics)
     validator = ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
@@ -69,12 +68,11 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
         label=recipe.label.name,
         task=recipe.task,
     )
-    transform = Transform(
+    transform = engine.transform(
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
         preprocessing_fn="trainyard.trainer_modules.harness.transform.preprocessing_fn",
         custom_config=TransformConfig.of(recipe).custom_config(),
-        disable_statistics=True,
     )
     transform.add_upstream_node(gate)
     trainer = Trainer(
@@ -92,14 +90,13 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
         model_blessing=Channel(type=standard_artifacts.ModelBlessing),
         candidate=trainer.outputs["model"],
     ).with_id("Baseline")
-    evaluator = Evaluator(
+    evaluator = engine.evaluator(
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
         eval_config=evaluation.eval_config(recipe),
         example_splits=[recipe.data.split.judged],
-        module_path="trainyard.components.evaluator.rare_slices",
     )
     pusher = Pusher(
         examples=examples.outputs["examples"],
@@ -141,7 +138,7 @@ def _gate_settings(recipe: Recipe) -> GateSettings:
     return recipe.gate.model_copy(update={"ignore_columns": columns})
 
 
-def _schema(recipe: Recipe, statistics: StatisticsGen) -> CuratedSchema | SchemaGen:
+def _schema(recipe: Recipe, statistics: Any) -> CuratedSchema | SchemaGen:
     if recipe.data.schema_file != "infer":
         text = Path(recipe.data.schema_file).read_text(encoding="utf-8")
         return CuratedSchema(text).with_id("SchemaGen")

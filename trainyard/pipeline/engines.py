@@ -1,0 +1,60 @@
+"""What the data stages run on: the same components' channels, two sets of executors.
+
+`local` has columnar, streaming executors for one machine, `beam` TFX's own on
+whatever runner the recipe names. ExampleGen is the same for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from trainyard.recipe_schema import Recipe
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The constructors that `build_pipeline` calls.
+
+    Attributes:
+        statistics_gen: Takes `examples`.
+        transform: Takes `examples`, `schema`, `preprocessing_fn`, `custom_config`.
+        evaluator: Takes `examples`, `schema`, `model`, `baseline_model`, `eval_config`,
+            `example_splits`.
+    """
+
+    statistics_gen: Callable[..., Any]
+    transform: Callable[..., Any]
+    evaluator: Callable[..., Any]
+
+
+def of(recipe: Recipe) -> Engine:
+    """Returns the engine that a recipe names."""
+    return _ENGINES[recipe.engine.name]()
+
+
+def _local() -> Engine:
+    from trainyard.components.evaluator.component import Evaluator
+    from trainyard.components.statistics_gen.component import StatisticsGen
+    from tfx.components.transform.component import Transform
+
+    return Engine(StatisticsGen, partial(Transform, disable_statistics=True), Evaluator)
+
+
+def _beam() -> Engine:
+    from tfx.components.evaluator.component import Evaluator
+    from tfx.components.statistics_gen.component import StatisticsGen
+    from tfx.components.transform.component import Transform
+
+    from trainyard.components.evaluator import rare_slices
+
+    return Engine(
+        StatisticsGen,
+        partial(Transform, disable_statistics=True),
+        partial(Evaluator, module_path=rare_slices.__name__),
+    )
+
+
+_ENGINES: Mapping[str, Callable[[], Engine]] = {"local": _local, "beam": _beam}
