@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import references
 from tests.e2e.conftest import ROOT, in_own_process
 from trainyard.components.pusher import versions
 from trainyard.pipeline import workspace
@@ -161,3 +162,22 @@ def test_a_run_without_a_past_says_so(trainyard, monkeypatch, tmp_path):
         assert "there are no runs" in ended.err
     assert "there are no runs" in trainyard("runs").out
     assert workspace.home().exists() is False
+
+
+def test_the_beam_engine_comes_to_the_same_end(ran, variant, trainyard):
+    local = ran("breast_cancer")
+    beam = variant(ROOT / "recipes" / "breast_cancer.yaml", "breast_cancer_beam")
+    beam.write_text(beam.read_text() + "engine: {name: beam}\n")
+    assert trainyard("run", beam).code == 0
+    run = find_run("breast_cancer_beam")
+    assert {stage.name for stage in run.stages} == {stage.name for stage in local.record.stages}
+    rows = [
+        len(references.read_split(record.output("ExampleGen", "examples"), "test"))
+        for record in (run, local.record)
+    ]
+    assert rows[0] == rows[1] == run.verdict.metrics["example_count"]
+    assert run.verdict.metrics.keys() == local.record.verdict.metrics.keys()
+    # The order of transformed rows is Beam's own, so the weights differ a little.
+    assert run.verdict.metrics["auc"] == pytest.approx(
+        local.record.verdict.metrics["auc"], abs=0.02
+    )
