@@ -11,6 +11,7 @@ parser does it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,9 +69,9 @@ def layout_of(record: bytes) -> list[str]:
         The names; empty if the record is no tf.Example.
     """
     end = np.array([len(record)], np.int64)
-    cursors = _Cursors(RecordBlock(record, end * 0, end, None, 0))  # type: ignore[arg-type]
     names = []
     try:
+        cursors = _Cursors(RecordBlock(record, end * 0, end, Path(), 0))
         while cursors.at[0] < cursors.end[0]:
             start, stop = cursors.field(cursors.at, cursors.end, _ENTRY)
             first, last = cursors.field(start, stop, _KEY)

@@ -120,7 +120,7 @@ def _frames(data: bytes) -> tuple[list[int], list[int], int]:
 
 def _check_header(file: Path, data: bytes) -> None:
     """A file of another kind must not be taken for one endless record."""
-    if len(data) < _HEADER or _checksum(data[:8]) != struct.unpack_from("<I", data, 8)[0]:
+    if len(data) >= _HEADER and _checksum(data[:8]) != struct.unpack_from("<I", data, 8)[0]:
         raise _damaged(file, "where a record's length should be there is something else")
 
 

@@ -131,7 +131,7 @@ class _Spilled:
         for file in self._files:
             with pa.ipc.open_stream(str(file)) as reader:
                 if len(table := reader.read_all()):
-                    yield _summed([table])
+                    yield _grouped(table)
         self._folder.cleanup()
 
 
@@ -143,10 +143,13 @@ def _part(values: pa.ChunkedArray) -> Any:
 
 
 def _summed(tables: list[pa.Table]) -> pa.Table:
-    if len(tables) == 1 and tables[0].schema.field("count").type == pa.uint64():
-        return tables[0]
-    joined = pa.concat_tables(tables).group_by("value").aggregate([("count", "sum")])
-    return pa.table([joined["value"], joined["count_sum"].cast(pa.uint64())], _COLUMNS)
+    """Joins tables each of which has every value once."""
+    return _grouped(pa.concat_tables(tables)) if len(tables) > 1 else tables[0]
+
+
+def _grouped(table: pa.Table) -> pa.Table:
+    sums = table.group_by("value").aggregate([("count", "sum")])
+    return pa.table([sums["value"], sums["count_sum"]], _COLUMNS)
 
 
 def _largest(table: pa.Table, count: int) -> pa.Table:
