@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import tensorflow_model_analysis as tfma
 
-from tests.components.evaluator.conftest import properties, recipe
+from tests.components.evaluator.conftest import properties, recipe, serialize
 from trainyard import progress
 from trainyard.components.evaluator import plan
 from trainyard.components.evaluator.executor import Executor
@@ -46,9 +46,9 @@ def first_model(**fields: Any) -> Any:
 @pytest.mark.parametrize(
     ("asked", "word"),
     [
-        (with_metric("SquaredPearsonCorrelation", name="s"), "squared_pearson"),
+        (with_metric("SquaredPearsonCorrelation", name="squared"), "computation squared"),
         (with_metric("MeanAbsoluteError", name="mae"), "mae"),
-        (with_metric("FalsePositives", name="f", top_k=2), "binary_confusion"),
+        (with_metric("FalsePositives", name="f", top_k=2), "calibration_histogram"),
         (with_metric("MultiClassConfusionMatrixPlot", name="m"), "multi_class"),
         (changed("options", "compute_confidence_intervals {value: true}"), "confidence"),
         (changed("slicing_specs", 'feature_values {key: "word" value: "05"}'), "feature_values"),
@@ -104,7 +104,7 @@ def test_the_stock_executor_takes_over_and_the_log_says_so(material, tmp_path, m
     assert "squared" in {pair.key.name for pair in proto.metric_keys_and_values}
     assert judged.blessing_file == ["BLESSED"]
     assert "stock Evaluator takes over" in caplog.text
-    assert any("squared_pearson" in text for text in told)
+    assert any("the computation squared" in text for text in told)
 
 
 def test_a_label_that_training_did_not_see_stops_a_binary_evaluation(material, tmp_path):
@@ -118,7 +118,7 @@ def test_a_label_that_training_did_not_see_stops_a_binary_evaluation(material, t
     folder = Path(examples.uri) / "Split-judged"
     folder.mkdir(parents=True)
     with tf.io.TFRecordWriter(str(folder / "rows.gz"), "GZIP") as writer:
-        writer.write(tf.train.Example().SerializeToString())
+        writer.write(serialize({"score": [0.5]}))
     planned = plan.make(inputs, properties(config(metrics=["accuracy"])))
     from trainyard.components.evaluator import executor
 
