@@ -186,5 +186,6 @@ def _computation(part: Any, models: Mapping[str, Model]) -> Computation:
     known = name in models and private.only_standard_inputs(part)
     found = vectorized.of(part.combiner, models[name].outputs or 0) if known else None
     if found is None:
-        raise Unsupported(f"the computation {part.keys[0].name} ({type(part.combiner).__name__})")
+        what = part.keys[0].name.split(":")[0].strip("_")
+        raise Unsupported(f"the computation {what} ({type(part.combiner).__name__})")
     return Computation(name, found)

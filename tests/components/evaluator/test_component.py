@@ -1,0 +1,40 @@
+"""The node looks like stock's, and its cache key knows the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tfx.types import standard_artifacts, standard_component_specs
+from tfx.types.channel import Channel
+
+from tests.components.evaluator.conftest import RARE_SLICES, recipe
+from trainyard import sources
+from trainyard.components.evaluator import component, exact_metrics
+from trainyard.pipeline import evaluation
+
+
+def node() -> component.Evaluator:
+    return component.Evaluator(
+        examples=Channel(type=standard_artifacts.Examples),
+        model=Channel(type=standard_artifacts.Model),
+        baseline_model=Channel(type=standard_artifacts.Model),
+        schema=Channel(type=standard_artifacts.Schema),
+        eval_config=evaluation.eval_config(recipe("binary", metrics=["auc"])),
+        example_splits=["eval"],
+    )
+
+
+def test_inputs_outputs_and_parameters_are_stocks():
+    made = node()
+    stock = standard_component_specs.EvaluatorSpec
+    assert made.id == "Evaluator"
+    assert set(made.outputs) == set(stock.OUTPUTS)
+    assert set(made.inputs) == set(stock.INPUTS)
+    assert made.exec_properties["module_path"] == RARE_SLICES
+    assert made.exec_properties["example_splits"] == '["eval"]'
+
+
+def test_a_change_of_code_is_a_change_of_a_parameter():
+    folder = Path(component.__file__).parent
+    assert Path(exact_metrics.__file__).parent == folder
+    assert node().exec_properties["code"] == sources.digest([folder])

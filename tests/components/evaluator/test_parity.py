@@ -1,0 +1,182 @@
+"""Our Evaluator and stock's write the same results for the same models and rows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.components.evaluator.conftest import recipe, same
+from trainyard.pipeline import evaluation
+
+SLICES = ["word", "number", "ratio", "tags", ["word", "number"], ["tags", "number"]]
+ASKED: dict[str, tuple[str, bool, dict[str, Any]]] = {
+    "binary, all bounds hold": (
+        "binary",
+        True,
+        {
+            "min_slice_size": 5,
+            "thresholds": [
+                {"metric": "auc", "min": 0.6},
+                {"metric": "accuracy", "slice": {"number": 1}, "min": 0.3},
+                {"metric": "log_loss", "slice": {"word": "05"}, "max": 2},
+            ],
+            "change": [{"metric": "auc", "worse_by": 0.01}],
+        },
+    ),
+    "binary, bounds fail": (
+        "binary",
+        True,
+        {
+            "min_slice_size": 5,
+            "thresholds": [
+                {"metric": "auc", "min": 0.99},
+                {"metric": "auc", "slice": ["number"], "min": 0.1},
+                {"metric": "brier", "slice": {"word": "grün"}, "max": 0.0001},
+                {"metric": "auc", "slice": {"word": "nowhere"}, "min": 0.1},
+            ],
+            "change": [
+                {"metric": "recall", "worse_by": -0.5},
+                {"metric": "brier", "slice": ["word"]},
+            ],
+        },
+    ),
+    "binary, no baseline, all slices": (
+        "binary",
+        False,
+        {"min_slice_size": 1, "change": [{"metric": "auc", "worse_by": 0.01}], "thresholds": []},
+    ),
+    "multiclass": (
+        "multiclass",
+        True,
+        {
+            "min_slice_size": 5,
+            "thresholds": [{"metric": "macro_f1", "min": 0.2}],
+            "change": [{"metric": "accuracy", "slice": {"number": 2}}],
+        },
+    ),
+    "regression": (
+        "regression",
+        True,
+        {"min_slice_size": 5, "thresholds": [{"metric": "r2", "min": -1}], "change": []},
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=ASKED)
+def both(request, material, tmp_path_factory):
+    from tfx.components.evaluator import executor as stock_module
+
+    from trainyard.components.evaluator import models
+    from trainyard.components.evaluator.executor import Executor
+
+    task, baseline, section = ASKED[request.param]
+    metrics = [name for name, metric in evaluation.METRICS.items() if task in metric.by_task]
+    config = evaluation.eval_config(recipe(task, metrics=metrics, slices=SLICES, **section))
+    folder = tmp_path_factory.mktemp("judged")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", sys.argv[:1])  # Beam would read pytest's own options
+        patch.setattr(models, "BLOCK_ROWS", 64)  # so that states of several blocks are merged
+        patch.setattr(models, "PREDICT_ROWS", 50)
+        stock = material(task).judged(
+            stock_module.Executor, config, folder / "stock", baseline=baseline
+        )
+        patch.setattr(stock_module, "Executor", None)  # nothing may fall back here
+        ours = material(task).judged(Executor, config, folder / "ours", baseline=baseline)
+    return request.param, stock, ours
+
+
+def leaves(message: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    if isinstance(message, dict):
+        for key, value in message.items():
+            yield from leaves(value, (*path, key))
+    elif isinstance(message, list):
+        yield (*path, "length"), len(message)
+        for index, value in enumerate(message):
+            yield from leaves(value, (*path, index))
+    else:
+        yield path, message
+
+
+def by_slice(load: Any, judged: Any) -> dict[bytes, dict[Any, Any]]:
+    from google.protobuf import json_format
+
+    return {
+        proto.slice_key.SerializeToString(deterministic=True): dict(
+            leaves(json_format.MessageToDict(proto))
+        )
+        for proto in load(str(judged.evaluation))
+    }
+
+
+@pytest.mark.parametrize("kind", ["metrics", "plots", "attributions"])
+def test_slices_and_all_their_numbers_are_equal(both, kind):
+    import tensorflow_model_analysis as tfma
+
+    _, stock, ours = both
+    load = getattr(tfma, f"load_{kind}")
+    expected, found = by_slice(load, stock), by_slice(load, ours)
+    assert found.keys() == expected.keys()
+    assert len(found) > 15
+    for key, values in expected.items():
+        assert found[key].keys() == values.keys()
+        wrong = {path for path, value in values.items() if not same(value, found[key][path])}
+        assert not wrong, (key, wrong)
+
+
+def test_the_validation_is_equal(both):
+    import tensorflow_model_analysis as tfma
+
+    name, stock, ours = both
+    expected, found = (tfma.load_validation_result(str(j.evaluation)) for j in (stock, ours))
+    assert found.validation_ok == expected.validation_ok
+    assert found.validation_ok == (name != "binary, bounds fail")
+    for repeated in (
+        lambda result: result.metric_validations_per_slice,
+        lambda result: result.validation_details.slicing_details,
+        lambda result: result.missing_slices,
+    ):
+        # Beam gives the slices in no fixed order.
+        one, other = (sorted(map(str, repeated(result))) for result in (found, expected))
+        assert len(one) == len(other)
+        for ours_text, stock_text in zip(one, other, strict=True):
+            assert all(map(same_word, ours_text.split(), stock_text.split()))
+
+
+def same_word(one: str, other: str) -> bool:
+    try:
+        return same(float(one), float(other))
+    except ValueError:
+        return one == other
+
+
+def test_the_blessing_is_equal(both):
+    _, stock, ours = both
+    assert ours.blessing_file == stock.blessing_file
+    expected = dict(stock.blessing.mlmd_artifact.custom_properties)
+    assert dict(ours.blessing.mlmd_artifact.custom_properties) == expected
+    assert expected["current_model_id"].int_value == 2
+
+
+def test_files_and_configuration_are_equal(both):
+    _, stock, ours = both
+    expected, found = (
+        {file.name for file in judged.evaluation.iterdir()} for judged in (stock, ours)
+    )
+    assert found == expected
+    config = "eval_config.json"
+    assert (ours.evaluation / config).read_text() == (stock.evaluation / config).read_text()
+
+
+def test_the_project_and_tfma_read_it(both):
+    import tensorflow_model_analysis as tfma
+
+    from trainyard.pipeline.measured import read_measured
+
+    _, stock, ours = both
+    assert tfma.load_eval_result(str(ours.evaluation)).slicing_metrics
+    expected, found = read_measured(stock.evaluation), read_measured(ours.evaluation)
+    assert [part.key for part in found.slices] == [part.key for part in expected.slices]
+    assert found.samples == expected.samples
