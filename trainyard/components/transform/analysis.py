@@ -16,9 +16,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from trainyard.components.transform import tft_private as tft
+
+Arrays = tuple[npt.NDArray[Any], ...]
+"""One batch of each of an analyzer's inputs."""
 
 Counts = list[tuple[Any, Any]]
 """Pairs of a count (or weight) and its token."""
@@ -31,7 +35,7 @@ class Unsupported(Exception):  # noqa: N818  # not an error: stock takes over
 class Accumulator(Protocol):
     """Takes an analyzer's inputs in."""
 
-    def add(self, values: tuple[np.ndarray, ...]) -> None:
+    def add(self, values: Arrays) -> None:
         """Takes one batch of each input."""
 
     def result(self) -> Any:
@@ -45,7 +49,7 @@ class Combined:
         self._combiner = node.combiner
         self._state = self._combiner.create_accumulator()
 
-    def add(self, values: tuple[np.ndarray, ...]) -> None:
+    def add(self, values: Arrays) -> None:
         """Folds one batch in."""
         self._state = self._combiner.add_input(self._state, values)
 
@@ -62,7 +66,7 @@ class Tokens:
             raise Unsupported("a vocabulary that is ordered by mutual information")
         self._counts: Counter[Any] = Counter()
 
-    def add(self, values: tuple[np.ndarray, ...]) -> None:
+    def add(self, values: Arrays) -> None:
         """Counts one batch's tokens; a second array holds their weights."""
         if len(values) == 1:
             self._counts.update(values[0].tolist())
@@ -136,14 +140,15 @@ class Phase:
             raise Unsupported(f"an analyzer of the kind {type(node).__name__}")
         if isinstance(node, tft.VocabularyPrune) and node.key_fn:
             raise Unsupported("a vocabulary with a share for each key")
-        return (None,) * node.num_outputs
+        return tuple(None for _ in range(node.num_outputs))
 
     def _finish(self, node: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         if isinstance(node, tft.Source):
             return (None,)
         if node.label in self._accumulators:
             return (self._accumulators[node.label][1].result(),)
-        return STEPS[type(node)](self, node, *inputs)
+        outputs: tuple[Any, ...] = STEPS[type(node)](self, node, *inputs)
+        return outputs
 
 
 def _merge(phase: Phase, node: Any, state: Any) -> tuple[Any, ...]:
@@ -180,22 +185,20 @@ def _reserved(phase: Phase, node: Any) -> tuple[list[bytes]]:
     return (phase.traced.reserved_tokens(node.name),)
 
 
-def _write(
-    phase: Phase, node: Any, counts: Counts, reserved: Sequence[bytes] = ()
-) -> tuple[np.ndarray]:
+def _write(phase: Phase, node: Any, counts: Counts, reserved: Sequence[bytes] = ()) -> tuple[str]:
     taken = set(reserved)
     rest = [pair for pair in counts if pair[1] not in taken]
     if node.fingerprint_shuffle:
-        rest.sort(key=lambda pair: hashlib.sha1(pair[1]).digest())  # noqa: S324  # as TFT does
+        rest.sort(key=lambda pair: hashlib.sha1(pair[1]).digest())  # as TFT does
     else:
         rest.sort(reverse=True)  # of equal counts, the greater token first
     pairs = tft.vocabulary_or_dummy([(-1, token) for token in reserved] + rest, node.input_dtype)
     lines = [tft.line_with_count(*pair) if node.store_frequency else pair[1] for pair in pairs]
-    return (np.array(str(_file(phase.folder, node, lines))),)
+    return (str(_file(phase.folder, node, lines)),)
 
 
 def _file(folder: Path, node: Any, lines: Sequence[bytes]) -> Path:
-    file = folder / node.vocab_filename
+    file = folder / str(node.vocab_filename)
     file.parent.mkdir(parents=True, exist_ok=True)
     if node.file_format == "text":
         file.write_bytes(b"".join(line + b"\n" for line in lines))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import pyarrow as pa
 import tensorflow as tf
@@ -19,8 +16,6 @@ from trainyard.components.transform.tft_private import Tensors
 
 BATCH_ROWS = 8192
 """So large that a call costs little a row, so small that a batch stays in some megabytes."""
-
-Item = TypeVar("Item")
 
 
 class RawSplit:
@@ -41,15 +36,16 @@ class RawSplit:
         return specs
 
     def batches(self, columns: Sequence[str]) -> Iterator[Tensors]:
-        """Yields some columns' tensors, `[B, ...]`; reads and decodes ahead in a thread.
+        """Yields some columns' tensors, `[B, ...]`; tf.data reads and parses ahead.
 
         Args:
             columns: Which; nothing else is decoded.
         """
-        files = self._files.Project(list(columns))
-        adapter = files.TensorAdapter()
-        options = dataset_options.RecordBatchesOptions(BATCH_ROWS, num_epochs=1, shuffle=False)
-        return ahead(adapter.ToBatchTensors(batch) for batch in files.RecordBatches(options))
+        # TensorFlow's parser takes a fifth of the time of the Arrow decoder that Beam is fed by.
+        options = dataset_options.TensorFlowDatasetOptions(
+            BATCH_ROWS, num_epochs=1, shuffle=False, prefetch_buffer_size=2
+        )
+        yield from self._files.Project(list(columns)).TensorFlowDataset(options)
 
 
 def write(
@@ -80,46 +76,3 @@ def write(
             rows += len(batch)
             report(rows)
     return rows
-
-
-def ahead(items: Iterable[Item], limit: int = 2) -> Iterator[Item]:
-    """Makes items in a thread, before they are asked for.
-
-    Args:
-        items: Whatever makes them.
-        limit: How many may wait.
-
-    Yields:
-        The items in their order.
-
-    Raises:
-        Exception: What making an item raised.
-    """
-    waiting: queue.Queue[tuple[str, Item | BaseException | None]] = queue.Queue(limit)
-    stop = threading.Event()
-
-    def put(kind: str, value: Item | BaseException | None) -> None:
-        while not stop.is_set():
-            try:
-                return waiting.put((kind, value), timeout=0.1)
-            except queue.Full:
-                continue
-
-    def make() -> None:
-        try:
-            for item in items:
-                put("item", item)
-                if stop.is_set():
-                    return
-            put("end", None)
-        except BaseException as error:
-            put("error", error)
-
-    threading.Thread(target=make, daemon=True).start()
-    try:
-        while (got := waiting.get())[0] == "item":
-            yield got[1]  # type: ignore[misc]  # an item
-        if isinstance(got[1], BaseException):
-            raise got[1]
-    finally:
-        stop.set()

@@ -20,7 +20,6 @@ from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 from tfx.components.transform import executor as stock
 from tfx.components.transform import executor_utils, labels
 from tfx.components.util import examples_utils, tfxio_utils
-from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils
 from tfx.types import standard_component_specs as keys
@@ -30,6 +29,8 @@ from trainyard import progress
 from trainyard.components.transform import examples, tft_private
 from trainyard.components.transform.analysis import Phase, Unsupported
 from trainyard.components.transform.examples import RawSplit
+
+OUTPUT = keys.TRANSFORMED_EXAMPLES_KEY
 
 Artifacts = dict[str, list[Artifact]]
 
@@ -44,8 +45,7 @@ class Executor(stock.Executor):  # type: ignore[misc]  # TFX is not typed
 
         Args:
             input_dict: `examples` and `schema`, as stock's.
-            output_dict: `transform_graph`, and `transformed_examples` and
-                `updated_analyzer_cache` if wanted, as stock's.
+            output_dict: `transform_graph`, and `transformed_examples` if wanted, as stock's.
             exec_properties: As stock's.
         """
         try:
@@ -61,23 +61,19 @@ class Executor(stock.Executor):  # type: ignore[misc]  # TFX is not typed
     ) -> None:
         self._log_startup(input_dict, output_dict, exec_properties)
         executor_utils.MatchNumberOfTransformedExamplesArtifacts(input_dict, output_dict)
-        raw, transformed = input_dict[keys.EXAMPLES_KEY], output_dict.get(
-            keys.TRANSFORMED_EXAMPLES_KEY
-        )
-        config = executor_utils.ResolveSplitsConfig(exec_properties.get(keys.SPLITS_CONFIG_KEY), raw)
-        names = sorted(config.transform)
-        schema = io_utils.SchemaReader().read(
-            io_utils.get_only_uri_in_dir(artifact_utils.get_single_uri(input_dict[keys.SCHEMA_KEY]))
-        )
+        raw, transformed = input_dict[keys.EXAMPLES_KEY], output_dict.get(OUTPUT)
+        schema = _schema(input_dict[keys.SCHEMA_KEY])
+        chosen = exec_properties.get(keys.SPLITS_CONFIG_KEY)
+        config = executor_utils.ResolveSplitsConfig(chosen, raw)
         folder = Path(artifact_utils.get_single_uri(output_dict[keys.TRANSFORM_GRAPH_KEY]))
         graph = Graph(self._preprocessing_fn(exec_properties), schema, folder)
         graph.fit(_splits(raw, config.analyze, schema))
+        names = sorted(config.transform)  # stock's order is that of a set
         executor_utils.SetSplitNames(names, transformed)
-        prefixes = executor_utils.GetSplitPaths(transformed)
-        for split, prefix in zip(_splits(raw, names, schema), prefixes, strict=bool(prefixes)):
-            graph.transform(split, prefix)
-        if cache := output_dict.get(keys.UPDATED_ANALYZER_CACHE_KEY):
-            fileio.makedirs(artifact_utils.get_single_uri(cache))
+        if transformed:
+            prefixes = executor_utils.GetSplitPaths(transformed)
+            for split, prefix in zip(_splits(raw, names, schema), prefixes, strict=True):
+                graph.transform(split, prefix)
 
     def _preprocessing_fn(self, exec_properties: Mapping[str, Any]) -> tft_private.PreprocessingFn:
         function: tft_private.PreprocessingFn = self._GetPreprocessingFn(
@@ -117,9 +113,12 @@ def check(input_dict: Artifacts, exec_properties: Mapping[str, Any]) -> None:
         raise Unsupported(found)
 
 
-def _splits(
-    raw: list[Artifact], names: Sequence[str], schema: schema_pb2.Schema
-) -> list[RawSplit]:
+def _schema(artifacts: list[Artifact]) -> schema_pb2.Schema:
+    folder = artifact_utils.get_single_uri(artifacts)
+    return io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(folder))
+
+
+def _splits(raw: list[Artifact], names: Sequence[str], schema: schema_pb2.Schema) -> list[RawSplit]:
     uris = chain.from_iterable(artifact_utils.get_split_uris(raw, name) for name in names)
     return [RawSplit(uri, schema) for uri in uris]
 
@@ -188,7 +187,7 @@ class Graph:
             prefix: The path of the file up to its number.
         """
         examples.write(
-            examples.ahead(self._batches(split)),
+            self._batches(split),
             self._transformed,
             prefix,
             lambda rows: progress.report(f"{rows:,} rows transformed"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import tensorflow as tf
@@ -46,9 +46,11 @@ VocabularyPrune = analyzer_nodes.VocabularyPrune
 VocabularyCount = analyzer_nodes.VocabularyCount
 VocabularyWrite = analyzer_nodes.VocabularyOrderAndWrite
 ReservedTokens = analyzer_nodes.ExtractVocabularyReservedTokens
-Operation = nodes.OperationDef
-Sink = analyzer_nodes.TensorSink
-"""A tensor that takes an analyzer's result: `tensor`, `future`, `is_asset_filepath`."""
+Operation: TypeAlias = Any
+"""A node of an analyzer, one of the kinds above or another."""
+
+Sink: TypeAlias = Any
+"""A tensor that takes an analyzer's result: `tensor`, and the node's output `future`."""
 
 FREQUENCY = analyzers._VocabOrderingType.FREQUENCY
 WEIGHTED_FREQUENCY = analyzers._VocabOrderingType.WEIGHTED_FREQUENCY
@@ -163,7 +165,8 @@ class _Ready(nodes.Visitor):  # type: ignore[misc]  # TFT is not typed
     def visit(self, operation: Operation, inputs: tuple[bool, ...]) -> tuple[bool, ...]:
         if isinstance(operation, Source):
             inputs = tuple(self._analyzer.ready_to_run(tensor) for tensor in operation.tensors)
-        return (all(inputs),) * operation.num_outputs
+        outputs: int = operation.num_outputs
+        return (all(inputs),) * outputs
 
     def validate_value(self, value: bool) -> None:
         del value
