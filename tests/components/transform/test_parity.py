@@ -148,6 +148,14 @@ def test_every_kind_of_analyzer_and_output(tmp_path, no_fallback):
 
 
 @pytest.mark.e2e
+def test_what_is_left_to_stock_is_whole(tmp_path, caplog):
+    rows = [{"id": i, "number": float(i * i % 7), "word": "a"} for i in range(40)]
+    sources = functions.raw(tmp_path, {"train": rows, "eval": rows[:5]}, SCHEMA)
+    both(sources, tmp_path, "tests.components.transform.functions.by_key", ["train", "eval"])
+    assert "runs on Beam" in caplog.text
+
+
+@pytest.mark.e2e
 @pytest.mark.parametrize("name", ["taxi_tips", "adult_income"])
 def test_a_public_data_set(tmp_path, no_fallback, name):
     home = Path(os.environ.get("TRAINYARD_DATA_HOME", "nowhere"))

@@ -136,6 +136,7 @@ class Graph:
         self, function: tft_private.PreprocessingFn, schema: schema_pb2.Schema, folder: Path
     ) -> None:
         self._function, self._schema, self._folder = function, schema, folder
+        self._rows = 0
 
     def fit(self, splits: Sequence[RawSplit]) -> None:
         """Analyzes some splits and writes the graph.
@@ -190,8 +191,12 @@ class Graph:
             self._batches(split),
             self._transformed,
             prefix,
-            lambda rows: progress.report(f"{rows:,} rows transformed"),
+            self._count,
         )
+
+    def _count(self, rows: int) -> None:
+        self._rows += rows
+        progress.report(f"{self._rows:,} rows transformed")
 
     def _batches(self, split: RawSplit) -> Iterator[pa.RecordBatch]:
         convert = tft_private.to_arrow(self._transformed)
