@@ -1,0 +1,1 @@
+"""Transform without Beam, writing what stock Transform writes."""
