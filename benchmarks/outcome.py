@@ -27,7 +27,7 @@ def main(home: str, target: str) -> None:
 def found(evaluation: Path) -> dict[str, Any]:
     """Returns `slices` and the metrics over all rows, from an evaluation's folder."""
     by_slice = tfma.load_eval_result(str(evaluation)).get_metrics_for_all_slices()
-    return {"slices": len(by_slice)} | {name: float(by_slice[()][name]) for name in METRICS}
+    return {"slices": len(by_slice)} | {name: by_slice[()][name]["doubleValue"] for name in METRICS}
 
 
 if __name__ == "__main__":
