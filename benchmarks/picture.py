@@ -37,7 +37,7 @@ def draw(table: Table, target: Path) -> None:
     bars = [sum(size == rows for rows, _ in table) for size in sizes]
     figure, panels = pyplot.subplots(
         len(sizes),
-        figsize=(9, 1.0 + 0.75 * len(sizes) + 0.42 * sum(bars)),
+        figsize=(9, 1.2 + 0.75 * len(sizes) + 0.42 * sum(bars)),
         squeeze=False,
         height_ratios=bars,
         layout="constrained",
@@ -45,7 +45,7 @@ def draw(table: Table, target: Path) -> None:
     for rows, panel in zip(sizes, panels[:, 0], strict=True):
         _panel(panel, rows, {s: cell for (size, s), cell in table.items() if size == rows})
     handles, names = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=len(_COLOURS), frameon=False)
+    figure.legend(handles, names, loc="outside upper center", ncols=4, frameon=False)
     figure.savefig(target, metadata={"Date": None})
     pyplot.close(figure)
 
@@ -58,7 +58,9 @@ def _panel(panel: Axes, rows: int, systems: dict[str, Cell]) -> None:
         panel.barh(names, widths, left=left, color=colour, label=part, height=0.7)
         left = [start + width for start, width in zip(left, widths, strict=True)]
     for place, (system, cell) in enumerate(systems.items()):
-        panel.text(left[place], place, f" {_total(system, cell, systems)}", va="center")
+        end = (left[place], place)
+        text = _total(system, cell, systems)
+        panel.annotate(text, end, (4, 0), textcoords="offset points", va="center")
     panel.invert_yaxis()
     panel.set_title(f"{rows:,} rows", loc="left")
     panel.set_xlabel("seconds, process start to exit")

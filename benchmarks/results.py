@@ -235,6 +235,11 @@ def _conditions(machine: Mapping[str, Any], runs: Sequence[Run]) -> str:
             "**Measured on a machine that was busy with other work: first figures only.** Ratios "
             "suffer less than seconds, as the systems took turns."
         )
+    if not all(run["engine_named"] for run in runs):
+        lines.append(
+            "Recipes of this commit have no `engine.name`: `Trainyard, local` is the one engine "
+            "there is."
+        )
     return "\n\n".join(lines)
 
 

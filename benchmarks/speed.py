@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +38,17 @@ ROOT = Path(__file__).parents[1]
 COMPARED = (15_002, 300_040)
 ALONE = 3_000_400
 """From this size on, the local engine runs alone, and once."""
+
+_MEASURED = (
+    "trainyard",
+    "requirements.lock",
+    "benchmarks/taxi.yaml",
+    "benchmarks/taxi_rows.py",
+    "benchmarks/measuring.py",
+    "benchmarks/stock_pipeline.py",
+    "benchmarks/stock_taxi.py",
+)
+"""A change of anything else, such as the page's wording, leaves what was measured valid."""
 
 _STOCK_NAMES = {"CsvExampleGen": "ExampleGen", "latest_blessed_model_resolver": "Baseline"}
 _PACKAGES = ("tfx", "apache-beam", "tensorflow", "keras", "pyarrow", "numpy")
@@ -120,6 +132,7 @@ def _run(turn: Turn) -> dict[str, Any]:
     run: dict[str, Any] = {
         "first": asdict(first),
         "stages": stages,
+        "engine_named": _has_engines(),
         "finished": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
     }
     if turn.repetition == 1:
@@ -205,9 +218,15 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return ended.stdout.strip()
+    """The last commit that changed what is measured; uncommitted changes add their digest."""
+    commit = _git("log", "-1", "--format=%h", "--", *_MEASURED).strip()
+    changes = _git("diff", "HEAD", "--", *_MEASURED)
+    return commit + (f"+{sha256(changes.encode()).hexdigest()[:7]}" if changes else "")
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def _say(text: str) -> None:
