@@ -339,6 +339,8 @@ _HOW = """\
   is from the start of the process to its exit. Stock's stages are timed by a wrapper around
   `Launcher.launch`, which LocalDagRunner calls once a node; Trainyard's are in its run record,
   around the same call.
+- The unchanged second run is the same command again, after the first repetition. Stock evaluates
+  again then, for its Resolver now finds the model that is to be judged.
 - Peak memory is the largest sum of resident memory over the process and its children, sampled ten
   times a second, or the kernel's high-water mark of the process, whichever is larger.
 - Larger sets are copies of the 15,002 public trips with fresh noise on money, miles and places
