@@ -11,7 +11,7 @@ export TRAINYARD_DATA_HOME ?= $(abspath $(wildcard ../shared/data))
 # Set in many images; without bytecode every start takes seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint unit e2e quality lock clean
+.PHONY: demo test lint unit e2e quality bench lock clean
 
 demo: $(VENV)/.ready  ## from embedded data to a pushed model and a report
 	$(BIN)/trainyard run recipes/breast_cancer.yaml
@@ -33,6 +33,9 @@ e2e: $(VENV)/.ready  ## minutes: the real DAG
 
 quality: $(VENV)/.ready  ## every recipe to its reference; writes docs/QUALITY.md
 	$(BIN)/python -m benchmarks.quality
+
+bench: $(VENV)/.ready  ## against stock TFX, an hour or so; writes benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks.speed --resume
 
 $(VENV)/.ready: $(LOCK) pyproject.toml | $(UV)
 	$(UV) venv --quiet --allow-existing --python 3.11 $(VENV)
