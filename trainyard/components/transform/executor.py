@@ -51,10 +51,12 @@ class Executor(stock.Executor):  # type: ignore[misc]  # TFX is not typed
         try:
             check(input_dict, exec_properties)
             self._transform(input_dict, output_dict, exec_properties)
-        except Unsupported as reason:
-            logging.getLogger(__name__).warning("Transform runs on Beam: it has %s", reason)
-            progress.report(f"on Beam, for it has {reason}")
-            super().Do(input_dict, output_dict, exec_properties)
+            return
+        except Unsupported as found:
+            reason = str(found)
+        logging.getLogger(__name__).warning("Transform runs on Beam: it has %s", reason)
+        progress.report(f"on Beam, for it has {reason}")
+        super().Do(input_dict, output_dict, exec_properties)
 
     def _transform(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
