@@ -36,12 +36,11 @@ def of(recipe: Recipe) -> Engine:
 
 
 def _local() -> Engine:
-    from tfx.components.transform.component import Transform
-
     from trainyard.components.evaluator.component import Evaluator
     from trainyard.components.statistics_gen.component import StatisticsGen
+    from trainyard.components.transform.component import Transform
 
-    return Engine(StatisticsGen, partial(Transform, disable_statistics=True), Evaluator)
+    return Engine(StatisticsGen, Transform, Evaluator)
 
 
 def _beam() -> Engine:
