@@ -72,8 +72,9 @@ def _measured(planned: plan.Plan) -> result_files.Sliced:
         planned.metrics.add(answers, planned.slicer.slices(block))
         rows += len(block)
         progress.report(f"{rows:,} rows judged")
-    progress.report("computing the metrics of each slice")
-    return list(planned.metrics.results())
+    sliced = list(planned.metrics.results())
+    progress.report(f"{rows:,} rows in {len(sliced)} slices")
+    return sliced
 
 
 def _has_thresholds(config: Any) -> bool:
