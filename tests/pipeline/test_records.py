@@ -115,3 +115,9 @@ def test_recipes_are_listed_with_their_first_comment(tmp_path):
     assert listing.recipes(tmp_path) == f"{tmp_path / 'a.yaml'}  What is it?"
     with pytest.raises(RecipeError, match="no recipes"):
         listing.recipes(tmp_path / "nowhere")
+
+
+def test_ids_sort_by_time_within_a_second():
+    moments = [datetime(2026, 1, 2, 3, 4, 5, ms * 1000, tzinfo=UTC) for ms in (7, 80, 900)]
+    ids = [records.new_id(moment) for moment in moments]
+    assert ids == sorted(ids) == [f"20260102-030405-{ms}" for ms in ("007", "080", "900")]
