@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import references
-from trainyard.pipeline import workspace
+from trainyard.pipeline import quiet, workspace
 from trainyard.pipeline.recipe import resolved_recipe
 from trainyard.pipeline.records import find_run, write_whole
 
@@ -34,6 +34,7 @@ training rows and columns. Seeds are fixed in the recipes.
 
 def main() -> int:
     """Returns how many recipes fell short."""
+    quiet.before_imports()
     state = workspace.home() / "quality.json"
     workspace.home().mkdir(parents=True, exist_ok=True)
     done: dict[str, Any] = json.loads(state.read_text("utf-8")) if state.exists() else {}
