@@ -411,3 +411,33 @@ def test_reading_csv_needs_neither_tensorflow_nor_tfx(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr.strip() == "0"
+
+
+AWKWARD = 'a,b\n1,"x\ny"\n2,"say ""no"""\n3,5" pipe\n4,"a,b"\n\n5,plain\n6,"ends\n""\nhere"\n7,last'
+
+
+@pytest.mark.parametrize("block_bytes", [1, 3, 7, 16, 1 << 20])
+def test_a_block_may_end_anywhere(tmp_path, monkeypatch, block_bytes):
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", block_bytes)
+    file = tmp_path / "rows.csv"
+    file.write_text(AWKWARD, encoding="utf-8")
+    read = [batch for batch, _ in csv_files.batches(Data(path=str(file)), file)]
+    rows = [row for batch in read for row in zip(*batch.to_pydict().values(), strict=True)]
+    assert rows == [
+        ("1", "x\ny"),
+        ("2", 'say "no"'),
+        ("3", '5" pipe'),
+        ("4", "a,b"),
+        ("5", "plain"),
+        ("6", 'ends\n"\nhere'),
+        ("7", "last"),
+    ]
+
+
+@pytest.mark.timeout(120)
+def test_reading_the_first_block_of_many_does_not_wait_for_ever(tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("a,b\n" + "1234567,some text of a length\n" * 2_000_000, encoding="utf-8")
+    assert file.stat().st_size > 6 * csv_files.BLOCK_BYTES
+    for _ in range(3):
+        assert list(reader.first_columns(Data(path=str(file)), [file])) == ["a", "b"]

@@ -10,12 +10,11 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
-import io
 import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -26,6 +25,7 @@ from trainyard.errors import DataError, RecipeError
 from trainyard.recipe_schema import Data
 
 BLOCK_BYTES = 1 << 23
+LONGEST_ROW_BYTES = 1 << 26
 _COMPRESSION_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error)
 _UNDECODABLE = re.compile("[\udc80-\udcff]")  # what `surrogateescape` leaves of a wrong byte
 
@@ -90,21 +90,71 @@ def batches(data: Data, file: Path) -> Iterator[tuple[pa.RecordBatch, int]]:
     """
     names = header(data, file)
     with file.open("rb") as raw:
-        stream = _QuoteCounter(gzip.GzipFile(fileobj=raw) if _is_gzip(file) else raw)
+        stream, quotes = gzip.GzipFile(fileobj=raw) if _is_gzip(file) else raw, 0
         try:
-            with closing(_open(data, stream, names)) as reader:
-                for batch in reader:
+            rows = _whole_rows(_utf8(stream, data.encoding), data.delimiter.encode())
+            for number, text in enumerate(rows):
+                quotes += text.count(b'"')
+                for batch in _parsed(data, text, names, has_header=number == 0).to_batches():
                     yield batch, raw.tell()
         except (pa.ArrowInvalid, UnicodeError, *_COMPRESSION_ERRORS) as error:
             raise _diagnosis(data, file, len(names)) or _unreadable(file, error) from None
-    if stream.quotes % 2 and (problem := _diagnosis(data, file, len(names))):
+    if quotes % 2 and (problem := _diagnosis(data, file, len(names))):
         raise problem
 
 
-def _open(data: Data, stream: _QuoteCounter, names: list[str]) -> pa.csv.CSVStreamingReader:
-    return pa.csv.open_csv(
-        pa.PythonFile(stream, mode="r"),
-        pa.csv.ReadOptions(block_size=BLOCK_BYTES, encoding=data.encoding),
+def _utf8(stream: IO[bytes] | gzip.GzipFile, encoding: str) -> Iterator[bytes]:
+    """Reads blocks as UTF-8; what says it is UTF-8 is left for Arrow to check."""
+    blocks = iter(partial(stream.read, BLOCK_BYTES), b"")
+    if codecs.lookup(encoding).name == "utf-8":
+        yield from blocks
+        return
+    decoder = codecs.getincrementaldecoder(encoding)()
+    for block in blocks:
+        yield decoder.decode(block).encode()
+    yield decoder.decode(b"", final=True).encode()
+
+
+def _whole_rows(blocks: Iterator[bytes], delimiter: bytes) -> Iterator[bytes]:
+    """Cuts blocks where rows end.
+
+    Arrow's own streaming reader is not used: its threads read ahead from a Python
+    file, and wait for the interpreter while the interpreter waits for them.
+    """
+    # A quote in the middle of a field is text; one that is never closed goes to the end.
+    quoted = re.compile(rb'(?:^|(?<=[\n\r%s]))"[^"]*(?:""[^"]*)*"?' % re.escape(delimiter))
+    pending = b""
+    for block in blocks:
+        pending += block
+        end = _end_of_rows(pending, quoted)
+        if end:
+            yield pending[:end]
+            pending = pending[end:]
+        elif len(pending) > LONGEST_ROW_BYTES:
+            raise pa.ArrowInvalid("a row without an end")
+    if pending:
+        yield pending
+
+
+def _end_of_rows(text: bytes, quoted: re.Pattern[bytes]) -> int:
+    """Where the last whole row ends, 0 if none does: a line break between quotes ends none."""
+    spans = [match.span() for match in quoted.finditer(text)] if b'"' in text else []
+    end = len(text)
+    while (start := text.rfind(b"\n", 0, end)) >= 0:
+        while spans and spans[-1][0] > start:
+            spans.pop()
+        if not spans or spans[-1][1] <= start:
+            return start + 1
+        end = spans[-1][0]
+    return 0
+
+
+def _parsed(data: Data, text: bytes, names: list[str], *, has_header: bool) -> pa.Table:
+    if not text.strip():
+        return pa.table({})
+    return pa.csv.read_csv(
+        pa.BufferReader(text),
+        pa.csv.ReadOptions(column_names=None if has_header else names),
         pa.csv.ParseOptions(delimiter=data.delimiter, newlines_in_values=True),
         pa.csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
@@ -113,22 +163,6 @@ def _open(data: Data, stream: _QuoteCounter, names: list[str]) -> pa.csv.CSVStre
             quoted_strings_can_be_null=True,
         ),
     )
-
-
-class _QuoteCounter(io.RawIOBase):
-    """Passes bytes on and counts the quotes among them."""
-
-    def __init__(self, stream: IO[bytes] | gzip.GzipFile) -> None:
-        self._stream = stream
-        self.quotes = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        chunk = self._stream.read(size)
-        self.quotes += chunk.count(b'"')
-        return chunk
 
 
 def _is_gzip(file: Path) -> bool:
