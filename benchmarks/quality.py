@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import references
+from trainyard.files import write_whole
 from trainyard.pipeline import quiet, workspace
 from trainyard.pipeline.recipe import resolved_recipe
-from trainyard.pipeline.records import find_run, write_whole
+from trainyard.pipeline.records import find_run
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "QUALITY.md"

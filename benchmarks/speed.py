@@ -30,8 +30,8 @@ from ruamel.yaml import YAML
 from benchmarks import results, taxi_rows
 from benchmarks.measuring import Measured, measure
 from trainyard.data import datasets
+from trainyard.files import write_whole
 from trainyard.pipeline import workspace
-from trainyard.pipeline.records import write_whole
 from trainyard.recipe_schema import Engine
 
 ROOT = Path(__file__).parents[1]

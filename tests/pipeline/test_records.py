@@ -68,7 +68,7 @@ def test_a_reader_never_sees_half_a_record(home, monkeypatch):
     def cut_short(self, *args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_text", cut_short)
+    monkeypatch.setattr("pathlib.Path.write_bytes", cut_short)
     run.state = "failed"
     with pytest.raises(OSError, match="No space"):
         run.save()

@@ -18,6 +18,7 @@ from pathlib import Path
 from trainyard.data import embedded, homes, prepare
 from trainyard.data.download import download
 from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class PublicFile:
         elif self.raw_sha256:
             homes.verify(raw, self.raw_sha256)
         try:
-            homes.write_whole(self.place, self.prepare(raw.read_bytes()))
+            write_whole(self.place, self.prepare(raw.read_bytes()))
             raw.unlink()
         except OSError as error:
             raise homes.not_writable(self.place.parent, error) from None
@@ -93,7 +94,7 @@ class EmbeddedFile:
         if self.place.is_file():
             return
         try:
-            homes.write_whole(self.place, self.content())
+            write_whole(self.place, self.content())
         except OSError as error:
             raise homes.not_writable(self.place.parent, error) from None
 

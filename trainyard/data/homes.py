@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from trainyard.errors import DataError, EnvironmentProblem
+from trainyard.files import write_whole
 
 
 def cache() -> Path:
@@ -67,17 +68,6 @@ def _verified() -> dict[str, object]:
     with suppress(OSError, ValueError):
         return dict(json.loads(_notes().read_text(encoding="utf-8")))
     return {}
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Writes beside the file's place, then renames, so that a reader sees all or nothing."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def not_writable(folder: Path, error: OSError) -> EnvironmentProblem:

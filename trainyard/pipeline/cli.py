@@ -224,9 +224,9 @@ def schema_infer(
     from trainyard.pipeline import quiet
 
     quiet.before_imports()
+    from trainyard.files import write_whole
     from trainyard.pipeline import schemas
     from trainyard.pipeline.recipe import load_recipe
-    from trainyard.pipeline.records import write_whole
 
     text = schemas.infer(load_recipe(recipe, schema_must_exist=False))
     if output is None:

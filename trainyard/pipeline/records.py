@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from trainyard.errors import RecipeError, nearest
+from trainyard.files import write_whole
 from trainyard.pipeline import workspace
 
 StageState = Literal["waiting", "running", "done", "unchanged", "failed"]
@@ -152,13 +153,6 @@ class RunRecord(BaseModel):
         """Writes `run.json` beside and renames it, so a reader sees it whole."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(self.folder / "run.json", self.model_dump_json(indent=1))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a text file beside its place, then renames it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
 
 
 def new_id(started: datetime) -> str:

@@ -36,6 +36,7 @@ def test_transform_does_not_see_what_only_training_reads():
 
 def test_the_digest_sees_a_change_in_code(tmp_path, monkeypatch):
     (tmp_path / "harness").mkdir()
+    (tmp_path / "layers").mkdir()
     (tmp_path / "one.py").write_text("a = 1")
     (tmp_path / "other.py").write_text("a = 1")
     shared = tmp_path / "harness" / "shared.py"

@@ -9,9 +9,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from trainyard.files import write_whole
 from trainyard.pipeline.evaluation import METRICS
 from trainyard.pipeline.measured import number
-from trainyard.pipeline.records import Finding, RunRecord, Verdict, write_whole
+from trainyard.pipeline.records import Finding, RunRecord, Verdict
 from trainyard.pipeline.report import marks
 from trainyard.pipeline.report.data import MOST_COLUMNS, data_section, gate_findings, schema_rows
 from trainyard.pipeline.report.quality import quality_section

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from trainyard.components.example_gen import reader
 from trainyard.errors import DataError, RecipeError, nearest
-from trainyard.pipeline.records import write_whole
+from trainyard.files import write_whole
 from trainyard.pipeline.starter import leaks, sampling, sniffing
 from trainyard.pipeline.starter.columns import Facts, Verdict, judge, shown
 from trainyard.pipeline.starter.sampling import Sample

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from trainyard import trainer_modules
+from trainyard import sources, trainer_modules
 from trainyard.recipe_schema import Feature, Label, Recipe, Section, Task, Trainer
 from trainyard.trainer_modules import registry
 
@@ -92,15 +91,10 @@ class TrainerConfig(StageConfig):
 
 
 def code_digest(module: str) -> str:
-    """SHA-256 over the sources that a trainer module runs, so that caching sees a change.
+    """Digest of the sources that a trainer module runs, so that caching sees a change.
 
     Args:
         module: The trainer module's name.
     """
     root = Path(trainer_modules.__path__[0])
-    sources = [root / f"{module}.py", *root.glob("harness/**/*.py"), *root.glob("layers/**/*.py")]
-    digest = hashlib.sha256()
-    for source in sorted(sources):
-        digest.update(source.relative_to(root).as_posix().encode() + b"\0")
-        digest.update(source.read_bytes() + b"\0")
-    return digest.hexdigest()
+    return sources.digest([root / f"{module}.py", root / "harness", root / "layers"])
