@@ -51,7 +51,7 @@ def run(
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every stage again.")] = False,
 ) -> None:
     """Takes a recipe from its data to a verdict, and a good model to its serving directory."""
-    from trainyard.pipeline import listing, quiet, unchanged
+    from trainyard.pipeline import frameworks, listing, unchanged
     from trainyard.pipeline.recipe import load_recipe
 
     loaded = load_recipe(recipe)
@@ -59,11 +59,10 @@ def run(
         _print(listing.stages(record))
         _conclude(record)
         return
-    quiet.before_imports()
-    from trainyard.pipeline.check import check as check_recipe
-    from trainyard.pipeline.runners import local
+    with frameworks.loading(cloud=loaded.engine.name != "local"), _live("checking the recipe"):
+        from trainyard.pipeline.check import check as check_recipe
+        from trainyard.pipeline.runners import local
 
-    with _live("checking the recipe"):
         complete = check_recipe(loaded, recipe).recipe
     record = local.run(
         complete,

@@ -127,7 +127,8 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
             pusher,
         ],
         enable_cache=True,
-        beam_pipeline_args=["--runner=DirectRunner", *recipe.engine.beam_options],
+        # The direct runner is Beam's default; with any option TFX packs its own sources first.
+        beam_pipeline_args=list(recipe.engine.beam_options),
     )
 
 

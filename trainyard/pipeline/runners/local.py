@@ -29,7 +29,7 @@ from trainyard.errors import (
     TrainyardError,
     nearest,
 )
-from trainyard.pipeline import failures, quiet, records, unchanged
+from trainyard.pipeline import failures, frameworks, quiet, records, unchanged
 from trainyard.pipeline.console import RunConsole, output_to
 from trainyard.pipeline.recipe import dump
 from trainyard.pipeline.records import RunRecord, StageRecord
@@ -198,10 +198,11 @@ class _Run:
 
     @contextmanager
     def _starting(self) -> Iterator[None]:
-        quiet.before_imports()
         record = StageRecord(name="(start)", state="failed")
         started = time.monotonic()
-        with self._console.stage(record), output_to(self._record.folder / "logs" / "start.log"):
+        log = self._record.folder / "logs" / "start.log"
+        cloud = self._recipe.engine.name != "local"
+        with self._console.stage(record), output_to(log), frameworks.loading(cloud=cloud):
             yield
             quiet.log_to(logging.INFO)
             record.state, record.seconds = "done", time.monotonic() - started
