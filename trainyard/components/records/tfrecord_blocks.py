@@ -77,9 +77,11 @@ def read(
         DataError: A file is damaged.
     """
     for block in ahead(_read(files, block_bytes)):
-        for first in range(0, len(block), block_rows):
-            some = slice(first, first + block_rows)
-            yield replace(block, starts=block.starts[some], ends=block.ends[some])
+        # In equal parts: a rest of a few rows would cost as many calls as a whole block.
+        parts = -(-len(block) // block_rows)
+        places = (np.array_split(array, parts) for array in (block.starts, block.ends))
+        for starts, ends in zip(*places, strict=True):
+            yield replace(block, starts=starts, ends=ends)
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
