@@ -17,6 +17,7 @@ from trainyard.recipe_schema import Recipe
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted(file.stem for file in (ROOT / "recipes").glob("*.yaml"))
+ON_BOTH_ENGINES = ["adult_income", "taxi_tips"]
 
 
 def pytest_collection_modifyitems(items):
@@ -73,20 +74,39 @@ def in_own_process(*arguments: object, **options) -> subprocess.CompletedProcess
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
-_RAN: dict[str, Ran] = {}
+def variant(source: Path, folder: Path, name: str, addition: str = "") -> Path:
+    """A copy of one of the project's recipes elsewhere.
+
+    Args:
+        source: The recipe.
+        folder: Where the copy goes.
+        name: What the copy is called, in it too.
+        addition: Lines at its end.
+    """
+    text = source.read_text().replace(f"name: {source.stem}\n", f"name: {name}\n", 1)
+    file = folder / f"{name}.yaml"
+    file.write_text(text.replace("../schemas", str(ROOT / "schemas")) + addition)
+    return file
+
+
+_RAN: dict[tuple[str, str], Ran] = {}
 
 
 @pytest.fixture
-def ran(trainyard) -> Callable[[str], Ran]:
-    """Runs one of the project's recipes, once a session."""
+def ran(trainyard, tmp_path) -> Callable[..., Ran]:
+    """Runs one of the project's recipes, once a session and engine; with beam after local."""
 
-    def run(name: str) -> Ran:
-        if name not in _RAN:
-            ended = trainyard("run", ROOT / "recipes" / f"{name}.yaml")
+    def run(name: str, engine: str = "local") -> Ran:
+        if (name, engine) not in _RAN:
+            file = ROOT / "recipes" / f"{name}.yaml"
+            if engine != "local":
+                run(name)
+                file = variant(file, tmp_path, name, f"engine: {{name: {engine}}}\n")
+            ended = trainyard("run", file)
             if ended.code not in (0, 6):
                 pytest.fail(ended.err)
             record = find_run(name)
-            _RAN[name] = Ran(resolved_recipe(record.recipe_json), record, ended)
-        return _RAN[name]
+            _RAN[name, engine] = Ran(resolved_recipe(record.recipe_json), record, ended)
+        return _RAN[name, engine]
 
     return run

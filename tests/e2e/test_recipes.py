@@ -1,4 +1,4 @@
-"""The contract of every recipe, on one run each."""
+"""The contract of every recipe, on one run each; of two on one run with each engine."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import references
-from tests.e2e.conftest import RECIPES, ROOT
+from tests.e2e.conftest import ON_BOTH_ENGINES, RECIPES, ROOT
 from trainyard.components.pusher import versions
 from trainyard.trainer_modules.harness import export
 
@@ -26,6 +26,10 @@ STAGES = [
     "Pusher",
 ]
 each_recipe = pytest.mark.parametrize("name", RECIPES)
+each_run = pytest.mark.parametrize(
+    ("name", "engine"),
+    [*((name, "local") for name in RECIPES), *((name, "beam") for name in ON_BOTH_ENGINES)],
+)
 
 
 @each_recipe
@@ -48,9 +52,9 @@ def test_check_draws_the_dag(name, trainyard):
         assert stage in ended.out
 
 
-@each_recipe
-def test_it_is_pushed(name, ran):
-    run = ran(name)
+@each_run
+def test_it_is_pushed(name, engine, ran):
+    run = ran(name, engine)
     assert run.ended.code == 0, run.ended.out
     assert run.record.state == "pushed"
     assert {stage.name for stage in run.record.stages} == set(STAGES)
@@ -58,25 +62,25 @@ def test_it_is_pushed(name, ran):
     assert run.ended.err == ""
 
 
-@each_recipe
-def test_it_reaches_its_reference(name, ran):
-    run = ran(name)
+@each_run
+def test_it_reaches_its_reference(name, engine, ran):
+    run = ran(name, engine)
     result = references.compare(run.recipe, run.record)
     assert result.shortfalls == [], result
 
 
-@each_recipe
-def test_the_version_is_whole_and_answers_raw_rows(name, ran):
-    run = ran(name)
+@each_run
+def test_the_version_is_whole_and_answers_raw_rows(name, engine, ran):
+    run = ran(name, engine)
     version = Path(run.record.verdict.destination)
     assert version in versions.versions(version.parent)
     assert not list(version.parent.glob(".unfinished-*"))
     assert len(export.served_predictions(version, _raw_rows(run, 20))) == 20
 
 
-@each_recipe
-def test_served_answers_are_the_trained_ones(name, ran):
-    run = ran(name)
+@each_run
+def test_served_answers_are_the_trained_ones(name, engine, ran):
+    run = ran(name, engine)
     rows = _raw_rows(run, 200)
     served = export.served_predictions(Path(run.record.verdict.destination), rows)
     trained = export.reference_predictions(
@@ -88,9 +92,9 @@ def test_served_answers_are_the_trained_ones(name, ran):
     assert np.ptp(served) > 0, "the model answers every row alike"
 
 
-@each_recipe
-def test_why_names_the_version_and_every_bound(name, ran, trainyard):
-    run = ran(name)
+@each_run
+def test_why_names_the_version_and_every_bound(name, engine, ran, trainyard):
+    run = ran(name, engine)
     ended = trainyard("why", run.record.id)
     assert ended.code == 0
     assert f"version {run.record.verdict.version}" in ended.out
@@ -98,9 +102,9 @@ def test_why_names_the_version_and_every_bound(name, ran, trainyard):
         assert finding.metric in ended.out
 
 
-@each_recipe
-def test_the_report_opens_without_a_network(name, ran, trainyard):
-    ended = trainyard("report", ran(name).record.id)
+@each_run
+def test_the_report_opens_without_a_network(name, engine, ran, trainyard):
+    ended = trainyard("report", ran(name, engine).record.id)
     page = Path(ended.out.strip()).read_text(encoding="utf-8")
     assert _fetched(page) == []
     assert "<svg" in page

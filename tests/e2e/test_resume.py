@@ -41,7 +41,7 @@ def recipe(tmp_path_factory):
 
 
 def newest_record(home: Path) -> dict:
-    files = sorted(home.glob("killed/runs/*/run.json"), key=lambda file: file.parent.name)
+    files = sorted(home.glob("killed*/runs/*/run.json"), key=lambda file: file.parent.name)
     return json.loads(files[-1].read_text()) if files else {"stages": [], "pid": 0}
 
 
@@ -97,3 +97,18 @@ def test_the_training_went_on_from_its_checkpoint(home):
     assert facts["epochs"] == 30
     history = json.loads((Path(trainer["outputs"]["model_run"][0]) / "history.json").read_text())
     assert len(history["loss"]) == 30
+
+
+def test_a_run_on_beam_killed_while_it_transforms(recipe, home):
+    text = recipe.read_text().replace("name: killed", "name: killed_on_beam")
+    beam = recipe.with_name("killed_on_beam.yaml")
+    beam.write_text(text.replace("epochs: 30", "epochs: 2") + "engine: {name: beam}\n")
+    kill_in("Transform", home, "run", beam)
+    ended = in_own_process("resume", env=os.environ | {"TRAINYARD_HOME": str(home)})
+    assert (ended.returncode, ended.stderr) == (0, "")
+    record = newest_record(home)
+    states = {entry["name"]: entry["state"] for entry in record["stages"]}
+    before = ("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "Gate")
+    assert {states[name] for name in before} == {"unchanged"}
+    assert {states[name] for name in ("Transform", "Trainer", "Evaluator", "Pusher")} == {"done"}
+    assert record["state"] == "pushed"

@@ -44,16 +44,17 @@ def _local() -> Engine:
 
 
 def _beam() -> Engine:
-    from tfx.components.evaluator.component import Evaluator
+    from tfx.components.evaluator.executor import Executor
     from tfx.components.statistics_gen.component import StatisticsGen
     from tfx.components.transform.component import Transform
 
-    from trainyard.components.evaluator import rare_slices
+    from trainyard.components.evaluator.component import Evaluator
 
     return Engine(
         StatisticsGen,
         partial(Transform, disable_statistics=True),
-        partial(Evaluator, module_path=rare_slices.__name__),
+        # Our component: stock's has no parameter for the code of ours that TFMA calls.
+        partial(Evaluator, executor=Executor),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -215,3 +215,47 @@ def same(one: Any, other: Any) -> bool:
             one, other, rel_tol=1e-6, abs_tol=1e-6
         )
     return bool(one == other)
+
+
+def assert_same_slices(kind: str, found: Path, expected: Path) -> dict[bytes, Any]:
+    """Compares two evaluations slice by slice, all numbers.
+
+    Args:
+        kind: metrics, plots or attributions.
+        found: The folder of one evaluation.
+        expected: That of the other.
+
+    Returns:
+        The numbers by slice.
+    """
+    ours, stock = by_slice(kind, found), by_slice(kind, expected)
+    assert ours.keys() == stock.keys()
+    for key, values in stock.items():
+        assert ours[key].keys() == values.keys()
+        wrong = {path for path, value in values.items() if not same(value, ours[key][path])}
+        assert not wrong, (key, wrong)
+    return ours
+
+
+def leaves(message: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    if isinstance(message, dict):
+        for key, value in message.items():
+            yield from leaves(value, (*path, key))
+    elif isinstance(message, list):
+        yield (*path, "length"), len(message)
+        for index, value in enumerate(message):
+            yield from leaves(value, (*path, index))
+    else:
+        yield path, message
+
+
+def by_slice(kind: str, evaluation: Path) -> dict[bytes, dict[Any, Any]]:
+    import tensorflow_model_analysis as tfma
+    from google.protobuf import json_format
+
+    return {
+        proto.slice_key.SerializeToString(deterministic=True): dict(
+            leaves(json_format.MessageToDict(proto))
+        )
+        for proto in getattr(tfma, f"load_{kind}")(str(evaluation))
+    }

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.components.evaluator.conftest import recipe, same
+from tests.components.evaluator.conftest import assert_same_slices, recipe, same
 from trainyard.pipeline import evaluation
 
 SLICES = ["word", "number", "ratio", "tags", ["word", "number"], ["tags", "number"]]
@@ -69,8 +68,7 @@ ASKED: dict[str, tuple[str, bool, dict[str, Any]]] = {
 def both(request, material, tmp_path_factory):
     from tfx.components.evaluator import executor as stock_module
 
-    from trainyard.components.evaluator import models
-    from trainyard.components.evaluator.executor import Executor
+    from trainyard.components.evaluator import executor, models
 
     task, baseline, section = ASKED[request.param]
     metrics = [name for name, metric in evaluation.METRICS.items() if task in metric.by_task]
@@ -78,52 +76,22 @@ def both(request, material, tmp_path_factory):
     folder = tmp_path_factory.mktemp("judged")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", sys.argv[:1])  # Beam would read pytest's own options
-        patch.setattr(models, "BLOCK_ROWS", 64)  # so that states of several blocks are merged
+        # So that states of several blocks are merged.
+        patch.setattr(executor, "BLOCK_BYTES", 5000)
         patch.setattr(models, "PREDICT_ROWS", 50)
         stock = material(task).judged(
             stock_module.Executor, config, folder / "stock", baseline=baseline
         )
         patch.setattr(stock_module, "Executor", None)  # nothing may fall back here
-        ours = material(task).judged(Executor, config, folder / "ours", baseline=baseline)
+        ours = material(task).judged(executor.Executor, config, folder / "ours", baseline=baseline)
     return request.param, stock, ours
-
-
-def leaves(message: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    if isinstance(message, dict):
-        for key, value in message.items():
-            yield from leaves(value, (*path, key))
-    elif isinstance(message, list):
-        yield (*path, "length"), len(message)
-        for index, value in enumerate(message):
-            yield from leaves(value, (*path, index))
-    else:
-        yield path, message
-
-
-def by_slice(load: Any, judged: Any) -> dict[bytes, dict[Any, Any]]:
-    from google.protobuf import json_format
-
-    return {
-        proto.slice_key.SerializeToString(deterministic=True): dict(
-            leaves(json_format.MessageToDict(proto))
-        )
-        for proto in load(str(judged.evaluation))
-    }
 
 
 @pytest.mark.parametrize("kind", ["metrics", "plots", "attributions"])
 def test_slices_and_all_their_numbers_are_equal(both, kind):
-    import tensorflow_model_analysis as tfma
-
     _, stock, ours = both
-    load = getattr(tfma, f"load_{kind}")
-    expected, found = by_slice(load, stock), by_slice(load, ours)
-    assert found.keys() == expected.keys()
+    found = assert_same_slices(kind, ours.evaluation, stock.evaluation)
     assert len(found) > 15
-    for key, values in expected.items():
-        assert found[key].keys() == values.keys()
-        wrong = {path for path, value in values.items() if not same(value, found[key][path])}
-        assert not wrong, (key, wrong)
 
 
 def test_the_validation_is_equal(both):

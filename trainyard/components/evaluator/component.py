@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.dsl.components.base import base_beam_component, base_executor, executor_spec
 from tfx.types import component_spec, standard_artifacts, standard_component_specs
 from tfx.types.channel import BaseChannel, Channel
 from tfx.utils import json_utils
 
 from trainyard import sources
+from trainyard.components import records
 from trainyard.components.evaluator import rare_slices
 from trainyard.components.evaluator.executor import Executor
 
@@ -38,6 +39,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):  # type: ignore[misc]
         schema: Types of the raw features.
         eval_config: A `tfma.EvalConfig`.
         example_splits: The splits that are judged.
+        executor: What does the work, ours or stock's.
     """
 
     SPEC_CLASS = EvaluatorSpec
@@ -52,6 +54,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):  # type: ignore[misc]
         schema: BaseChannel,
         eval_config: Any,
         example_splits: list[str],
+        executor: type[base_executor.BaseExecutor] = Executor,
     ) -> None:
         super().__init__(
             EvaluatorSpec(
@@ -63,8 +66,9 @@ class Evaluator(base_beam_component.BaseBeamComponent):  # type: ignore[misc]
                 example_splits=json_utils.dumps(example_splits),
                 module_path=rare_slices.__name__,
                 fairness_indicator_thresholds="null",
-                code=sources.digest([Path(__file__).parent]),
+                code=sources.digest([Path(__file__).parent, Path(records.__path__[0])]),
                 evaluation=Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=Channel(type=standard_artifacts.ModelBlessing),
-            )
+            ),
+            custom_executor_spec=executor_spec.BeamExecutorSpec(executor),
         )

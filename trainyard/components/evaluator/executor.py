@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ from tfx.types import Artifact, artifact_utils
 from tfx.types import standard_component_specs as names
 
 from trainyard import progress
-from trainyard.components.evaluator import models, plan, result_files
+from trainyard.components.evaluator import plan, result_files
+from trainyard.components.evaluator.sliced_metrics import Answers
+from trainyard.components.records import tfrecord_blocks
+
+BLOCK_BYTES = 16 << 20  # a block has a share of nearly every slice, and each costs its calls
 
 Artifacts = dict[str, list[Artifact]]
 
@@ -65,16 +70,25 @@ def _evaluate(
 
 def _measured(planned: plan.Plan) -> result_files.Sliced:
     rows = 0
-    for block in models.blocks(planned.files):
-        answers = {
-            name: model.labels_and_predictions(block) for name, model in planned.models.items()
-        }
-        planned.metrics.add(answers, planned.slicer.slices(block))
-        rows += len(block)
+    for examples, answers in tfrecord_blocks.ahead(_answered(planned)):
+        planned.metrics.add(answers, planned.slicer.slices(examples))
+        rows += len(examples)
         progress.report(f"{rows:,} rows judged")
     sliced = list(planned.metrics.results())
     progress.report(f"{rows:,} rows in {len(sliced)} slices")
     return sliced
+
+
+def _answered(planned: plan.Plan) -> Iterator[tuple[list[bytes], Answers]]:
+    for block in tfrecord_blocks.read(planned.files, BLOCK_BYTES):
+        examples = block.records()
+        yield (
+            examples,
+            {
+                name: model.labels_and_predictions(examples)
+                for name, model in planned.models.items()
+            },
+        )
 
 
 def _has_thresholds(config: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trainyard.errors import DataError
-
 PREDICT_ROWS = 4096  # bounds what the layers of a wide network hold at a time
-BLOCK_ROWS = 8 * PREDICT_ROWS
-BLOCK_BYTES = 1 << 24
 
 Array = NDArray[Any]
 
@@ -45,7 +41,8 @@ class Model:
         def both(examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return transform(examples)[spec.label_key], predict(examples)[spec.prediction_key]
 
-        self._both = tf.function(both, input_signature=[tf.TensorSpec([None], tf.string)])
+        signature = [tf.TensorSpec([None], tf.string)]
+        self._both = tf.function(both, input_signature=signature, autograph=False)
 
     def labels_and_predictions(self, examples: Sequence[bytes]) -> tuple[Array, Array]:
         """Returns labels `(rows,)` and predictions `(rows, outputs)`.
@@ -57,28 +54,3 @@ class Model:
         parts = [self._both(tf.constant(examples[i : i + PREDICT_ROWS])) for i in starts]
         labels, predictions = zip(*parts, strict=True)
         return np.concatenate(labels).ravel(), np.concatenate(predictions)
-
-
-def blocks(files: Sequence[Path]) -> Iterator[list[bytes]]:
-    """Reads TFRecord files, gzip or plain, as lists of a few thousand records.
-
-    Raises:
-        DataError: A file is damaged.
-    """
-    for file in files:
-        compression = "GZIP" if file.suffix == ".gz" else ""
-        records = tf.data.TFRecordDataset(str(file), compression)
-        try:
-            for batch in records.batch(_rows_a_block(records)).prefetch(1).as_numpy_iterator():
-                yield batch.tolist()
-        except tf.errors.DataLossError as error:
-            raise DataError(
-                f"this is not a whole TFRecord file: {error.message.splitlines()[0]}",
-                where=str(file),
-            ) from None
-
-
-def _rows_a_block(records: Any) -> int:
-    for record in records.take(1).as_numpy_iterator():
-        return max(1, min(BLOCK_ROWS, BLOCK_BYTES // max(1, len(record))))
-    return BLOCK_ROWS

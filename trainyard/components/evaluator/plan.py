@@ -20,6 +20,7 @@ from trainyard.components.evaluator import tfma_private as private
 from trainyard.components.evaluator.models import Model
 from trainyard.components.evaluator.slice_keys import Slicer
 from trainyard.components.evaluator.sliced_metrics import Computation, SlicedMetrics
+from trainyard.components.records import tfrecord_blocks
 
 Artifacts = Mapping[str, list[Artifact]]
 
@@ -150,7 +151,7 @@ def _files(inputs: Artifacts, properties: Mapping[str, Any]) -> list[Path]:
         raise Unsupported("examples that are not tf.Examples")
     splits = json_utils.loads(properties.get(names.EXAMPLE_SPLITS_KEY) or "null") or ["eval"]
     folders = [uri for split in splits for uri in artifact_utils.get_split_uris(examples, split)]
-    return [file for folder in folders for file in sorted(Path(folder).iterdir())]
+    return [file for folder in folders for file in tfrecord_blocks.shards(folder)]
 
 
 def _slicer(config: Any, inputs: Artifacts, models: Mapping[str, Model]) -> Slicer:

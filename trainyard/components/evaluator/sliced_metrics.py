@@ -10,6 +10,9 @@ from trainyard.components.evaluator import tfma_private as private
 from trainyard.components.evaluator.slice_keys import Rows, SliceKey
 from trainyard.components.evaluator.vectorized import Array, Vectorized
 
+Answers = Mapping[str, tuple[Array, Array]]
+"""By model, labels `(rows,)` and predictions `(rows, outputs)`."""
+
 
 @dataclass(frozen=True)
 class Computation:
@@ -49,13 +52,13 @@ class SlicedMetrics:
 
     def add(
         self,
-        answers: Mapping[str, tuple[Array, Array]],
+        answers: Answers,
         slices: Iterator[tuple[SliceKey, Rows]],
     ) -> None:
         """Adds a batch.
 
         Args:
-            answers: By model, labels `(rows,)` and predictions `(rows, outputs)`.
+            answers: What the models say to it.
             slices: The slices that occur in it, and their rows.
         """
         columns = [part.vectorized.columns(*answers[part.model]) for part in self.computations]

@@ -1,6 +1,7 @@
 """TFRecord files as large blocks of bytes with the place of every record in them.
 
-A record is an eight-byte length, its checksum, the bytes, and their checksum.
+Every stage before and after training reads its examples through here. A record is an
+eight-byte length, its checksum, the bytes, and their checksum.
 Source: tensorflow/core/lib/io/record_writer.h
 """
 
@@ -8,9 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +21,10 @@ import pyarrow as pa
 from trainyard.errors import DataError
 
 BLOCK_BYTES = 4 << 20
+BLOCK_ROWS = 1 << 15
 _HEADER, _FOOTER = 12, 4
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -49,16 +54,52 @@ class RecordBlock:
         return [self.data[start:end] for start, end in places]
 
 
-def read(files: Sequence[Path], block_bytes: int = BLOCK_BYTES) -> Iterator[RecordBlock]:
+def shards(folder: str | Path) -> list[Path]:
+    """Returns the files of a split in the order of their names.
+
+    Args:
+        folder: The split's folder.
+    """
+    return sorted(file for file in Path(folder).iterdir() if not file.name.startswith("."))
+
+
+def read(
+    files: Sequence[Path], block_bytes: int = BLOCK_BYTES, block_rows: int = BLOCK_ROWS
+) -> Iterator[RecordBlock]:
     """Reads files block by block; a name that ends in `.gz` says gzip, as in TFX.
 
     Args:
         files: TFRecord files.
         block_bytes: The size of a block; a larger record has a block of its own.
+        block_rows: The most records in a block.
 
     Raises:
         DataError: A file is damaged.
     """
+    for block in ahead(_read(files, block_bytes)):
+        # In equal parts: a rest of a few rows would cost as many calls as a whole block.
+        parts = -(-len(block) // block_rows)
+        places = (np.array_split(array, parts) for array in (block.starts, block.ends))
+        for starts, ends in zip(*places, strict=True):
+            yield replace(block, starts=starts, ends=ends)
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Makes each item in a thread while the one before is in use.
+
+    Unpacking releases Python's lock, and so do numpy and TensorFlow for the most part.
+
+    Args:
+        items: None of them None.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
+
+
+def _read(files: Sequence[Path], block_bytes: int) -> Iterator[RecordBlock]:
     total, before = sum(file.stat().st_size for file in files) or 1, 0
     for file in files:
         size = file.stat().st_size

@@ -11,12 +11,12 @@ from tensorflow_data_validation.statistics.stats_options import StatsOptions
 from tfx.components.statistics_gen import executor as stock
 from tfx.components.util import examples_utils, tfxio_utils
 from tfx.dsl.components.base import base_executor
-from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import json_utils, stats_utils
 
 from trainyard import progress
+from trainyard.components.records import tfrecord_blocks
 from trainyard.components.records.arrow_examples import record_batches
 from trainyard.components.statistics_gen.tfdv_combiners import Statistics, unsupported
 
@@ -117,7 +117,10 @@ def _describe(artifact: Artifact, examples: Artifact, splits: list[str]) -> None
 def _write(
     artifact: Artifact, examples: Artifact, splits: list[str], options: StatsOptions
 ) -> None:
-    files = {split: _files(examples, split) for split in splits}
+    files = {
+        split: tfrecord_blocks.shards(artifact_utils.get_split_uri([examples], split))
+        for split in splits
+    }
     sizes = {split: sum(file.stat().st_size for file in files[split]) for split in splits}
     done, total, rows = 0, sum(sizes.values()) or 1, 0
     for split in splits:
@@ -130,8 +133,3 @@ def _write(
         file = Path(artifact_utils.get_split_uri([artifact], split)) / stock.DEFAULT_FILE_NAME
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(statistics.result().SerializeToString())
-
-
-def _files(examples: Artifact, split: str) -> list[Path]:
-    (pattern,) = examples_utils.get_split_file_patterns([examples], split)
-    return [Path(file) for file in sorted(fileio.glob(pattern))]

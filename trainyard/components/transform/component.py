@@ -11,6 +11,7 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types.channel import BaseChannel
 
 from trainyard import sources
+from trainyard.components import records
 from trainyard.components.transform.executor import Executor
 
 
@@ -38,7 +39,7 @@ class Transform(component.Transform):  # type: ignore[misc]  # TFX is not typed
         custom_config: Mapping[str, Any],
         **stock: Any,
     ) -> None:
-        digest = sources.digest([Path(__file__).parent])
+        digest = sources.digest([Path(__file__).parent, Path(records.__path__[0])])
         super().__init__(
             examples=examples,
             schema=schema,

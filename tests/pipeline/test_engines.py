@@ -1,0 +1,35 @@
+"""Which executor the Evaluator has under each engine, and that its cache key knows our code."""
+
+from pathlib import Path
+
+import pytest
+from tfx.components.evaluator.executor import Executor as StockExecutor
+from tfx.types import standard_artifacts
+from tfx.types.channel import Channel
+
+from tests.components.evaluator.conftest import RARE_SLICES, recipe
+from trainyard import sources
+from trainyard.components import evaluator, records
+from trainyard.components.evaluator.executor import Executor
+from trainyard.pipeline import engines, evaluation
+
+EXECUTORS = {"local": Executor, "beam": StockExecutor}
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_the_evaluator_of_an_engine(name):
+    asked = recipe("binary", metrics=["auc"])
+    chosen = asked.model_copy(update={"engine": asked.engine.model_copy(update={"name": name})})
+    node = engines.of(chosen).evaluator(
+        examples=Channel(type=standard_artifacts.Examples),
+        model=Channel(type=standard_artifacts.Model),
+        baseline_model=Channel(type=standard_artifacts.Model),
+        schema=Channel(type=standard_artifacts.Schema),
+        eval_config=evaluation.eval_config(asked),
+        example_splits=["eval"],
+    )
+    assert node.id == "Evaluator"
+    assert node.executor_spec.executor_class is EXECUTORS[name]
+    assert node.exec_properties["module_path"] == RARE_SLICES
+    folders = [Path(package.__path__[0]) for package in (evaluator, records)]
+    assert node.exec_properties["code"] == sources.digest(folders)
