@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-import tensorflow as tf
+import pyarrow as pa
 from google.protobuf import wrappers_pb2
 from tfx.components.example_gen import write_split
 from tfx.components.util import examples_utils
@@ -19,12 +22,15 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from trainyard import progress
-from trainyard.components.example_gen import derived_label, encoder, reader
+from trainyard.components.example_gen import derived_label, encoder, reader, shards
+from trainyard.components.example_gen.shards import ShardWriter
 from trainyard.components.example_gen.splits import Splitter
 from trainyard.errors import DataError, EnvironmentProblem
 from trainyard.recipe_schema import Data, Label, Section
 
-SHARD = "data_tfrecord-00000-of-00001.gz"
+_MOST_WORKERS = 4  # more would wait for the interpreter, which hashes row by row
+
+_Item, _Result = TypeVar("_Item"), TypeVar("_Result")
 
 
 class Settings(Section):
@@ -82,8 +88,8 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
         splitter, files = _splitter(exec_properties), _files(exec_properties)
         artifact.split_names = artifact_utils.encode_split_names(splitter.names)
         try:
-            rows = write(_rows(settings, splitter, files), splitter.names, Path(artifact.uri))
-        except (tf.errors.OpError, OSError) as error:
+            rows = _generate(settings, splitter, files, Path(artifact.uri))
+        except OSError as error:
             raise EnvironmentProblem(
                 f"the examples cannot be written: {error}",
                 where=artifact.uri,
@@ -109,40 +115,71 @@ def _splitter(exec_properties: Mapping[str, Any]) -> Splitter:
     return Splitter({part.name: part.hash_buckets for part in split.splits}, key)
 
 
-def _rows(settings: Settings, splitter: Splitter, files: list[Path]) -> Iterator[tuple[str, bytes]]:
-    """Yields every row's split and serialized example."""
+def _generate(
+    settings: Settings, splitter: Splitter, files: list[Path], folder: Path
+) -> Counter[str]:
+    """Reads and writes everything, and returns how many rows each split got."""
     progress.report("looking at the columns")
-    types, rows = reader.columns(settings.data, files), 0
+    types = reader.columns(settings.data, files)
     derived_label.check(settings.label, types, f"({files[0]})")
-    for block in reader.blocks(settings.data, files, types):
-        batch = derived_label.append(settings.label, block).batch
-        yield from splitter.assign(batch, encoder.encode(batch))
-        rows += len(batch)
-        progress.report(f"{rows:,} rows", block.fraction)
+    blocks = reader.blocks(settings.data, files, types)
+    encode = partial(_encode, settings.label, splitter)
+    return _write(_in_parallel(encode, blocks), splitter.names, folder)
 
 
-def write(rows: Iterator[tuple[str, bytes]], splits: list[str], folder: Path) -> Counter[str]:
-    """Writes each split as one gzip TFRecord file, compression level 1 as the fastest.
+class _Part(NamedTuple):
+    """The rows of a block that fell into one split, as a gzip member of `size` bytes."""
 
-    Args:
-        rows: Split and serialized example.
-        splits: The names of the splits; each gets its file, if only an empty one.
-        folder: The artifact's folder.
+    rows: int
+    member: bytes
+    size: int
 
-    Returns:
-        How many rows each split got.
-    """
-    options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
+
+class _Encoded(NamedTuple):
+    """A block as it goes to the files: a part for each split."""
+
+    parts: list[_Part]
+    fraction: float
+
+
+def _encode(label: Label, splitter: Splitter, block: reader.Block) -> _Encoded:
+    batch = derived_label.append(label, block).batch
+    examples = encoder.encode(batch)
+    split_of_row = splitter.assign(batch, examples)
+    parts = []
+    for split in range(len(splitter.names)):
+        chosen = examples.filter(pa.array(split_of_row == split))
+        parts.append(_Part(len(chosen), *shards.compressed(chosen)))
+    return _Encoded(parts, block.fraction)
+
+
+def _in_parallel(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    """Yields the results in the order of the items, worked out a few at a time."""
+    workers = min(os.cpu_count() or 1, _MOST_WORKERS)
+    begun: deque[Future[_Result]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for item in items:
+            begun.append(pool.submit(work, item))
+            if len(begun) > workers:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+
+
+def _write(blocks: Iterable[_Encoded], splits: list[str], folder: Path) -> Counter[str]:
+    """Writes the shards of all splits, and returns how many rows each split got."""
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
-        writers = {}
-        for name in splits:
-            file = folder / f"Split-{name}" / SHARD
-            file.parent.mkdir(parents=True, exist_ok=True)
-            writers[name] = stack.enter_context(tf.io.TFRecordWriter(str(file), options))
-        for name, record in rows:
-            writers[name].write(record)
-            counts[name] += 1
+        writers = {name: ShardWriter(folder / f"Split-{name}") for name in splits}
+        for writer in writers.values():
+            stack.callback(writer.close)
+        for block in blocks:
+            for (name, writer), part in zip(writers.items(), block.parts, strict=True):
+                writer.write(part.member, part.size)
+                counts[name] += part.rows
+            progress.report(f"{counts.total():,} rows", block.fraction)
+    for writer in writers.values():
+        writer.finish()
     return counts
 
 

@@ -6,13 +6,17 @@ Source: `tfx/components/example_gen/base_example_gen_executor.py`, `_PartitionFn
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trainyard.components.example_gen import encoder
 from trainyard.errors import DataError, RecipeError, nearest
+
+_DIGITS = 8  # a SHA-256 digest in base 2^32
 
 
 class Splitter:
@@ -25,11 +29,11 @@ class Splitter:
 
     def __init__(self, buckets: Mapping[str, int], key: str | None) -> None:
         self.names = list(buckets)
-        self._split_of_bucket = [name for name, count in buckets.items() for _ in range(count)]
+        self._split_of_bucket = np.repeat(np.arange(len(buckets)), list(buckets.values()))
         self._key = key
 
-    def assign(self, batch: pa.RecordBatch, examples: pa.Array) -> Iterator[tuple[str, bytes]]:
-        """Yields every row's split and serialized example.
+    def assign(self, batch: pa.RecordBatch, examples: pa.Array) -> npt.NDArray[np.int64]:
+        """Returns the place in `names` of every row's split, shape `(n,)`.
 
         Rows with a missing key have one key in common.
 
@@ -41,14 +45,14 @@ class Splitter:
             RecipeError: There is no key column.
             DataError: The key column is neither integer nor text.
         """
-        records = examples.to_pylist()
-        hashed = records if self._key is None else self._keys(batch, self._key)
-        total = len(self._split_of_bucket)
-        for record, value in zip(records, hashed, strict=True):
-            digest = hashlib.sha256(value).digest()
-            yield self._split_of_bucket[int.from_bytes(digest, "big") % total], record
+        hashed = examples if self._key is None else self._keys(batch, self._key)
+        digests = b"".join([hashlib.sha256(value).digest() for value in encoder.each(hashed)])
+        remainder = np.zeros(len(batch), np.uint64)
+        for digit in np.frombuffer(digests, ">u4").reshape(-1, _DIGITS).T:
+            remainder = (remainder << np.uint64(32) | digit) % np.uint64(len(self._split_of_bucket))
+        return self._split_of_bucket[remainder.astype(np.int64)]
 
-    def _keys(self, batch: pa.RecordBatch, key: str) -> list[bytes]:
+    def _keys(self, batch: pa.RecordBatch, key: str) -> pa.Array:
         if key not in batch.schema.names:
             raise RecipeError(
                 f"there is no column {key!r} to split by",
@@ -64,6 +68,4 @@ class Splitter:
                 expected="integers or text",
                 hint="choose another key, or give the column the type BYTES in a curated schema",
             )
-        distinct = encoder.features(column).dictionary_encode()
-        values = np.array([*distinct.dictionary.to_pylist(), b""], dtype=object)
-        return list(values[np.asarray(distinct.indices.fill_null(len(values) - 1))])
+        return pc.fill_null(encoder.features(column), b"")
