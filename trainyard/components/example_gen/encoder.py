@@ -104,15 +104,15 @@ def binary(lengths: npt.NDArray[np.int64], flat: npt.NDArray[np.generic]) -> pa.
     return pa.Array.from_buffers(pa.binary(), len(lengths), buffers)
 
 
-def content(values: pa.Array) -> bytes:
+def content(values: pa.Array) -> memoryview:
     """Returns the bytes of a binary array without nulls, all values one after the other."""
     offsets = _offsets(values)
-    return (values.buffers()[2] or pa.py_buffer(b"")).to_pybytes()[offsets[0] : offsets[-1]]
+    return memoryview(values.buffers()[2] or b"")[offsets[0] : offsets[-1]]
 
 
 def each(values: pa.Array) -> list[bytes]:
     """Returns the values of a binary array without nulls, faster than `to_pylist`."""
-    flat, offsets = content(values), _offsets(values)
+    flat, offsets = bytes(content(values)), _offsets(values)
     places = (offsets - offsets[0]).tolist()
     return [flat[start:end] for start, end in itertools.pairwise(places)]
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 from google.protobuf import wrappers_pb2
@@ -22,15 +20,11 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from trainyard import progress
-from trainyard.components.example_gen import derived_label, encoder, reader, shards
+from trainyard.components.example_gen import derived_label, encoder, parallel, reader, shards
 from trainyard.components.example_gen.shards import ShardWriter
 from trainyard.components.example_gen.splits import Splitter
 from trainyard.errors import DataError, EnvironmentProblem
 from trainyard.recipe_schema import Data, Label, Section
-
-_MOST_WORKERS = 4  # more would wait for the interpreter, which hashes row by row
-
-_Item, _Result = TypeVar("_Item"), TypeVar("_Result")
 
 
 class Settings(Section):
@@ -124,7 +118,7 @@ def _generate(
     derived_label.check(settings.label, types, f"({files[0]})")
     blocks = reader.blocks(settings.data, files, types)
     encode = partial(_encode, settings.label, splitter)
-    return _write(_in_parallel(encode, blocks), splitter.names, folder)
+    return _write(parallel.mapped(encode, blocks), splitter.names, folder)
 
 
 class _Part(NamedTuple):
@@ -145,25 +139,13 @@ class _Encoded(NamedTuple):
 def _encode(label: Label, splitter: Splitter, block: reader.Block) -> _Encoded:
     batch = derived_label.append(label, block).batch
     examples = encoder.encode(batch)
-    split_of_row = splitter.assign(batch, examples)
-    parts = []
+    records = encoder.each(examples)
+    split_of_row = splitter.assign(batch, records)
+    framed, parts = shards.framed(examples, records), []
     for split in range(len(splitter.names)):
-        chosen = examples.filter(pa.array(split_of_row == split))
+        chosen = framed.filter(pa.array(split_of_row == split))
         parts.append(_Part(len(chosen), *shards.compressed(chosen)))
     return _Encoded(parts, block.fraction)
-
-
-def _in_parallel(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    """Yields the results in the order of the items, worked out a few at a time."""
-    workers = min(os.cpu_count() or 1, _MOST_WORKERS)
-    begun: deque[Future[_Result]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        for item in items:
-            begun.append(pool.submit(work, item))
-            if len(begun) > workers:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
 
 
 def _write(blocks: Iterable[_Encoded], splits: list[str], folder: Path) -> Counter[str]:

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ import pyarrow.compute as pc
 from trainyard.components.example_gen import (
     column_types,
     csv_files,
+    parallel,
     parquet_files,
     tfrecord_files,
 )
@@ -64,14 +66,18 @@ class _Format:
 
 def _csv_types(data: Data, file: Path) -> dict[str, ColumnType]:
     types = dict.fromkeys(csv_files.header(data, file), ColumnType.MISSING)
-    for batch, _ in csv_files.batches(data, file):
-        _widen(types, batch)
+    texts = (batch for batch, _ in csv_files.batches(data, file))
+    for found in parallel.mapped(partial(_widened, types), texts):
+        _widen(types, found)
     return types
 
 
-def _widen(types: dict[str, ColumnType], batch: pa.RecordBatch) -> None:
-    for name, values in zip(batch.schema.names, batch.columns, strict=True):
-        types[name] = column_types.widened(types[name], values)
+def _widened(types: dict[str, ColumnType], batch: pa.RecordBatch) -> dict[str, ColumnType]:
+    return {n: column_types.widened(types[n], batch.column(n)) for n in batch.schema.names}
+
+
+def _widen(types: dict[str, ColumnType], found: Mapping[str, ColumnType]) -> None:
+    types |= {name: max(kind, types.get(name, kind)) for name, kind in found.items()}
 
 
 _FORMATS = {
@@ -204,8 +210,7 @@ def _quick_types(data: Data, file: Path) -> dict[str, ColumnType]:
         return _FORMATS[data.format].types(data, file)
     types = dict.fromkeys(csv_files.header(data, file), ColumnType.MISSING)
     for batch, _ in csv_files.batches(data, file):
-        _widen(types, batch)
-        break
+        return _widened(types, batch)
     return types
 
 
@@ -218,7 +223,7 @@ def _merged(
         found = types_of(data, file)
         if merged and same(found) != same(merged):
             raise _other_columns(file, list(found), files[0], list(merged))
-        merged |= {n: max(kind, merged.get(n, kind)) for n, kind in found.items()}
+        _widen(merged, found)
     if data.schema_file == "infer":
         return merged
     return column_types.curated(merged, Path(data.schema_file))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -27,25 +28,31 @@ SHARD_BYTES = 1 << 27
 _FASTEST = 1
 
 
-def compressed(examples: pa.Array) -> tuple[bytes, int]:
-    """Frames records and compresses them, level 1 as the fastest.
+def framed(examples: pa.Array, records: Sequence[bytes]) -> pa.Array:
+    """Puts length and checksums around each record.
 
     Args:
         examples: A binary array of shape `(n,)`.
+        records: The same, one by one.
+    """
+    header = encoder.by_length(examples, _header)
+    checksums = np.array([google_crc32c.value(record) for record in records], np.uint64)
+    footer = encoder.binary(np.full(len(records), 4), _masked(checksums).astype("<u4"))
+    return encoder.joined(header, examples, footer)
+
+
+def compressed(records: pa.Array) -> tuple[bytes, int]:
+    """Compresses framed records, level 1 as the fastest.
+
+    Args:
+        records: From `framed`.
 
     Returns:
         A gzip member, and how many bytes it holds.
     """
-    framed = encoder.content(_framed(examples))
+    content = encoder.content(records)
     # Without the time of day, so that equal data make equal files.
-    return gzip.compress(framed, _FASTEST, mtime=0), len(framed)
-
-
-def _framed(examples: pa.Array) -> pa.Array:
-    header = encoder.by_length(examples, _header)
-    checksums = [google_crc32c.value(example) for example in encoder.each(examples)]
-    footer = _masked(np.array(checksums, np.uint64)).astype("<u4")
-    return encoder.joined(header, examples, encoder.binary(np.full(len(footer), 4), footer))
+    return gzip.compress(content, _FASTEST, mtime=0), len(content)
 
 
 def _header(length: int | None) -> bytes:

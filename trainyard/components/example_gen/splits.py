@@ -6,7 +6,7 @@ Source: `tfx/components/example_gen/base_example_gen_executor.py`, `_PartitionFn
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -32,27 +32,27 @@ class Splitter:
         self._split_of_bucket = np.repeat(np.arange(len(buckets)), list(buckets.values()))
         self._key = key
 
-    def assign(self, batch: pa.RecordBatch, examples: pa.Array) -> npt.NDArray[np.int64]:
+    def assign(self, batch: pa.RecordBatch, records: Sequence[bytes]) -> npt.NDArray[np.int64]:
         """Returns the place in `names` of every row's split, shape `(n,)`.
 
         Rows with a missing key have one key in common.
 
         Args:
             batch: The columns, shape `(n,)` each.
-            examples: The same rows as `encoder.encode` serialized them.
+            records: The same rows as `encoder.encode` serialized them.
 
         Raises:
             RecipeError: There is no key column.
             DataError: The key column is neither integer nor text.
         """
-        hashed = examples if self._key is None else self._keys(batch, self._key)
-        digests = b"".join([hashlib.sha256(value).digest() for value in encoder.each(hashed)])
+        hashed = records if self._key is None else self._keys(batch, self._key)
+        digests = b"".join([hashlib.sha256(value).digest() for value in hashed])
         remainder = np.zeros(len(batch), np.uint64)
         for digit in np.frombuffer(digests, ">u4").reshape(-1, _DIGITS).T:
             remainder = (remainder << np.uint64(32) | digit) % np.uint64(len(self._split_of_bucket))
         return self._split_of_bucket[remainder.astype(np.int64)]
 
-    def _keys(self, batch: pa.RecordBatch, key: str) -> pa.Array:
+    def _keys(self, batch: pa.RecordBatch, key: str) -> list[bytes]:
         if key not in batch.schema.names:
             raise RecipeError(
                 f"there is no column {key!r} to split by",
@@ -68,4 +68,4 @@ class Splitter:
                 expected="integers or text",
                 hint="choose another key, or give the column the type BYTES in a curated schema",
             )
-        return pc.fill_null(encoder.features(column), b"")
+        return encoder.each(pc.fill_null(encoder.features(column), b""))
