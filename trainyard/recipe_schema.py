@@ -61,6 +61,14 @@ class Data(Section):
         ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?"),
         description="CSV: what stands for a missing value.",
     )
+    on_bad_row: Literal["error", "quarantine"] = Field(
+        "error",
+        description="A row that cannot be read stops the run, or is set aside in a file and "
+        "counted.",
+    )
+    max_bad_share: float = Field(
+        0.1, ge=0, lt=1, description="Quarantine: an error if a larger share of the rows is bad."
+    )
     split: Split = Split()
     key: str | None = Field(
         None, description="Rows with the same value here never sit in two splits."

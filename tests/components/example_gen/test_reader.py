@@ -421,7 +421,7 @@ def test_a_block_may_end_anywhere(tmp_path, monkeypatch, block_bytes):
     monkeypatch.setattr(csv_files, "BLOCK_BYTES", block_bytes)
     file = tmp_path / "rows.csv"
     file.write_text(AWKWARD, encoding="utf-8")
-    read = [batch for batch, _ in csv_files.batches(Data(path=str(file)), file)]
+    read = [raw.batch for raw in csv_files.batches(Data(path=str(file)), file)]
     rows = [row for batch in read for row in zip(*batch.to_pydict().values(), strict=True)]
     assert rows == [
         ("1", "x\ny"),

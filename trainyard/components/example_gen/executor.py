@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -21,10 +22,15 @@ from tfx.utils import proto_utils
 
 from trainyard import progress
 from trainyard.components.example_gen import derived_label, encoder, parallel, reader, shards
+from trainyard.components.example_gen.quarantine import Quarantine, Summary
 from trainyard.components.example_gen.shards import ShardWriter
 from trainyard.components.example_gen.splits import Splitter
 from trainyard.errors import DataError, EnvironmentProblem
 from trainyard.recipe_schema import Data, Label, Section
+
+
+SET_ASIDE = "rows_set_aside"
+"""The artifact's property: how many rows are in its quarantine file."""
 
 
 class Settings(Section):
@@ -82,7 +88,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
         splitter, files = _splitter(exec_properties), _files(exec_properties)
         artifact.split_names = artifact_utils.encode_split_names(splitter.names)
         try:
-            rows = _generate(settings, splitter, files, Path(artifact.uri))
+            rows, aside = _generate(settings, splitter, files, Path(artifact.uri))
         except OSError as error:
             raise EnvironmentProblem(
                 f"the examples cannot be written: {error}",
@@ -91,6 +97,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
             ) from None
         _check_splits(rows, splitter.names, files)
         _describe(artifact, exec_properties)
+        artifact.set_int_custom_property(SET_ASIDE, aside.bad)
 
 
 def _files(exec_properties: Mapping[str, Any]) -> list[Path]:
@@ -111,14 +118,15 @@ def _splitter(exec_properties: Mapping[str, Any]) -> Splitter:
 
 def _generate(
     settings: Settings, splitter: Splitter, files: list[Path], folder: Path
-) -> Counter[str]:
-    """Reads and writes everything, and returns how many rows each split got."""
+) -> tuple[Counter[str], Summary]:
+    """Reads and writes everything; returns how many rows each split got, and what none got."""
     progress.report("looking at the columns")
     types = reader.columns(settings.data, files)
     derived_label.check(settings.label, types, f"({files[0]})")
     blocks = reader.blocks(settings.data, files, types)
     encode = partial(_encode, settings.label, splitter)
-    return _write(parallel.mapped(encode, blocks), splitter.names, folder)
+    encoded = parallel.mapped(encode, blocks)
+    return _write(encoded, splitter.names, folder, settings.data.max_bad_share)
 
 
 class _Part(NamedTuple):
@@ -133,7 +141,7 @@ class _Encoded(NamedTuple):
     """A block as it goes to the files: a part for each split."""
 
     parts: list[_Part]
-    fraction: float
+    block: reader.Block
 
 
 def _encode(label: Label, splitter: Splitter, block: reader.Block) -> _Encoded:
@@ -145,24 +153,31 @@ def _encode(label: Label, splitter: Splitter, block: reader.Block) -> _Encoded:
     for split in range(len(splitter.names)):
         chosen = framed.filter(pa.array(split_of_row == split))
         parts.append(_Part(len(chosen), *shards.compressed(chosen)))
-    return _Encoded(parts, block.fraction)
+    # The rows are in the parts now; what remains is where they came from, and the bad ones.
+    return _Encoded(parts, dataclasses.replace(block, batch=batch.slice(0, 0)))
 
 
-def _write(blocks: Iterable[_Encoded], splits: list[str], folder: Path) -> Counter[str]:
-    """Writes the shards of all splits, and returns how many rows each split got."""
+def _write(
+    blocks: Iterable[_Encoded], splits: list[str], folder: Path, max_bad_share: float
+) -> tuple[Counter[str], Summary]:
+    """Writes the shards of all splits, and what is set aside."""
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
         writers = {name: ShardWriter(folder / f"Split-{name}") for name in splits}
         for writer in writers.values():
             stack.callback(writer.close)
-        for block in blocks:
-            for (name, writer), part in zip(writers.items(), block.parts, strict=True):
+        quarantine = stack.enter_context(Quarantine(folder))
+        for encoded in blocks:
+            for (name, writer), part in zip(writers.items(), encoded.parts, strict=True):
                 writer.write(part.member, part.size)
                 counts[name] += part.rows
-            progress.report(f"{counts.total():,} rows", block.fraction)
+            quarantine.add(encoded.block.file, encoded.block.bad)
+            aside = f", {quarantine.count:,} set aside" if quarantine.count else ""
+            progress.report(f"{counts.total():,} rows{aside}", encoded.block.fraction)
+    summary = quarantine.finish(counts.total(), max_bad_share)
     for writer in writers.values():
         writer.finish()
-    return counts
+    return counts, summary
 
 
 def _check_splits(rows: Counter[str], splits: list[str], files: list[Path]) -> None:

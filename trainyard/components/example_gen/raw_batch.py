@@ -1,0 +1,38 @@
+"""What a file format hands to the reader."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from trainyard.components.example_gen.quarantine import BadRow
+
+
+class RawBatch(NamedTuple):
+    """Some consecutive rows of a file, not yet typed.
+
+    Attributes:
+        batch: The rows that can be read, shape `(n,)` each column.
+        position: How many bytes of the file have been read.
+        bad: Those among them that cannot, numbered from 0 with the others.
+        texts: Returns the `n` rows as they stand in the file, or None where a row
+            is no text; slow, for rows that turn out bad.
+    """
+
+    batch: pa.RecordBatch
+    position: int
+    bad: Sequence[BadRow] = ()
+    texts: Callable[[], list[str]] | None = None
+
+    def __len__(self) -> int:
+        """Returns the number of rows, bad ones included."""
+        return len(self.batch) + len(self.bad)
+
+    def text(self, index: int) -> str:
+        """Returns a row as it stands in the file; JSON of its values where it is no text."""
+        if self.texts:
+            return self.texts()[index]
+        return json.dumps(self.batch.slice(index, 1).to_pylist()[0], default=str)
