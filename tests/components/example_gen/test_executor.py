@@ -51,7 +51,7 @@ def splits(artifact: standard_artifacts.Examples) -> dict[str, list[tf.train.Exa
         name: [
             tf.train.Example.FromString(record)
             for record in tf.data.TFRecordDataset(
-                tf.io.gfile.glob(f"{artifact.uri}/Split-{name}/*"), "GZIP"
+                sorted(tf.io.gfile.glob(f"{artifact.uri}/Split-{name}/*")), "GZIP"
             ).as_numpy_iterator()
         ]
         for name in artifact_utils.decode_split_names(artifact.split_names)
@@ -249,13 +249,13 @@ def test_bad_rows_are_set_aside_word_for_word(tmp_path, monkeypatch):
     found = set_aside(artifact)
     assert [(row["row"], row["reason"], row["detail"]) for row in found] == [
         (3, "wrong number of fields", "2 instead of 4"),
-        (98, "not utf-8 text", "caf\N{REPLACEMENT CHARACTER}"),
+        (99, "not utf-8 text", "caf\N{REPLACEMENT CHARACTER}"),
         (
-            99,
+            100,
             "the value in column 'tips' is infinite, or too large for a 32-bit float",
             "inf",
         ),
-        (100, "wrong number of fields", "5 instead of 4"),
+        (101, "wrong number of fields", "5 instead of 4"),
     ]
     assert found[0]["text"] == '7,"a\nb"'
     assert found[1]["text"].encode("utf-8", "surrogateescape") == b"1,2,3,caf\xe9"

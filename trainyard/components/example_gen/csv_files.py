@@ -118,13 +118,12 @@ class _Rows(NamedTuple):
 
 def _block(data: Data, rows: _Rows, position: int) -> Iterator[RawBatch]:
     try:
-        table, bad = _parsed(data, rows), []
+        table, bad = _parsed(data, rows), list[BadRow]()
     except (pa.ArrowInvalid, UnicodeError):
         if data.on_bad_row == "error":
             raise
-        good, bad = _sorted_out(data, rows)
-        table = _parsed(data, good).combine_chunks()  # one batch: its bad rows belong to it
-        rows = good
+        rows, bad = _sorted_out(data, rows)
+        table = _parsed(data, rows).combine_chunks()  # one batch: its bad rows belong to it
     before = 0
     none_good = [pa.RecordBatch.from_pydict({})] if bad else []
     for batch in table.to_batches() or none_good:
@@ -134,7 +133,9 @@ def _block(data: Data, rows: _Rows, position: int) -> Iterator[RawBatch]:
 
 def _sorted_out(data: Data, rows: _Rows) -> tuple[_Rows, list[BadRow]]:
     """Takes the bad rows out of the text, and numbers them from 0."""
-    good, bad, number = [], [], -1 if rows.has_header else 0
+    good: list[str] = []
+    bad: list[BadRow] = []
+    number = -1 if rows.has_header else 0
     for text, record in _records(data, rows):
         problem = _problem(data, record, len(rows.names))
         if problem:

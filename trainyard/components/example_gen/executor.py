@@ -28,7 +28,6 @@ from trainyard.components.example_gen.splits import Splitter
 from trainyard.errors import DataError, EnvironmentProblem
 from trainyard.recipe_schema import Data, Label, Section
 
-
 SET_ASIDE = "rows_set_aside"
 """The artifact's property: how many rows are in its quarantine file."""
 

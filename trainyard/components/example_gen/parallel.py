@@ -10,7 +10,8 @@ from typing import TypeVar
 
 _MOST_WORKERS = 4  # more would wait for the interpreter
 
-_Item, _Result = TypeVar("_Item"), TypeVar("_Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 def mapped(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
