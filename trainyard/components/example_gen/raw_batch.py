@@ -18,8 +18,8 @@ class RawBatch(NamedTuple):
         batch: The rows that can be read, shape `(n,)` each column.
         position: How many bytes of the file have been read.
         bad: Those among them that cannot, numbered from 0 with the others.
-        texts: Returns the `n` rows as they stand in the file, or None where a row
-            is no text; slow, for rows that turn out bad.
+        texts: Returns the `n` rows as they stand in the file, slowly; None where a
+            row is no text.
     """
 
     batch: pa.RecordBatch
@@ -31,8 +31,10 @@ class RawBatch(NamedTuple):
         """Returns the number of rows, bad ones included."""
         return len(self.batch) + len(self.bad)
 
-    def text(self, index: int) -> str:
-        """Returns a row as it stands in the file; JSON of its values where it is no text."""
+    def as_text(self, indices: Sequence[int]) -> list[str]:
+        """Returns rows as they stand in the file; JSON of their values where that is no text."""
         if self.texts:
-            return self.texts()[index]
-        return json.dumps(self.batch.slice(index, 1).to_pylist()[0], default=str)
+            texts = self.texts()
+            return [texts[index] for index in indices]
+        values = self.batch.take(pa.array(indices, pa.int64())).to_pylist()
+        return [json.dumps(row, default=str) for row in values]

@@ -305,8 +305,8 @@ def _block(data: Data, raw: RawBatch, block: Block, types: Mapping[str, ColumnTy
     misfits = dict(_misfits(data, block, types))
     numbers = np.delete(np.arange(len(raw)), [each.row for each in raw.bad]) + block.first_row
     found = [
-        BadRow(int(numbers[index]), error.message, error.received, raw.text(index))
-        for index, error in misfits.items()
+        BadRow(int(numbers[index]), error.message, error.received, text)
+        for (index, error), text in zip(misfits.items(), raw.as_text([*misfits]), strict=True)
     ]
     fits = pa.array(np.isin(np.arange(len(block.batch)), list(misfits), invert=True))
     good = dataclasses.replace(
