@@ -54,12 +54,24 @@ class Data(Section):
         description="A file, a glob, or a pattern with {SPAN}, {VERSION} or {YYYY}-{MM}-{DD}; "
         "relative to the recipe.",
     )
-    format: Literal["csv", "parquet", "tfrecord"] = "csv"
+    format: Literal["csv", "parquet", "tfrecord"] = Field(
+        "csv",
+        description="CSV columns are integers, floats or text, decided over all rows; dates, times "
+        "and `true` stay text. Parquet: booleans become 0 and 1, dates and times ISO text.",
+    )
     delimiter: str = Field(",", min_length=1, max_length=1, description="CSV: between the fields.")
     encoding: str = Field("utf-8", description="CSV: the file's text encoding.")
     missing: tuple[str, ...] = Field(
         ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?"),
         description="CSV: what stands for a missing value.",
+    )
+    on_bad_row: Literal["error", "quarantine"] = Field(
+        "error",
+        description="A row that cannot be read stops the run, or is set aside in a file and "
+        "counted. A quote left open stops it in any case.",
+    )
+    max_bad_share: float = Field(
+        0.1, ge=0, lt=1, description="Quarantine: an error if a larger share of the rows is bad."
     )
     split: Split = Split()
     key: str | None = Field(

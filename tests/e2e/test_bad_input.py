@@ -251,3 +251,23 @@ def test_the_error_comes_first_on_a_real_terminal_too(recipe):
     assert ended.returncode == 3
     assert ended.stderr.startswith("error: ")
     assert "row 7" in ended.stderr.splitlines()[0]
+
+
+def test_quarantined_rows_are_reported_by_this_run_and_the_next(recipe, trainyard):
+    lines = sound().splitlines()
+    lines[50:50] = ["1,red", "inf,red,1"]
+    file = recipe("\n".join(lines), data=", on_bad_row: quarantine")
+    said = "2 of 202 rows were set aside: "
+    for arguments in ((), ("--no-cache",), ("--from", "StatisticsGen")):
+        ended = trainyard("run", file, *arguments)
+        assert ended.code == 0, ended.err
+        assert ended.out.count(said) == 1
+        run = records.find_run(None)
+        assert sum(said in sentence for sentence in run.verdict.sentences) == 1
+        page = (run.folder / "report.html").read_text("utf-8")
+        assert "2 of 202 rows could not be read" in page
+        assert "wrong number of fields" in page
+    assert run.stage("ExampleGen").state == "unchanged"
+    aside = run.output("ExampleGen", "examples") / "quarantine" / "rows.jsonl"
+    assert str(aside) in run.verdict.sentences[-1]
+    assert [line.count('"row": 5') for line in aside.read_text().splitlines()] == [1, 1]

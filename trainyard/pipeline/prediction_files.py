@@ -78,12 +78,12 @@ def blocks(data: Data, path: Path) -> Iterator[Block]:
         DataError: The file cannot be read; the row is named.
     """
     file = _existing(path)
-    as_it_stands = data.model_copy(update={"missing": ()})
+    as_it_stands = data.model_copy(update={"missing": (), "on_bad_row": "error"})
     read = csv_files.batches if data.format == "csv" else parquet_files.batches
     size, first_row = file.stat().st_size or 1, 1
-    for batch, position in read(as_it_stands, file):
-        yield Block(batch, file, first_row, position / size)
-        first_row += len(batch)
+    for raw in read(as_it_stands, file):
+        yield Block(raw.batch, file, first_row, raw.position / size)
+        first_row += len(raw)
 
 
 def _existing(path: Path) -> Path:

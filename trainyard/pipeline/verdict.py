@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from trainyard.components.example_gen import quarantine
 from trainyard.pipeline import records
 from trainyard.pipeline.evaluation import EXAMPLE_COUNT, METRICS, ROUNDING
 from trainyard.pipeline.measured import Measured, Slice, number, read_measured
@@ -49,7 +50,15 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
         about = _about_thresholds(groups, verdict, recipe, measured)
         headline = verdict.sentences[0]
         verdict.sentences += [text for text in about if not headline.endswith(text)]
+    verdict.sentences += _set_aside(record)
     return verdict
+
+
+def _set_aside(record: RunRecord) -> list[str]:
+    folder = finished_output(record, "ExampleGen", "examples")
+    summary = quarantine.read(folder) if folder else None
+    place = folder / quarantine.FOLDER / quarantine.ROWS if folder else None
+    return [f"{summary.sentence()}; they are in {place}."] if summary else []
 
 
 def finished_output(record: RunRecord, stage: str, key: str) -> Path | None:

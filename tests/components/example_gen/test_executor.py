@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
 from trainyard import progress
+from trainyard.components.example_gen import csv_files, quarantine, shards
 from trainyard.components.example_gen.component import ExampleGen, folder_and_pattern
 from trainyard.components.example_gen.executor import Executor, Settings
 from trainyard.errors import DataError, EnvironmentProblem, RecipeError
@@ -47,7 +51,7 @@ def splits(artifact: standard_artifacts.Examples) -> dict[str, list[tf.train.Exa
         name: [
             tf.train.Example.FromString(record)
             for record in tf.data.TFRecordDataset(
-                tf.io.gfile.glob(f"{artifact.uri}/Split-{name}/*"), "GZIP"
+                sorted(tf.io.gfile.glob(f"{artifact.uri}/Split-{name}/*")), "GZIP"
             ).as_numpy_iterator()
         ]
         for name in artifact_utils.decode_split_names(artifact.split_names)
@@ -163,9 +167,159 @@ def test_an_unwritable_place(tmp_path):
 
 def test_a_full_disk(tmp_path, monkeypatch):
     def full(*_):
-        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("trainyard.components.example_gen.executor.tf.io.TFRecordWriter", full)
+    monkeypatch.setattr(shards.ShardWriter, "write", full)
     component = ExampleGen(Data(path="x"), LABEL, str(rows(tmp_path)), "1")
     with pytest.raises(EnvironmentProblem, match="No space left"):
         execute(component, tmp_path / "out")
+
+
+def test_shards_are_whole_and_in_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_BYTES", 10_000)
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 500)
+    file = rows(tmp_path, 2000)
+    artifact = execute(ExampleGen(Data(path="x"), LABEL, str(file), "1"), tmp_path / "out")
+    again = execute(ExampleGen(Data(path="x"), LABEL, str(file), "1"), tmp_path / "again")
+    train = Path(artifact.uri) / "Split-train"
+    names = sorted(path.name for path in train.iterdir())
+    count = len(names)
+    assert count > 5
+    assert names == [f"data_tfrecord-{i:05d}-of-{count:05d}.gz" for i in range(count)]
+    for name in names:
+        content = (train / name).read_bytes()
+        assert content == (Path(again.uri) / "Split-train" / name).read_bytes()
+        assert len(gzip.decompress(content)) < 20_000
+    fares = [
+        example.features.feature["fare"].int64_list.value[0]
+        for example in splits(artifact)["train"]
+    ]
+    assert fares == sorted(fares)
+    assert sum(map(len, splits(artifact).values())) == 2000
+
+
+def test_all_readers_take_all_shards(tmp_path, monkeypatch):
+    import apache_beam as beam
+    from apache_beam.io.tfrecordio import ReadFromTFRecord
+    from apache_beam.testing.test_pipeline import TestPipeline
+    from apache_beam.testing.util import assert_that, is_empty
+
+    from trainyard.components.records.arrow_examples import record_batches
+
+    monkeypatch.setattr(shards, "SHARD_BYTES", 4_000)
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 500)
+    artifact = execute(
+        ExampleGen(Data(path="x"), LABEL, str(rows(tmp_path)), "1"), tmp_path / "out"
+    )
+    train = Path(artifact.uri) / "Split-train"
+    expected = [e.SerializeToString(deterministic=True) for e in splits(artifact)["train"]]
+    assert sum(len(batch) for batch, _ in record_batches(sorted(train.iterdir()))) == len(expected)
+    with TestPipeline() as pipeline:
+        missing = (
+            pipeline
+            | ReadFromTFRecord(f"{train}/*")
+            | "wrong" >> beam.Filter(lambda record: record not in expected)
+        )
+        assert_that(missing, is_empty())
+
+
+# Bad rows.
+
+
+def quarantining(path: Path, out: Path, **options) -> standard_artifacts.Examples:
+    data = Data(path="x", on_bad_row="quarantine", **options)
+    return execute(ExampleGen(data, LABEL, str(path), "1"), out)
+
+
+def set_aside(artifact: standard_artifacts.Examples) -> list[dict]:
+    file = Path(artifact.uri) / quarantine.FOLDER / quarantine.ROWS
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_bad_rows_are_set_aside_word_for_word(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 1000)
+    file = rows(tmp_path)
+    lines = file.read_bytes().split(b"\n")
+    lines[3:3] = [b'7,"a\nb"', b""]  # rows 3; blank lines do not count
+    lines[100:100] = [b"1,2,3,caf\xe9", b"1,inf,3,p", b"1,2,3,4,5"]
+    file.write_bytes(b"\n".join(lines))
+    said: list[str] = []
+    with progress.listening(lambda text, _: said.append(text)):
+        artifact = quarantining(file, tmp_path / "out")
+    found = set_aside(artifact)
+    assert [(row["row"], row["reason"], row["detail"]) for row in found] == [
+        (3, "wrong number of fields", "2 instead of 4"),
+        (99, "not utf-8 text", "caf\N{REPLACEMENT CHARACTER}"),
+        (
+            100,
+            "the value in column 'tips' is infinite, or too large for a 32-bit float",
+            "inf",
+        ),
+        (101, "wrong number of fields", "5 instead of 4"),
+    ]
+    assert found[0]["text"] == '7,"a\nb"'
+    assert found[1]["text"].encode("utf-8", "surrogateescape") == b"1,2,3,caf\xe9"
+    assert {row["file"] for row in found} == {str(file)}
+    assert sum(map(len, splits(artifact).values())) == 300
+    assert said[-1] == "300 rows, 4 set aside"
+    assert artifact.get_int_custom_property("rows_set_aside") == 4
+    summary = quarantine.read(Path(artifact.uri))
+    assert (summary.bad, summary.rows) == (4, 304)
+    assert summary.sentence().startswith("4 of 304 rows were set aside: wrong number of fields (2)")
+
+
+def test_bad_rows_of_another_encoding(tmp_path):
+    lines = ["fare,tips,person,place", *(f"{i},1,{i},Öl" for i in range(99))]
+    content = "\n".join(lines).encode("cp1252") + b"\n1,2,3,\x81\n"
+    (tmp_path / "rows.csv").write_bytes(content)
+    artifact = quarantining(tmp_path / "rows.csv", tmp_path / "out", encoding="cp1252")
+    (found,) = set_aside(artifact)
+    assert found["row"] == 100
+    assert found["text"].encode("cp1252", "surrogateescape") == b"1,2,3,\x81"
+    assert sum(map(len, splits(artifact).values())) == 99
+
+
+def test_without_bad_rows_there_is_no_quarantine(tmp_path):
+    artifact = quarantining(rows(tmp_path), tmp_path / "out")
+    assert quarantine.read(Path(artifact.uri)) is None
+    assert not (tmp_path / "out" / quarantine.FOLDER).exists()
+    assert artifact.get_int_custom_property("rows_set_aside") == 0
+
+
+def test_too_many_bad_rows_are_an_error(tmp_path):
+    file = rows(tmp_path, 90)
+    with file.open("a") as stream:
+        stream.write("1,2\n" * 11)
+    with pytest.raises(DataError, match="11 of 101 rows were set aside: wrong number") as caught:
+        quarantining(file, tmp_path / "out")
+    assert "row 91" in str(caught.value)
+    assert "data.max_bad_share" in str(caught.value)
+    artifact = quarantining(file, tmp_path / "more", max_bad_share=0.2)
+    assert len(set_aside(artifact)) == 11
+
+
+def test_only_bad_rows(tmp_path):
+    (tmp_path / "rows.csv").write_text("fare,tips,person,place\n1\n2\n")
+    with pytest.raises(DataError, match="all 2 are bad"):
+        quarantining(tmp_path / "rows.csv", tmp_path / "out")
+
+
+def test_an_open_quote_is_an_error_all_the_same(tmp_path):
+    file = rows(tmp_path)
+    file.write_text(file.read_text().replace("20,0,20,p2", '20,0,20,"p2').replace("3,3,3,p3", "3"))
+    with pytest.raises(DataError, match=r"row 21 \(line 22\)"):
+        quarantining(file, tmp_path / "out")
+
+
+def test_bad_rows_of_parquet(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fares = [float(i) for i in range(200)]
+    fares[150] = float("inf")
+    table = pa.table({"fare": fares, "tips": [1] * 200, "person": range(200), "place": ["p"] * 200})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    artifact = quarantining(tmp_path / "rows.parquet", tmp_path / "out", format="parquet")
+    (found,) = set_aside(artifact)
+    assert found["row"] == 151
+    assert json.loads(found["text"])["person"] == 150

@@ -218,6 +218,52 @@ def test_an_unreadable_schema_is_the_recipes_fault(tmp_path):
         read(file, schema=str(written(tmp_path, "feature {", "s.pbtxt")))
 
 
+def test_dates_stay_text_and_integers_with_gaps_stay_integers(tmp_path):
+    file = written(
+        tmp_path, "day,moment,flag,count\n2020-01-31,2020-01-31 12:00:00,true,1\n,,,\n,,,3\n"
+    )
+    assert types_of(file) == {"day": TEXT, "moment": TEXT, "flag": TEXT, "count": INTEGER}
+    assert read(file)["count"] == [1, None, 3]
+    assert read(file)["moment"] == ["2020-01-31 12:00:00", None, None]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [("1", "2.5", FLOAT), ("2.5", "1", FLOAT), ("1", "", INTEGER), ("", "x", TEXT)],
+)
+def test_files_of_different_types_make_one_column(tmp_path, first, second, expected):
+    files = [
+        written(tmp_path, f"a,b\n{value},1\n", f"{name}.csv")
+        for name, value in (("1", first), ("2", second))
+    ]
+    data = Data(path="x")
+    types = reader.columns(data, files)
+    assert types["a"] == expected
+    for block in reader.blocks(data, files, types):
+        assert block.batch.schema.field("a").type == expected.arrow
+
+
+def test_parquet_of_several_files(tmp_path):
+    files = [tmp_path / "1.parquet", tmp_path / "2.parquet"]
+    for file, values in zip(files, ([1, 2], [1.5, None]), strict=True):
+        pq.write_table(pa.table({"a": values}), file)
+    assert read(files, format="parquet") == {"a": [1.0, 2.0, 1.5, None]}
+
+
+def test_a_text_longer_than_pythons_own_limit_beside_a_bad_row(tmp_path):
+    long = "x" * 200_000
+    file = written(tmp_path, f"a,b\n1,{long}\n2\n")
+    assert read(file, on_bad_row="quarantine") == {"a": [1], "b": [long]}
+
+
+def test_rows_after_a_bad_one_keep_their_numbers(tmp_path):
+    file = written(tmp_path, "a,b\n1,1\n2\n3,1\n4\n5,1\n")
+    data = Data(path="x", on_bad_row="quarantine")
+    (block,) = reader.blocks(data, [file], reader.columns(data, [file]))
+    assert [bad.row for bad in block.bad] == [2, 4]
+    assert [block.row(i).rpartition(" ")[2] for i in range(3)] == ["1", "3", "5"]
+
+
 # Bad input: each one clear error with file, row and column.
 
 
@@ -421,7 +467,7 @@ def test_a_block_may_end_anywhere(tmp_path, monkeypatch, block_bytes):
     monkeypatch.setattr(csv_files, "BLOCK_BYTES", block_bytes)
     file = tmp_path / "rows.csv"
     file.write_text(AWKWARD, encoding="utf-8")
-    read = [batch for batch, _ in csv_files.batches(Data(path=str(file)), file)]
+    read = [raw.batch for raw in csv_files.batches(Data(path=str(file)), file)]
     rows = [row for batch in read for row in zip(*batch.to_pydict().values(), strict=True)]
     assert rows == [
         ("1", "x\ny"),

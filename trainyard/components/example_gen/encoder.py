@@ -2,8 +2,9 @@
 
 The bytes are those of `tf.train.Example.SerializeToString(deterministic=True)`:
 features in one fixed order, numbers packed. A protocol buffer message is nested
-length-delimited fields, so an array of messages is made by joining arrays of
-bytes element by element; each distinct value of a column is encoded once.
+length-delimited fields, so all that comes before a value depends on nothing but
+the value's length: it is made once for each length, and a block of examples is
+these prefixes and the values, joined element by element.
 
 As in stock CsvExampleGen, a missing value is a feature with an empty list of
 its type, and a column without any value is a feature without a type. A null in
@@ -12,7 +13,12 @@ a list column, read from tf.Examples, is a feature left out.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,6 +30,10 @@ _KEY, _VALUE = b"\x0a", b"\x12"
 _BYTES_LIST, _FLOAT_LIST, _INT64_LIST = b"\x0a", b"\x12", b"\x1a"  # Feature.kind
 _ELEMENTS = b"\x0a"  # the `value` of each kind of list
 _NOTHING = pa.scalar(b"", pa.binary())
+_LONGEST_VARINT = 10  # bytes of a 64-bit integer
+
+_Before = Callable[[int | None], bytes]
+"""What comes before content of some length; None stands for missing content."""
 
 
 def encode(batch: pa.RecordBatch) -> pa.Array:
@@ -35,13 +45,15 @@ def encode(batch: pa.RecordBatch) -> pa.Array:
     Returns:
         A binary array of shape `(n,)`.
     """
-    entries = [
-        _entries(name, batch.column(name)) for name in sorted(batch.schema.names, key=_order)
+    parts = [
+        part
+        for name in sorted(batch.schema.names, key=_order)
+        for part in _entry(name, batch.column(name))
     ]
-    if not entries:
+    if not parts:
         return pa.array([b""] * len(batch), pa.binary())
     # The features of a wide row are joined in one call: Arrow takes any number of arrays.
-    return _delimited(_FEATURES, pc.binary_join_element_wise(*entries, _NOTHING))
+    return _delimited(_FEATURES, joined(*parts))
 
 
 def features(column: pa.Array) -> pa.Array:
@@ -53,17 +65,61 @@ def features(column: pa.Array) -> pa.Array:
     Returns:
         A binary array of shape `(n,)`; null where the feature is left out.
     """
-    if pa.types.is_null(column.type):
-        return pa.array([b""] * len(column), pa.binary())
-    if pa.types.is_list(column.type):
-        lists = pc.binary_join(_with_values(column, _elements(column.values)), _NOTHING)
-        return _of_kind(column.type.value_type, lists)
-    encoded = column.dictionary_encode()
-    missing = pa.array([None], encoded.dictionary.type)
-    distinct = pa.concat_arrays([encoded.dictionary, missing])
-    single = pc.fill_null(_elements(distinct), _NOTHING)
-    index = pc.fill_null(encoded.indices, len(distinct) - 1)
-    return _of_kind(column.type, single).take(index)
+    feature = joined(*_parts(_content(column), partial(_before, column.type)))
+    return pc.if_else(column.is_valid(), feature, None) if _is_list(column.type) else feature
+
+
+def joined(*parts: pa.Array) -> pa.Array:
+    """Joins binary arrays element by element; null counts as empty.
+
+    Args:
+        parts: Arrays of shape `(n,)`.
+    """
+    return pc.binary_join_element_wise(
+        *parts, _NOTHING, null_handling="replace", null_replacement=""
+    )
+
+
+def by_length(values: pa.Array, text_of: _Before) -> pa.Array:
+    """Returns for each value a text that depends on the value's length only.
+
+    Args:
+        values: A binary array of shape `(n,)`.
+        text_of: Called once for every length that occurs, and with None for null.
+    """
+    lengths = pc.binary_length(values).dictionary_encode("encode")
+    texts = [text_of(length) for length in lengths.dictionary.to_pylist()]
+    return pa.array(texts, pa.binary()).take(lengths.indices)
+
+
+def binary(lengths: npt.NDArray[np.int64], flat: npt.NDArray[np.generic]) -> pa.Array:
+    """Makes a binary array of bytes that lie one after the other.
+
+    Args:
+        lengths: How many bytes each value has, shape `(n,)`.
+        flat: The bytes.
+    """
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(flat))]
+    return pa.Array.from_buffers(pa.binary(), len(lengths), buffers)
+
+
+def content(values: pa.Array) -> memoryview:
+    """Returns the bytes of a binary array without nulls, all values one after the other."""
+    offsets = _offsets(values)
+    return memoryview(values.buffers()[2] or b"")[offsets[0] : offsets[-1]]
+
+
+def each(values: pa.Array) -> list[bytes]:
+    """Returns the values of a binary array without nulls, faster than `to_pylist`."""
+    flat, offsets = bytes(content(values)), _offsets(values)
+    places = (offsets - offsets[0]).tolist()
+    return [flat[start:end] for start, end in itertools.pairwise(places)]
+
+
+def _offsets(values: pa.Array) -> npt.NDArray[np.int32]:
+    count = values.offset + len(values) + 1
+    return np.frombuffer(values.buffers()[1], np.int32, count)[values.offset :]
 
 
 def _order(name: str) -> list[int]:
@@ -72,38 +128,85 @@ def _order(name: str) -> list[int]:
     return [*name.encode(), 256]
 
 
-def _entries(name: str, column: pa.Array) -> pa.Array:
-    key = name.encode()
-    prefix = pa.scalar(_KEY + _varint(len(key)) + key, pa.binary())
-    value = _delimited(_VALUE, features(column))
-    entry = _delimited(_ENTRY, pc.binary_join_element_wise(prefix, value, _NOTHING))
-    return pc.fill_null(entry, _NOTHING)
+def _entry(name: str, column: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """A column's entries in the map, in two parts to be joined."""
+    key = _tagged(_KEY, name.encode())
+
+    def before(length: int | None) -> bytes:
+        if length is None and _is_list(column.type):
+            return b""
+        value = _before(column.type, length)
+        value = key + _tagged(_VALUE, value, length or 0)
+        return _tagged(_ENTRY, value, length or 0)
+
+    return _parts(_content(column), before)
 
 
-def _of_kind(kind: pa.DataType, elements: pa.Array) -> pa.Array:
-    """Wraps the bytes of each row's elements as a Feature; numbers are packed into one field."""
+def _parts(content: pa.Array, before: _Before) -> tuple[pa.Array, pa.Array]:
+    return by_length(content, before), content
+
+
+def _before(kind: pa.DataType, length: int | None) -> bytes:
+    """What a Feature holds before content of some length."""
+    if pa.types.is_null(kind):
+        return b""
+    is_list, kind = _is_list(kind), kind.value_type if _is_list(kind) else kind
+    several_texts = is_list and _is_bytes(kind)  # each has its own tag already
+    no_number = not length and not _is_bytes(kind)
+    without_tag = length is None or several_texts or no_number
+    elements = b"" if without_tag else _ELEMENTS + _varint(length or 0)
+    return _tagged(_list_tag(kind), elements, length or 0)
+
+
+def _list_tag(kind: pa.DataType) -> bytes:
     if _is_bytes(kind):
-        return _delimited(_BYTES_LIST, elements)
-    packed = pc.if_else(pc.equal(elements, _NOTHING), _NOTHING, _delimited(_ELEMENTS, elements))
-    return _delimited(_INT64_LIST if pa.types.is_integer(kind) else _FLOAT_LIST, packed)
+        return _BYTES_LIST
+    return _INT64_LIST if pa.types.is_integer(kind) else _FLOAT_LIST
+
+
+def _content(column: pa.Array) -> pa.Array:
+    """The bytes of each row's values, numbers packed; null where missing."""
+    if pa.types.is_null(column.type):
+        return pa.nulls(len(column), pa.binary())
+    if not _is_list(column.type):
+        return _encoded(column)
+    elements = _encoded(column.values)
+    if _is_bytes(column.type.value_type):
+        elements = _delimited(_ELEMENTS, elements)
+    return pc.binary_join(_with_values(column, elements), _NOTHING)
+
+
+def _encoded(values: pa.Array) -> pa.Array:
+    """The bytes of each value; null where missing."""
+    if _is_bytes(values.type):
+        return values.cast(pa.binary())
+    numbers = (values.fill_null(0) if values.null_count else values).to_numpy()
+    if pa.types.is_integer(values.type):
+        encoded = _varints(numbers.astype(np.int64).view(np.uint64))
+    else:
+        encoded = binary(np.full(len(numbers), 4), numbers.astype("<f4"))
+    return pc.if_else(values.is_valid(), encoded, None) if values.null_count else encoded
+
+
+def _varints(numbers: npt.NDArray[np.uint64]) -> pa.Array:
+    """Each number in base 128, least significant digit first, as `_varint` writes it."""
+    shifts = np.arange(_LONGEST_VARINT, dtype=np.uint64) * np.uint64(7)
+    most = int(numbers.max(initial=0)).bit_length() // 7 + 1
+    rest = numbers[:, None] >> shifts[:most]  # (n, digits): what is left from each digit on
+    widths = np.maximum((rest > 0).sum(axis=1), 1)
+    places = np.arange(rest.shape[1])
+    digits = (rest & np.uint64(0x7F)).astype(np.uint8) | np.where(
+        places < widths[:, None] - 1, np.uint8(0x80), np.uint8(0)
+    )
+    return binary(widths, digits[places < widths[:, None]])
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
 
 
-def _elements(values: pa.Array) -> pa.Array:
-    """The bytes of each value as an element of its list, null where missing."""
-    if _is_bytes(values.type):
-        return _delimited(_ELEMENTS, values.cast(pa.binary()))
-    if pa.types.is_integer(values.type):
-        encoded = [None if v is None else _varint(v & (1 << 64) - 1) for v in values.to_pylist()]
-        return pa.array(encoded, pa.binary())
-    narrow = values.to_numpy(zero_copy_only=False).astype("<f4")
-    bits = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(4), len(narrow), [None, pa.py_buffer(narrow)]
-    )
-    return pc.if_else(values.is_valid(), bits.cast(pa.binary()), pa.scalar(None, pa.binary()))
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind))
 
 
 def _with_values(column: pa.Array, values: pa.Array) -> pa.Array:
@@ -114,11 +217,13 @@ def _with_values(column: pa.Array, values: pa.Array) -> pa.Array:
 
 
 def _delimited(tag: bytes, messages: pa.Array) -> pa.Array:
-    """Puts tag and length before every message; null stays null."""
-    lengths = pc.binary_length(messages).dictionary_encode()
-    prefixes = [tag + _varint(length) for length in lengths.dictionary.to_pylist()]
-    prefix = pa.array(prefixes, pa.binary()).take(lengths.indices)
-    return pc.binary_join_element_wise(prefix, messages, _NOTHING)
+    """Puts tag and length before every message."""
+    return joined(*_parts(messages, lambda length: tag + _varint(length or 0)))
+
+
+def _tagged(tag: bytes, content: bytes, more: int = 0) -> bytes:
+    """A length-delimited field that goes on for some more bytes."""
+    return tag + _varint(len(content) + more) + content
 
 
 def _varint(number: int) -> bytes:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import tensorflow as tf
+import pyarrow as pa
 from google.protobuf import wrappers_pb2
 from tfx.components.example_gen import write_split
 from tfx.components.util import examples_utils
@@ -19,12 +21,15 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from trainyard import progress
-from trainyard.components.example_gen import derived_label, encoder, reader
+from trainyard.components.example_gen import derived_label, encoder, parallel, reader, shards
+from trainyard.components.example_gen.quarantine import Quarantine, Summary
+from trainyard.components.example_gen.shards import ShardWriter
 from trainyard.components.example_gen.splits import Splitter
 from trainyard.errors import DataError, EnvironmentProblem
 from trainyard.recipe_schema import Data, Label, Section
 
-SHARD = "data_tfrecord-00000-of-00001.gz"
+SET_ASIDE = "rows_set_aside"
+"""The artifact's property: how many rows are in its quarantine file."""
 
 
 class Settings(Section):
@@ -82,8 +87,8 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
         splitter, files = _splitter(exec_properties), _files(exec_properties)
         artifact.split_names = artifact_utils.encode_split_names(splitter.names)
         try:
-            rows = write(_rows(settings, splitter, files), splitter.names, Path(artifact.uri))
-        except (tf.errors.OpError, OSError) as error:
+            rows, aside = _generate(settings, splitter, files, Path(artifact.uri))
+        except OSError as error:
             raise EnvironmentProblem(
                 f"the examples cannot be written: {error}",
                 where=artifact.uri,
@@ -91,6 +96,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
             ) from None
         _check_splits(rows, splitter.names, files)
         _describe(artifact, exec_properties)
+        artifact.set_int_custom_property(SET_ASIDE, aside.bad)
 
 
 def _files(exec_properties: Mapping[str, Any]) -> list[Path]:
@@ -109,41 +115,68 @@ def _splitter(exec_properties: Mapping[str, Any]) -> Splitter:
     return Splitter({part.name: part.hash_buckets for part in split.splits}, key)
 
 
-def _rows(settings: Settings, splitter: Splitter, files: list[Path]) -> Iterator[tuple[str, bytes]]:
-    """Yields every row's split and serialized example."""
+def _generate(
+    settings: Settings, splitter: Splitter, files: list[Path], folder: Path
+) -> tuple[Counter[str], Summary]:
+    """Reads and writes everything; returns how many rows each split got, and what none got."""
     progress.report("looking at the columns")
-    types, rows = reader.columns(settings.data, files), 0
+    types = reader.columns(settings.data, files)
     derived_label.check(settings.label, types, f"({files[0]})")
-    for block in reader.blocks(settings.data, files, types):
-        batch = derived_label.append(settings.label, block).batch
-        yield from splitter.assign(batch, encoder.encode(batch))
-        rows += len(batch)
-        progress.report(f"{rows:,} rows", block.fraction)
+    blocks = reader.blocks(settings.data, files, types)
+    encode = partial(_encode, settings.label, splitter)
+    encoded = parallel.mapped(encode, blocks)
+    return _write(encoded, splitter.names, folder, settings.data.max_bad_share)
 
 
-def write(rows: Iterator[tuple[str, bytes]], splits: list[str], folder: Path) -> Counter[str]:
-    """Writes each split as one gzip TFRecord file, compression level 1 as the fastest.
+class _Part(NamedTuple):
+    """The rows of a block that fell into one split, as a gzip member of `size` bytes."""
 
-    Args:
-        rows: Split and serialized example.
-        splits: The names of the splits; each gets its file, if only an empty one.
-        folder: The artifact's folder.
+    rows: int
+    member: bytes
+    size: int
 
-    Returns:
-        How many rows each split got.
-    """
-    options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
+
+class _Encoded(NamedTuple):
+    """A block as it goes to the files: a part for each split."""
+
+    parts: list[_Part]
+    block: reader.Block
+
+
+def _encode(label: Label, splitter: Splitter, block: reader.Block) -> _Encoded:
+    batch = derived_label.append(label, block).batch
+    examples = encoder.encode(batch)
+    records = encoder.each(examples)
+    split_of_row = splitter.assign(batch, records)
+    framed, parts = shards.framed(examples, records), []
+    for split in range(len(splitter.names)):
+        chosen = framed.filter(pa.array(split_of_row == split))
+        parts.append(_Part(len(chosen), *shards.compressed(chosen)))
+    # The rows are in the parts now; what remains is where they came from, and the bad ones.
+    return _Encoded(parts, dataclasses.replace(block, batch=batch.slice(0, 0)))
+
+
+def _write(
+    blocks: Iterable[_Encoded], splits: list[str], folder: Path, max_bad_share: float
+) -> tuple[Counter[str], Summary]:
+    """Writes the shards of all splits, and what is set aside."""
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
-        writers = {}
-        for name in splits:
-            file = folder / f"Split-{name}" / SHARD
-            file.parent.mkdir(parents=True, exist_ok=True)
-            writers[name] = stack.enter_context(tf.io.TFRecordWriter(str(file), options))
-        for name, record in rows:
-            writers[name].write(record)
-            counts[name] += 1
-    return counts
+        writers = {name: ShardWriter(folder / f"Split-{name}") for name in splits}
+        for writer in writers.values():
+            stack.callback(writer.close)
+        quarantine = stack.enter_context(Quarantine(folder))
+        for encoded in blocks:
+            for (name, writer), part in zip(writers.items(), encoded.parts, strict=True):
+                writer.write(part.member, part.size)
+                counts[name] += part.rows
+            quarantine.add(encoded.block.file, encoded.block.bad)
+            aside = f", {quarantine.count:,} set aside" if quarantine.count else ""
+            progress.report(f"{counts.total():,} rows{aside}", encoded.block.fraction)
+    summary = quarantine.finish(counts.total(), max_bad_share)
+    for writer in writers.values():
+        writer.finish()
+    return counts, summary
 
 
 def _check_splits(rows: Counter[str], splits: list[str], files: list[Path]) -> None:

@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.components.example_gen.raw_batch import RawBatch
 from trainyard.errors import DataError
 from trainyard.recipe_schema import Data
 
-BLOCK_ROWS = 1 << 15
+BLOCK_VALUES = 1 << 19
 
 
 def schema_types(data: Data, file: Path) -> dict[str, ColumnType]:
@@ -34,8 +35,8 @@ def schema_types(data: Data, file: Path) -> dict[str, ColumnType]:
     return {field.name: _column_type(field, file) for field in _open(file).schema_arrow}
 
 
-def batches(data: Data, file: Path) -> Iterator[tuple[pa.RecordBatch, int]]:
-    """Yields blocks of rows with the bytes of the file read so far, in proportion to the rows.
+def batches(data: Data, file: Path) -> Iterator[RawBatch]:
+    """Yields blocks of rows; the position is in proportion to the rows.
 
     Args:
         data: The recipe's data section.
@@ -46,10 +47,11 @@ def batches(data: Data, file: Path) -> Iterator[tuple[pa.RecordBatch, int]]:
     """
     del data
     parquet, done, size = _open(file), 0, file.stat().st_size
+    rows = max(1, BLOCK_VALUES // max(1, len(parquet.schema_arrow)))
     try:
-        for batch in parquet.iter_batches(BLOCK_ROWS):
+        for batch in parquet.iter_batches(rows):
             done += len(batch)
-            yield batch, size * done // parquet.metadata.num_rows
+            yield RawBatch(batch, size * done // parquet.metadata.num_rows)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(
             f"the Parquet file is damaged after row {done}: {error}", where=str(file)

@@ -6,11 +6,13 @@ rows. Memory is bounded by the block, whatever the size of the input.
 
 from __future__ import annotations
 
+import dataclasses
 import glob
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +22,15 @@ import pyarrow.compute as pc
 from trainyard.components.example_gen import (
     column_types,
     csv_files,
+    parallel,
     parquet_files,
     tfrecord_files,
 )
 from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.components.example_gen.quarantine import BadRow
+from trainyard.components.example_gen.raw_batch import RawBatch
 from trainyard.errors import DataError, nearest
 from trainyard.recipe_schema import Data
-
-RawBatches = Iterator[tuple[pa.RecordBatch, int]]
 
 
 @dataclass(frozen=True)
@@ -40,16 +43,21 @@ class Block:
         file: Where the rows come from.
         first_row: The number of the first of them in the file; 1 follows the header.
         fraction: How much of the whole input has been read, 0 to 1.
+        bad: The rows that cannot be read and are not in the batch, in order.
     """
 
     batch: pa.RecordBatch
     file: Path
     first_row: int
     fraction: float
+    bad: tuple[BadRow, ...] = ()
 
     def row(self, index: int) -> str:
         """Says where a row of this block stands, such as `trips.csv, row 7`."""
-        return f"{self.file}, row {self.first_row + index}"
+        number = self.first_row + index
+        for bad in self.bad:
+            number += bad.row <= number
+        return f"{self.file}, row {number}"
 
 
 @dataclass(frozen=True)
@@ -57,21 +65,25 @@ class _Format:
     """What is particular to a file format."""
 
     types: Callable[[Data, Path], dict[str, ColumnType]]
-    batches: Callable[[Data, Path], RawBatches]
+    batches: Callable[[Data, Path], Iterator[RawBatch]]
     convert: Callable[[pa.Array, ColumnType], pa.Array]
     same_columns: Callable[[dict[str, ColumnType]], object]
 
 
 def _csv_types(data: Data, file: Path) -> dict[str, ColumnType]:
     types = dict.fromkeys(csv_files.header(data, file), ColumnType.MISSING)
-    for batch, _ in csv_files.batches(data, file):
-        _widen(types, batch)
+    texts = (raw.batch for raw in csv_files.batches(data, file))
+    for found in parallel.mapped(partial(_widened, types), texts):
+        _widen(types, found)
     return types
 
 
-def _widen(types: dict[str, ColumnType], batch: pa.RecordBatch) -> None:
-    for name, values in zip(batch.schema.names, batch.columns, strict=True):
-        types[name] = column_types.widened(types[name], values)
+def _widened(types: dict[str, ColumnType], batch: pa.RecordBatch) -> dict[str, ColumnType]:
+    return {n: column_types.widened(types[n], batch.column(n)) for n in batch.schema.names}
+
+
+def _widen(types: dict[str, ColumnType], found: Mapping[str, ColumnType]) -> None:
+    types |= {name: max(kind, types.get(name, kind)) for name, kind in found.items()}
 
 
 _FORMATS = {
@@ -203,8 +215,8 @@ def _quick_types(data: Data, file: Path) -> dict[str, ColumnType]:
     if data.format != "csv":
         return _FORMATS[data.format].types(data, file)
     types = dict.fromkeys(csv_files.header(data, file), ColumnType.MISSING)
-    for batch, _ in csv_files.batches(data, file):
-        _widen(types, batch)
+    for raw in csv_files.batches(data, file):
+        _widen(types, _widened(types, raw.batch))
         break
     return types
 
@@ -218,7 +230,7 @@ def _merged(
         found = types_of(data, file)
         if merged and same(found) != same(merged):
             raise _other_columns(file, list(found), files[0], list(merged))
-        merged |= {n: max(kind, merged.get(n, kind)) for n, kind in found.items()}
+        _widen(merged, found)
     if data.schema_file == "infer":
         return merged
     return column_types.curated(merged, Path(data.schema_file))
@@ -241,7 +253,8 @@ def _other_columns(file: Path, names: list[str], first: Path, expected: list[str
 def blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -> Iterator[Block]:
     """Yields all rows, typed.
 
-    A float that is not a number (NaN) counts as missing.
+    A float that is not a number (NaN) counts as missing. With `on_bad_row:
+    quarantine` a block says which rows had to be left out.
 
     Args:
         data: The recipe's data section.
@@ -253,24 +266,68 @@ def blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -
             there are no rows at all.
     """
     total = sum(file.stat().st_size for file in files) or 1
-    before, rows = 0, 0
+    before, good, bad = 0, 0, 0
     for file in files:
         first_row = 1
-        for raw, position in _FORMATS[data.format].batches(data, file):
+        for raw in _FORMATS[data.format].batches(data, file):
             if not len(raw):
                 continue
-            block = Block(raw, file, first_row, (before + position) / total)
-            yield _typed(data, block, types)
+            block = _block(data, raw, Block(raw.batch, file, first_row, 0.0), types)
+            yield dataclasses.replace(block, fraction=(before + raw.position) / total)
             first_row += len(raw)
+            good, bad = good + len(block.batch), bad + len(block.bad)
         before += file.stat().st_size
-        rows += first_row - 1
-    if not rows:
-        raise DataError(
-            "there are no rows" + (", only a header" if data.format == "csv" else ""),
-            where=", ".join(map(str, files[:3])),
-            expected="at least one row",
-            hint="is the export complete? Look at the file",
-        )
+    if not good:
+        raise _no_rows(data, files, bad)
+
+
+def _no_rows(data: Data, files: Sequence[Path], bad: int) -> DataError:
+    nothing = ", only a header" if data.format == "csv" else ""
+    return DataError(
+        "there are no rows" + (f" that can be read: all {bad:,} are bad" if bad else nothing),
+        where=", ".join(map(str, files[:3])),
+        expected="at least one row",
+        hint="is it what the recipe says (delimiter, encoding, columns)?"
+        if bad
+        else "is the export complete? Look at the file",
+    )
+
+
+def _block(data: Data, raw: RawBatch, block: Block, types: Mapping[str, ColumnType]) -> Block:
+    """Types a block; what does not fit is an error, or is taken out."""
+    bad = tuple(each._replace(row=block.first_row + each.row) for each in raw.bad)
+    block = dataclasses.replace(block, bad=bad)
+    try:
+        return _typed(data, block, types)
+    except DataError:
+        if data.on_bad_row == "error":
+            raise
+    misfits = dict(_misfits(data, block, types))
+    numbers = np.delete(np.arange(len(raw)), [each.row for each in raw.bad]) + block.first_row
+    found = [
+        BadRow(int(numbers[index]), error.message, error.received, text)
+        for (index, error), text in zip(misfits.items(), raw.as_text([*misfits]), strict=True)
+    ]
+    fits = pa.array(np.isin(np.arange(len(block.batch)), list(misfits), invert=True))
+    good = dataclasses.replace(
+        block, batch=block.batch.filter(fits), bad=tuple(sorted([*bad, *found]))
+    )
+    return _typed(data, good, types)
+
+
+def _misfits(
+    data: Data, block: Block, types: Mapping[str, ColumnType], start: int = 0
+) -> Iterator[tuple[int, DataError]]:
+    """Finds the rows that cannot be typed, by halving."""
+    try:
+        _typed(data, block, types)
+    except DataError as error:
+        half = len(block.batch) // 2
+        if not half:
+            yield start, error
+            return
+        for batch, first in ((block.batch[:half], start), (block.batch[half:], start + half)):
+            yield from _misfits(data, dataclasses.replace(block, batch=batch), types, first)
 
 
 def _typed(data: Data, block: Block, types: Mapping[str, ColumnType]) -> Block:
@@ -281,12 +338,13 @@ def _typed(data: Data, block: Block, types: Mapping[str, ColumnType]) -> Block:
             converted = convert(values, types[name])
         except ValueError as error:
             raise DataError(
-                f"column {name!r} holds a value that is not {types[name].name.lower()}: {error}",
-                where=f"{block.row(0)} to {block.first_row + len(values) - 1}",
+                f"column {name!r} holds a value that is not {types[name].name.lower()}",
+                where=f"{block.row(0)} and after",
+                received=str(error),
             ) from None
         typed[name] = _finite(converted, name, block)
     batch = pa.RecordBatch.from_arrays(list(typed.values()), list(typed))
-    return Block(batch, block.file, block.first_row, block.fraction)
+    return dataclasses.replace(block, batch=batch)
 
 
 def _finite(values: pa.Array, name: str, block: Block) -> pa.Array:

@@ -6,13 +6,17 @@ Source: `tfx/components/example_gen/base_example_gen_executor.py`, `_PartitionFn
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trainyard.components.example_gen import encoder
 from trainyard.errors import DataError, RecipeError, nearest
+
+_DIGITS = 8  # a SHA-256 digest in base 2^32
 
 
 class Splitter:
@@ -25,28 +29,28 @@ class Splitter:
 
     def __init__(self, buckets: Mapping[str, int], key: str | None) -> None:
         self.names = list(buckets)
-        self._split_of_bucket = [name for name, count in buckets.items() for _ in range(count)]
+        self._split_of_bucket = np.repeat(np.arange(len(buckets)), list(buckets.values()))
         self._key = key
 
-    def assign(self, batch: pa.RecordBatch, examples: pa.Array) -> Iterator[tuple[str, bytes]]:
-        """Yields every row's split and serialized example.
+    def assign(self, batch: pa.RecordBatch, records: Sequence[bytes]) -> npt.NDArray[np.int64]:
+        """Returns the place in `names` of every row's split, shape `(n,)`.
 
         Rows with a missing key have one key in common.
 
         Args:
             batch: The columns, shape `(n,)` each.
-            examples: The same rows as `encoder.encode` serialized them.
+            records: The same rows as `encoder.encode` serialized them.
 
         Raises:
             RecipeError: There is no key column.
             DataError: The key column is neither integer nor text.
         """
-        records = examples.to_pylist()
         hashed = records if self._key is None else self._keys(batch, self._key)
-        total = len(self._split_of_bucket)
-        for record, value in zip(records, hashed, strict=True):
-            digest = hashlib.sha256(value).digest()
-            yield self._split_of_bucket[int.from_bytes(digest, "big") % total], record
+        digests = b"".join([hashlib.sha256(value).digest() for value in hashed])
+        remainder = np.zeros(len(batch), np.uint64)
+        for digit in np.frombuffer(digests, ">u4").reshape(-1, _DIGITS).T:
+            remainder = (remainder << np.uint64(32) | digit) % np.uint64(len(self._split_of_bucket))
+        return self._split_of_bucket[remainder.astype(np.int64)]
 
     def _keys(self, batch: pa.RecordBatch, key: str) -> list[bytes]:
         if key not in batch.schema.names:
@@ -64,6 +68,4 @@ class Splitter:
                 expected="integers or text",
                 hint="choose another key, or give the column the type BYTES in a curated schema",
             )
-        distinct = encoder.features(column).dictionary_encode()
-        values = np.array([*distinct.dictionary.to_pylist(), b""], dtype=object)
-        return list(values[np.asarray(distinct.indices.fill_null(len(values) - 1))])
+        return encoder.each(pc.fill_null(encoder.features(column), b""))

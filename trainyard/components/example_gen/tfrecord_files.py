@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.components.example_gen.raw_batch import RawBatch
 from trainyard.errors import DataError
 from trainyard.recipe_schema import Data
 
@@ -26,14 +27,14 @@ def feature_types(data: Data, file: Path) -> dict[str, ColumnType]:
         DataError: The file is damaged or holds no tf.Examples.
     """
     types: dict[str, ColumnType] = {}
-    for batch, _ in batches(data, file):
-        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+    for raw in batches(data, file):
+        for name, column in zip(raw.batch.schema.names, raw.batch.columns, strict=True):
             types[name] = max(types.get(name, ColumnType.MISSING), _column_type(column))
     return types
 
 
-def batches(data: Data, file: Path) -> Iterator[tuple[pa.RecordBatch, int]]:
-    """Yields blocks of rows with the bytes of the file read so far, from the bytes of the records.
+def batches(data: Data, file: Path) -> Iterator[RawBatch]:
+    """Yields blocks of rows; the position is that of the records, uncompressed.
 
     A column is a list array: null where an example has not got the feature.
 
@@ -59,7 +60,7 @@ def batches(data: Data, file: Path) -> Iterator[tuple[pa.RecordBatch, int]]:
                 expected="serialized tf.train.Example, each feature of one kind throughout",
             ) from None
         row, done = row + len(block), done + sum(map(len, block))
-        yield _with_lists(batch), min(done, size)
+        yield RawBatch(_with_lists(batch), min(done, size))
 
 
 def convert(values: pa.Array, column_type: ColumnType) -> pa.Array:

@@ -13,6 +13,7 @@ from google.protobuf import text_format
 from markupsafe import Markup
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
+from trainyard.components.example_gen import quarantine
 from trainyard.pipeline.measured import number
 from trainyard.pipeline.records import RunRecord
 from trainyard.pipeline.report import marks
@@ -68,6 +69,7 @@ class DataSection:
         classes: The label's classes; empty for regression.
         class_count: How many there are.
         label_pictures: For regression: its values in words and a histogram, by split.
+        set_aside: The rows that could not be read and are in no split.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class DataSection:
     classes: list[LabelClass] = field(default_factory=list)
     class_count: int = 0
     label_pictures: dict[str, tuple[str, Markup]] = field(default_factory=dict)
+    set_aside: quarantine.Summary | None = None
 
 
 def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
@@ -83,6 +86,7 @@ def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
     splits = _statistics(finished_output(record, "StatisticsGen", "statistics"))
     if not splits:
         return None
+    examples = finished_output(record, "ExampleGen", "examples")
     by_column = {split: _features(stats) for split, stats in splits.items()}
     names = list(dict.fromkeys(name for columns in by_column.values() for name in columns))
     label = recipe.label.name
@@ -101,6 +105,7 @@ def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
         classes=classes[:MOST_CLASSES],
         class_count=len(classes),
         label_pictures=_label_pictures(label, by_column) if recipe.task == "regression" else {},
+        set_aside=quarantine.read(examples) if examples else None,
     )
 
 

@@ -1,0 +1,113 @@
+"""TFRecord files of one split: gzip, in shards of a bounded size.
+
+A record is an eight-byte length, its checksum, the bytes, and their checksum.
+Source: tensorflow/core/lib/io/record_writer.h
+
+A shard is several gzip members one after the other, one for each block of
+rows. Readers see one stream, and blocks can be compressed at the same time.
+"""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from trainyard.components.example_gen import encoder
+
+SHARD_BYTES = 1 << 27
+"""A shard is full with so many bytes of records, before compression."""
+
+_FASTEST = 1
+
+
+def framed(examples: pa.Array, records: Sequence[bytes]) -> pa.Array:
+    """Puts length and checksums around each record.
+
+    Args:
+        examples: A binary array of shape `(n,)`.
+        records: The same, one by one.
+    """
+    header = encoder.by_length(examples, _header)
+    checksums = np.array([google_crc32c.value(record) for record in records], np.uint64)
+    footer = encoder.binary(np.full(len(records), 4), _masked(checksums).astype("<u4"))
+    return encoder.joined(header, examples, footer)
+
+
+def compressed(records: pa.Array) -> tuple[bytes, int]:
+    """Compresses framed records, level 1 as the fastest.
+
+    Args:
+        records: From `framed`.
+
+    Returns:
+        A gzip member, and how many bytes it holds.
+    """
+    content = encoder.content(records)
+    # Without the time of day, so that equal data make equal files.
+    return gzip.compress(content, _FASTEST, mtime=0), len(content)
+
+
+def _header(length: int | None) -> bytes:
+    number = struct.pack("<Q", length)
+    return number + _masked(np.array([google_crc32c.value(number)], np.uint64)).tobytes()[:4]
+
+
+def _masked(checksums: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    rotated = (checksums >> np.uint64(15)) | (checksums << np.uint64(17))
+    masked: npt.NDArray[np.uint64] = (rotated + np.uint64(0xA282EAD8)) & np.uint64(0xFFFFFFFF)
+    return masked
+
+
+class ShardWriter:
+    """Writes the shards of one split, `data_tfrecord-00000-of-0000N.gz`.
+
+    How many there are is known at the end only: until `finish`, their names
+    begin with a dot, which no pattern of a reader matches.
+
+    Args:
+        folder: The split's folder; made if need be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._unnamed: list[Path] = []
+        self._room = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        self._open()
+
+    def write(self, member: bytes, size: int) -> None:
+        """Appends a gzip member, to a new shard if the last one is full.
+
+        Args:
+            member: From `compressed`.
+            size: How many bytes it holds.
+        """
+        if self._room <= 0:
+            self._stream.close()
+            self._open()
+        self._stream.write(member)
+        self._room -= size
+
+    def close(self) -> None:
+        """Closes the shard that is open."""
+        self._stream.close()
+
+    def finish(self) -> None:
+        """Gives the shards their names."""
+        self.close()
+        for number, file in enumerate(self._unnamed):
+            name = f"data_tfrecord-{number:05d}-of-{len(self._unnamed):05d}.gz"
+            file.rename(self._folder / name)
+
+    def _open(self) -> None:
+        self._unnamed.append(self._folder / f".{len(self._unnamed):05d}")
+        self._stream: IO[bytes] = self._unnamed[-1].open("wb")
+        self._room = SHARD_BYTES
