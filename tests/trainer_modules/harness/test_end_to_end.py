@@ -168,9 +168,9 @@ def test_a_module_may_serve_batch_and_watch_in_its_own_way(transformed, tmp_path
         def on_epoch_end(self, epoch, logs=None):
             seen.append(epoch)
 
-    def make_dataset(params, spec, files, parse, epochs):
+    def make_dataset(params, spec, examples, epochs):
         seen.append(epochs)
-        return inputs.make_dataset(params, spec, files, parse, epochs)
+        return inputs.make_dataset(params, spec, examples, epochs)
 
     def serving_fn(model, params, spec):
         return lambda features: {"predictions": 1 - model(features)}
