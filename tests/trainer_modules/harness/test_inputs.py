@@ -37,12 +37,11 @@ def files(tmp_path):
 
 
 @pytest.fixture(params=["held in memory", "streamed"])
-def examples(request, files, monkeypatch):
+def examples(request, files):
     """The same rows, each of the two ways to read them."""
-    if request.param == "streamed":
-        monkeypatch.setattr(inputs, "IN_MEMORY_BYTES", 800)  # not all rows, but some
-    made = inputs.Examples(files, FEATURES)
-    assert (made.held is None) == (request.param == "streamed")
+    held = request.param == "held in memory"
+    made = inputs.Examples(files, FEATURES, memory=10_000 if held else 800)
+    assert (made.held is not None) == held
     return made
 
 

@@ -22,9 +22,9 @@ from trainyard.trainer_modules.harness.labels import LABEL
 if TYPE_CHECKING:
     from trainyard.trainer_modules.harness.spec import ModelSpec
 
-IN_MEMORY_BYTES = 256 * 2**20
-"""Of one split's parsed tensors. Two million rows of a table; beside TensorFlow, which takes
-three times as much for itself, two such splits still leave a run below 1.5 GB."""
+IN_MEMORY_BYTES = 128 * 2**20
+"""Of one split's parsed tensors: about a million rows of a table. TensorFlow and what a stage
+has loaded take some 0.9 GB; two such splits, held twice while they are joined, stay below 1.5."""
 
 SHUFFLE_ROWS = 100_000
 """Of a split that is streamed: rows to choose the next one from, if they fit in memory."""
@@ -56,11 +56,15 @@ class Examples:
     Args:
         files: TFRecord files, all compressed with gzip (`.gz`) or none.
         features: How to parse them, as `TFTransformOutput.transformed_feature_spec` says.
+        memory: Bytes that its parsed tensors may take to be held.
     """
 
-    def __init__(self, files: Sequence[str], features: Mapping[str, Any]) -> None:
+    def __init__(
+        self, files: Sequence[str], features: Mapping[str, Any], memory: int = IN_MEMORY_BYTES
+    ) -> None:
         self.files = list(files)
         self.features = dict(features)
+        self.memory = memory
 
     @property
     def labels(self) -> Array:
@@ -101,11 +105,11 @@ class Examples:
             rows += len(labels[-1])
             progress.report(f"{rows:,} rows read")
             size += sum(map(_bytes, block.values()))
-            if size <= IN_MEMORY_BYTES:
+            if size <= self.memory:
                 blocks.append(block)
             else:
                 blocks.clear()
-        held = self._joined(blocks) if size <= IN_MEMORY_BYTES else None
+        held = self._joined(blocks) if size <= self.memory else None
         return np.concatenate(labels), held
 
     def _joined(self, blocks: list[Tensors]) -> Tensors | None:
