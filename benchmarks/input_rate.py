@@ -57,10 +57,6 @@ HEADER = (
     "| recipe | batch | input | steps/s, median (least to most) | of arrays |\n"
     "| --- | --- | --- | --- | --- |"
 )
-    "| recipe | batch | input | steps/s, median (least to most) | of arrays |\n"
-    + "| --- " * 5
-    + "|"
-)
 
 
 def table(name: str, batch_size: int, rates: Rates) -> Iterator[str]:
