@@ -92,7 +92,7 @@ class Examples:
         """
         if self.held is None:
             return self._streamed(rows, seed, epochs)
-        return _gathered(self.held, len(self.labels), rows, seed, epochs)
+        return _gathered(self.held, rows, seed, epochs)
 
     @cached_property
     def _read(self) -> tuple[Array, Tensors | None]:
@@ -166,9 +166,9 @@ def _bytes(tensor: tf.Tensor | tf.SparseTensor) -> float:
     return int(tf.size(tensor)) * int(tensor.dtype.size)
 
 
-def _gathered(
-    tensors: Tensors, total: int, rows: int, seed: int, epochs: range | None
-) -> tf.data.Dataset:
+def _gathered(tensors: Tensors, rows: int, seed: int, epochs: range | None) -> tf.data.Dataset:
+    total = len(next(iter(tensors.values())))
+
     def shuffled(epoch: tf.Tensor) -> tf.Tensor:
         # TensorFlow's stateless generators take two numbers.
         return tf.random.experimental.stateless_shuffle(in_order, [seed, epoch])
@@ -226,8 +226,8 @@ def make_dataset(
 
 def _validation_rows(spec: ModelSpec) -> int:
     """Metrics do not depend on how rows are batched, the time does."""
-    row = sum(entry.bytes for entry in spec.inputs.values())
-    return max(spec.training.batch_size, min(BLOCK_ROWS, int(VALIDATION_BATCH_BYTES / row)))
+    row = sum(entry.row_bytes for entry in spec.inputs.values())
+    return max(spec.training.batch_size, min(BLOCK_ROWS, int(VALIDATION_BATCH_BYTES / max(1, row))))
 
 
 def _pair(features: Tensors) -> tuple[Tensors, tf.Tensor]:

@@ -33,7 +33,7 @@ class InputSpec:
     vocabulary_size: int | None = None
 
     @property
-    def bytes(self) -> float:
+    def row_bytes(self) -> float:
         """What one row takes; infinite if rows differ."""
         if self.dtype == "string" or None in self.shape:
             return math.inf
