@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from trainyard.recipe_schema import Threshold, Trainer
 from trainyard.trainer_modules import registry
-from trainyard.trainer_modules.harness import inputs, metrics, spec
+from trainyard.trainer_modules.harness import labels, metrics, spec
 from trainyard.trainer_modules.harness.training import Training
 
 MODULES = registry.names()
@@ -73,15 +73,15 @@ def specification(transformed, module, task, folder, **trainer) -> tuple[spec.Mo
     settings = {"module": module, "params": {}} | trainer
     training = Training.of(made.fn_args(folder / "run", **settings))
     built = spec.build(
-        training.config, training.transform_output, training.train_files, training.eval_files
+        training.config, training.transform_output, training.train, training.held_out
     )
     return built, training
 
 
 def one_batch(training: Training, size: int = 16):
-    parse = inputs.parser(training.transform_output, None)
-    examples = tf.data.TFRecordDataset(training.train_files, "GZIP")
-    return parse(next(iter(examples.batch(size))))
+    features = next(iter(training.train.batches(size)))
+    label = features.pop(labels.LABEL)
+    return features, label
 
 
 def loss_of(model: keras.Model, batch: tf.data.Dataset) -> float:

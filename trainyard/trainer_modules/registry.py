@@ -24,7 +24,7 @@ from trainyard.recipe_schema import Feature, Task, Threshold
 class TrainerModule(Protocol):
     """What a file in this package offers.
 
-    It may also offer `make_dataset(params, spec, files, parse, epochs)`, in place
+    It may also offer `make_dataset(params, spec, examples, epochs)`, in place
     of `harness.inputs.make_dataset`; `serving_fn(model, params, spec)`, in place of
     `harness.export.answer`; and `callbacks(params, spec)`, beside the harness's.
     """

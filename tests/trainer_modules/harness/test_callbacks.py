@@ -97,9 +97,8 @@ def test_early_stopping_restores_the_best_epoch(transformed, tmp_path):
     import json
 
     import keras
-    import tensorflow as tf
 
-    from trainyard.trainer_modules.harness import export, inputs
+    from trainyard.trainer_modules.harness import export
 
     run = tmp_path / "run"
     made = transformed("binary")
@@ -116,9 +115,8 @@ def test_early_stopping_restores_the_best_epoch(transformed, tmp_path):
     assert facts["best_epoch"] == int(np.argmin(history)) + 1
     assert facts["epochs"] == facts["best_epoch"] + 3, "patience"
     model = keras.saving.load_model(run / "model_run" / export.MODEL_FILE, compile=False)
-    output = training.Training.of(args).transform_output
-    batches = tf.data.TFRecordDataset(inputs.expand(args.eval_files), "GZIP").batch(100)
-    x, y = inputs.parser(output, None)(next(iter(batches)))
+    x = dict(training.Training.of(args).held_out.held)
+    y = x.pop("label")
     predicted = np.asarray(model(x)).ravel()
     truth = y.numpy().ravel()
     loss = -np.mean(np.log(np.where(truth == 1, predicted, 1 - predicted)))

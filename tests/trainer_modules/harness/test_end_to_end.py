@@ -44,6 +44,35 @@ def test_served_predictions_are_those_of_the_training_graph(trained):
     np.testing.assert_allclose(served, reference, atol=1e-5, rtol=1e-5)
 
 
+def exported_as_stock_does(made, run, folder):
+    """As TFX's examples export: the transform graph goes through its layer, traced once more."""
+    import keras
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    output = tft.TFTransformOutput(str(made.graph))
+    module = tf.Module()
+    module.transform = output.transform_features_layer()
+    module.model = keras.saving.load_model(run / "model_run" / export.MODEL_FILE, compile=False)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def serving_default(examples):
+        features = module.transform(tf.io.parse_example(examples, export.raw_parse_spec(output)))
+        features.pop("label")
+        return {"predictions": module.model(features, training=False)}
+
+    tf.saved_model.save(module, str(folder), {"serving_default": serving_default})
+    return folder
+
+
+def test_served_predictions_are_those_of_the_stock_way_to_export(trained, tmp_path):
+    made, run = trained
+    serialized = [serialize(row) for row in [*made.held_out, {}, {"kind": "never seen"}]]
+    served = export.served_predictions(run / "1", serialized)
+    stock = exported_as_stock_does(made, run, tmp_path / "stock")
+    np.testing.assert_array_equal(served, export.served_predictions(stock, serialized))
+
+
 def test_the_records_are_complete(trained):
     _, run = trained
     assert {file.name for file in (run / "model_run").iterdir()} == RECORDS
@@ -168,9 +197,9 @@ def test_a_module_may_serve_batch_and_watch_in_its_own_way(transformed, tmp_path
         def on_epoch_end(self, epoch, logs=None):
             seen.append(epoch)
 
-    def make_dataset(params, spec, files, parse, epochs):
+    def make_dataset(params, spec, examples, epochs):
         seen.append(epochs)
-        return inputs.make_dataset(params, spec, files, parse, epochs)
+        return inputs.make_dataset(params, spec, examples, epochs)
 
     def serving_fn(model, params, spec):
         return lambda features: {"predictions": 1 - model(features)}

@@ -1,9 +1,8 @@
-"""Batches, their order, and what classes weigh."""
+"""What is read, batches, their order, and what classes weigh."""
 
 from __future__ import annotations
 
 from itertools import chain
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +10,21 @@ import tensorflow as tf
 
 from trainyard.errors import RecipeError
 from trainyard.recipe_schema import Trainer
-from trainyard.trainer_modules.harness import inputs
+from trainyard.trainer_modules.harness import inputs, spec
+
+FEATURES = {
+    "number": tf.io.FixedLenFeature([1], tf.int64),
+    "text": tf.io.FixedLenFeature([], tf.string),
+    inputs.LABEL: tf.io.FixedLenFeature([1], tf.int64),
+}
+
+
+def example(number):
+    made = tf.train.Example()
+    made.features.feature["number"].int64_list.value.append(number)
+    made.features.feature["text"].bytes_list.value.append(str(number).encode())
+    made.features.feature[inputs.LABEL].int64_list.value.append(number % 2)
+    return made.SerializeToString()
 
 
 @pytest.fixture
@@ -19,19 +32,35 @@ def files(tmp_path):
     for part in range(2):
         with tf.io.TFRecordWriter(str(tmp_path / f"part-{part}.gz"), "GZIP") as writer:
             for number in range(25):
-                writer.write(str(part * 25 + number).encode())
+                writer.write(example(part * 25 + number))
     return inputs.expand([str(tmp_path / "part*")])
+
+
+@pytest.fixture(params=["held in memory", "streamed"])
+def examples(request, files):
+    """The same rows, each of the two ways to read them."""
+    held = request.param == "held in memory"
+    made = inputs.Examples(files, FEATURES, memory=10_000 if held else 800)
+    assert (made.held is not None) == held
+    return made
 
 
 def flat(batches):
     return list(chain.from_iterable(batches))
 
 
-def order(files, epochs, seed=1, batch_size=8):
-    chosen = SimpleNamespace(training=Trainer(batch_size=batch_size, seed=seed))
-    parse = tf.strings.to_number
-    made = inputs.make_dataset(None, chosen, files, parse, epochs)
-    return [batch.tolist() for batch in made.as_numpy_iterator()]
+def specification(width=1, seed=1, batch_size=8, dtype="int64", **trainer):
+    chosen = Trainer(batch_size=batch_size, seed=seed, **trainer)
+    label = spec.LabelSpec(50, ("even", "odd"), (25, 25))
+    return spec.ModelSpec({"number": spec.InputSpec((width,), dtype)}, "binary", label, chosen)
+
+
+def order(examples, epochs, chosen=None, **more):
+    made = inputs.make_dataset(None, chosen or specification(), examples, epochs, **more)
+    for x, y, *_ in made.as_numpy_iterator():
+        np.testing.assert_array_equal(x["number"] % 2, y)
+        assert x["text"].astype(int).tolist() == x["number"].ravel().tolist()
+    return [x["number"].ravel().tolist() for x, *_ in made.as_numpy_iterator()]
 
 
 def test_files_are_sorted(files):
@@ -39,31 +68,71 @@ def test_files_are_sorted(files):
     assert len(files) == 2
 
 
-def test_an_epoch_has_every_example_once_and_the_last_batch_is_smaller(files):
-    batches = order(files, range(1))
+def test_all_labels_are_read(examples):
+    assert examples.labels.tolist() == [number % 2 for number in range(50)]
+
+
+def test_no_files_have_no_labels():
+    assert len(inputs.Examples([], FEATURES).labels) == 0
+
+
+def test_an_epoch_has_every_example_once_and_the_last_batch_is_smaller(examples):
+    batches = order(examples, range(1))
     assert [len(batch) for batch in batches] == [8] * 6 + [2]
     assert sorted(flat(batches)) == list(range(50))
     assert flat(batches) != list(range(50))
 
 
-def test_the_order_depends_on_seed_and_epoch_alone(files):
-    whole = order(files, range(4))
-    assert whole == order(files, range(4))
-    assert whole[14:] == order(files, range(2, 4)), "as after an interruption"
+def test_the_order_depends_on_seed_and_epoch_alone(examples):
+    whole = order(examples, range(4))
+    assert whole == order(examples, range(4))
+    assert whole[14:] == order(examples, range(2, 4)), "as after an interruption"
     assert whole[:7] != whole[7:14]
-    assert whole != order(files, range(4), seed=2)
+    assert whole != order(examples, range(4), specification(seed=2))
 
 
-def test_the_order_is_the_same_without_the_cache(files, monkeypatch):
-    cached = order(files, range(3))
-    monkeypatch.setattr(inputs, "CACHE_BYTES", 0)
-    assert order(files, range(3)) == cached
+def test_neighbours_of_the_file_are_not_neighbours_of_an_epoch(files):
+    rows = np.array(flat(order(inputs.Examples(files, FEATURES), range(200))))
+    first = rows.reshape(200, 50)[:, 0]
+    assert len(set(first)) > 40, "any row may come first"
+    together = np.mean(np.abs(np.diff(rows)) == 1)
+    assert together == pytest.approx(2 / 50, abs=0.01)
 
 
-def test_validation_is_in_order(files):
-    batches = order(files, None)
-    assert sorted(flat(batches)) == list(range(50))
-    assert batches == order(files, None)
+def test_validation_is_in_order(examples):
+    assert flat(order(examples, None)) == list(range(50))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "largest"),
+    [
+        (specification(), 50),  # of a table at once
+        (specification(width=1 << 13), 16),  # of large inputs as many as fit
+        (specification(width=1 << 20), 8),  # but no fewer than while training
+        (specification(dtype="string"), 8),  # of inputs of any size too
+    ],
+)
+def test_validation_takes_many_rows_at_a_time(examples, chosen, largest):
+    assert len(order(examples, None, chosen)[0]) == largest
+
+
+def test_a_module_may_say_how_many_rows_validation_takes(examples):
+    assert [len(batch) for batch in order(examples, None, validation_rows=20)] == [20, 20, 10]
+
+
+def test_a_block_of_large_examples_has_few_rows(files, monkeypatch):
+    monkeypatch.setattr(inputs, "BLOCK_BYTES", 4 * len(example(20)))
+    examples = inputs.Examples(files, FEATURES)
+    assert {len(block) for block in examples._blocks().as_numpy_iterator()} <= {4, 1}
+    assert sorted(flat(order(examples, None))) == list(range(50)), "the files take turns"
+
+
+def test_sparse_features_are_streamed(files):
+    sparse = {**FEATURES, "number": tf.io.VarLenFeature(tf.int64)}
+    examples = inputs.Examples(files, sparse)
+    assert examples.held is None
+    batches = examples.batches(8, seed=1, epochs=range(2))
+    assert sum(batch[inputs.LABEL].shape[0] for batch in batches) == 100
 
 
 def test_balanced_classes_weigh_the_same_in_sum():
@@ -82,13 +151,8 @@ def test_an_unknown_class_names_the_nearest():
         inputs.class_weights({"hig": 3.0}, ["high", "low"], [1, 1])
 
 
-def test_weights_reach_the_examples(transformed):
-    import tensorflow_transform as tft
-
-    made = transformed("binary")
-    output = tft.TFTransformOutput(str(made.graph))
-    parse = inputs.parser(output, [1.0, 5.0])
-    files = inputs.expand([str(made.folder / "train*")])
-    serialized = next(iter(tf.data.TFRecordDataset(files, "GZIP").batch(50)))
-    _, label, weight = parse(serialized)
-    np.testing.assert_array_equal(weight, np.where(label == 1, 5.0, 1.0))
+def test_weights_reach_the_training_examples_alone(examples):
+    chosen = specification(class_weights={"odd": 5.0})
+    for _, label, weight in inputs.make_dataset(None, chosen, examples, range(1)):
+        np.testing.assert_array_equal(weight, np.where(label == 1, 5.0, 1.0))
+    assert len(next(iter(inputs.make_dataset(None, chosen, examples, None)))) == 2

@@ -56,6 +56,20 @@ def test_a_number_of_classes_that_fits():
     spec._check_classes((), config("regression"))
 
 
+@pytest.mark.parametrize(
+    ("shape", "dtype", "expected"),
+    [
+        ((3,), "float32", 12),
+        ((2, 2), "int64", 32),
+        ((), "float32", 4),
+        ((None,), "int64", np.inf),
+        ((1,), "string", np.inf),
+    ],
+)
+def test_what_a_row_of_an_input_takes(shape, dtype, expected):
+    assert spec.InputSpec(shape, dtype).row_bytes == expected
+
+
 def test_a_constant_regression_label_does_not_divide_by_zero():
     assert spec._label_spec(np.array([2.0, 2.0]), ()).std == 1.0
 

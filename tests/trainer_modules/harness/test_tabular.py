@@ -169,12 +169,12 @@ def test_every_id_lies_within_the_size_that_the_model_is_told(outputs, made):
     args = made.fn_args(made.folder / "unused")
     from trainyard.trainer_modules.harness import inputs
 
-    built = spec.build(
-        config,
-        tft.TFTransformOutput(str(made.graph)),
-        inputs.expand(args.train_files),
-        inputs.expand(args.eval_files),
+    output = tft.TFTransformOutput(str(made.graph))
+    train, held_out = (
+        inputs.Examples(inputs.expand(files), output.transformed_feature_spec())
+        for files in (args.train_files, args.eval_files)
     )
+    built = spec.build(config, output, train, held_out)
     assert built.inputs["numeric"] == spec.InputSpec((10,), "float32")
     assert set(built.inputs) == {"numeric", *(f"{name}_id" for name in CATEGORIES)}
     for name in CATEGORIES:

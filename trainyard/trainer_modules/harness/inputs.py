@@ -1,28 +1,48 @@
-"""Transformed examples to batches: parallel, shuffled by seed and epoch, prefetched."""
+"""Transformed examples to batches: read once, shuffled by seed and epoch, prefetched.
+
+A split that fits in memory is parsed once, in large blocks, and each epoch is
+a permutation of its rows: a perfect shuffle, at the rate of arrays. A larger
+one is streamed through a shuffle buffer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_transform as tft
 
+from trainyard import progress
 from trainyard.errors import RecipeError, nearest
 from trainyard.trainer_modules.harness.labels import LABEL
 
 if TYPE_CHECKING:
     from trainyard.trainer_modules.harness.spec import ModelSpec
 
-CACHE_BYTES = 256 * 2**20
-"""Files that are smaller than this, compressed, are held in memory."""
+IN_MEMORY_BYTES = 128 * 2**20
+"""Of one split's parsed tensors: about a million rows of a table. TensorFlow and what a stage
+has loaded take some 0.9 GB; two such splits, held twice while they are joined, stay below 1.5."""
 
-SHUFFLE_BUFFER = 100_000
-"""Examples to choose the next one from."""
+SHUFFLE_ROWS = 100_000
+"""Of a split that is streamed: rows to choose the next one from, if they fit in memory."""
+
+BLOCK_ROWS = 8192
+"""So many rows that a call costs little a row, so few that a table's block stays in the cache."""
+
+BLOCK_BYTES = 8 * 2**20
+"""Of serialized examples: fewer rows make a block of images."""
+
+VALIDATION_BATCH_BYTES = 2**20
+"""Of model inputs. What the layers between make of a batch is some ten to a hundred times that."""
+
+STRING_BYTES = 24
+"""What TensorFlow takes for a string beside its letters."""
 
 Array = np.ndarray[Any, Any]
-Parser = Callable[[tf.Tensor], Any]
+Tensors = dict[str, tf.Tensor]
 
 
 def expand(patterns: Sequence[str]) -> list[str]:
@@ -30,86 +50,197 @@ def expand(patterns: Sequence[str]) -> list[str]:
     return sorted(file for pattern in patterns for file in tf.io.gfile.glob(pattern))
 
 
-def parser(transform_output: tft.TFTransformOutput, weights: Sequence[float] | None) -> Parser:
-    """Makes the function from serialized examples to what `fit` takes.
+class Examples:
+    """One split of transformed examples.
 
     Args:
-        transform_output: What Transform wrote.
-        weights: One a class, or None.
-
-    Returns:
-        Of serialized `[B]`: inputs by name and the label, and the weights if there are any.
+        files: TFRecord files, all compressed with gzip (`.gz`) or none.
+        features: How to parse them, as `TFTransformOutput.transformed_feature_spec` says.
+        memory: Bytes that its parsed tensors may take to be held.
     """
-    features = transform_output.transformed_feature_spec()
-    by_class = None if weights is None else tf.constant(weights, tf.float32)
 
-    def parse(serialized: tf.Tensor) -> Any:
-        inputs = tf.io.parse_example(serialized, features)
-        label = inputs.pop(LABEL)
-        return (inputs, label) if by_class is None else (inputs, label, tf.gather(by_class, label))
+    def __init__(
+        self, files: Sequence[str], features: Mapping[str, Any], memory: int = IN_MEMORY_BYTES
+    ) -> None:
+        self.files = list(files)
+        self.features = dict(features)
+        self.memory = memory
 
-    return parse
+    @property
+    def labels(self) -> Array:
+        """The label of each row, flat."""
+        return self._read[0]
+
+    @property
+    def held(self) -> Tensors | None:
+        """All rows, parsed, `[rows, ...]`; None if they do not fit in memory."""
+        return self._read[1]
+
+    def batches(self, rows: int, *, seed: int = 0, epochs: range | None = None) -> tf.data.Dataset:
+        """Makes batches of parsed examples.
+
+        The order of an epoch depends on seed and epoch alone.
+
+        Args:
+            rows: How many in a batch; the last one of an epoch may be smaller.
+            seed: Of the order.
+            epochs: Which epochs to make, shuffled, one after the other; None: one
+                pass in the order of the files.
+
+        Returns:
+            Tensors by name, the label among them, `[rows, ...]`.
+        """
+        if self.held is None:
+            return self._streamed(rows, seed, epochs)
+        return _gathered(self.held, rows, seed, epochs)
+
+    @cached_property
+    def _read(self) -> tuple[Array, Tensors | None]:
+        """One pass: the labels, and all else as long as it fits."""
+        labels: list[Array] = [np.empty(0)]
+        blocks: list[Tensors] = []
+        rows, size = 0, 0.0
+        for block in self._blocks().map(self._parse, tf.data.AUTOTUNE).prefetch(1):
+            labels.append(block[LABEL].numpy().reshape(-1))
+            rows += len(labels[-1])
+            progress.report(f"{rows:,} rows read")
+            size += sum(map(_bytes, block.values()))
+            if size <= self.memory:
+                blocks.append(block)
+            else:
+                blocks.clear()
+        held = self._joined(blocks) if size <= self.memory else None
+        return np.concatenate(labels), held
+
+    def _joined(self, blocks: list[Tensors]) -> Tensors | None:
+        # A column's blocks go before the next column is joined: never two copies of all.
+        if not blocks:
+            return None
+        return {name: tf.concat([block.pop(name) for block in blocks], 0) for name in self.features}
+
+    def _blocks(self) -> tf.data.Dataset:
+        """Serialized examples `[block]`, of some files in turn."""
+        rows = self._rows_of(BLOCK_BYTES, at_most=BLOCK_ROWS)
+        # Files take turns by the block: by the row, as TFRecordDataset's own parallel reads
+        # do it, a row costs forty microseconds.
+        return tf.data.Dataset.from_tensor_slices(tf.constant(self.files, tf.string)).interleave(
+            lambda file: self._records(file).batch(rows),
+            cycle_length=4,
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+
+    def _records(self, files: Any) -> tf.data.Dataset:
+        gzip = bool(self.files) and self.files[0].endswith(".gz")
+        return tf.data.TFRecordDataset(files, "GZIP" if gzip else "")
+
+    def _rows_of(self, size: int, at_most: int) -> int:
+        """How many serialized examples make so many bytes, by the first of them."""
+        records = self._records(tf.constant(self.files, tf.string)).take(64)
+        first = [len(record) for record in records.as_numpy_iterator()]
+        return max(1, min(at_most, size * len(first) // max(1, sum(first))))
+
+    def _parse(self, serialized: tf.Tensor) -> Tensors:
+        parsed: Tensors = tf.io.parse_example(serialized, self.features)
+        return parsed
+
+    def _streamed(self, rows: int, seed: int, epochs: range | None) -> tf.data.Dataset:
+        examples = self._blocks().unbatch()
+        buffer = self._rows_of(IN_MEMORY_BYTES, at_most=SHUFFLE_ROWS)
+
+        def shuffled(epoch: tf.Tensor) -> tf.data.Dataset:
+            order = examples.shuffle(buffer, seed=seed + epoch, reshuffle_each_iteration=False)
+            return order.batch(rows)
+
+        if epochs is None:
+            batches = examples.batch(rows)
+        else:
+            batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(shuffled)
+        return batches.map(self._parse, tf.data.AUTOTUNE)
 
 
-def label_parser(transform_output: tft.TFTransformOutput) -> Parser:
-    """Makes the function from serialized examples `[B]` to their labels `[B, 1]`."""
-    features = {LABEL: transform_output.transformed_feature_spec()[LABEL]}
-    return lambda serialized: tf.io.parse_example(serialized, features)[LABEL]
+def _bytes(tensor: tf.Tensor | tf.SparseTensor) -> float:
+    if isinstance(tensor, tf.SparseTensor):
+        return math.inf  # rows of it cannot be gathered
+    if tensor.dtype == tf.string:
+        return int(tf.reduce_sum(tf.strings.length(tensor))) + STRING_BYTES * int(tf.size(tensor))
+    return int(tf.size(tensor)) * int(tensor.dtype.size)
 
 
-def labels(files: Sequence[str], parse: Parser) -> Iterator[Array]:
-    """Yields all labels, flat, in blocks.
+def _gathered(tensors: Tensors, rows: int, seed: int, epochs: range | None) -> tf.data.Dataset:
+    total = len(next(iter(tensors.values())))
 
-    Args:
-        files: Transformed examples.
-        parse: What `label_parser` returned.
-    """
-    for block in _examples(files).batch(8192).map(parse).as_numpy_iterator():
-        yield block.reshape(-1)
+    def shuffled(epoch: tf.Tensor) -> tf.Tensor:
+        # TensorFlow's stateless generators take two numbers.
+        return tf.random.experimental.stateless_shuffle(in_order, [seed, epoch])
+
+    def cut(order: tf.Tensor) -> tf.data.Dataset:
+        starts = tf.data.Dataset.range(0, total, rows)
+        return starts.map(lambda start: order[start : start + rows])
+
+    def gather(chosen: tf.Tensor) -> Tensors:
+        return {name: tf.gather(tensor, chosen) for name, tensor in tensors.items()}
+
+    in_order = tf.range(total, dtype=tf.int64)
+    orders = (
+        tf.data.Dataset.from_tensors(in_order)
+        if epochs is None
+        else tf.data.Dataset.range(epochs.start, epochs.stop).map(shuffled)
+    )
+    return orders.flat_map(cut).map(gather, tf.data.AUTOTUNE)
 
 
 def make_dataset(
-    params: Any, spec: ModelSpec, files: Sequence[str], parse: Parser, epochs: range | None
+    params: Any,
+    spec: ModelSpec,
+    examples: Examples,
+    epochs: range | None,
+    *,
+    validation_rows: int | None = None,
 ) -> tf.data.Dataset:
     """Makes batches; a trainer module may offer its own function of this name.
 
-    The order of an epoch depends on seed and epoch alone, so training that goes
-    on from epoch 5 sees what it would have seen.
-
     Args:
         params: The module's hyperparameters; not read here.
-        spec: For seed and batch size.
-        files: Transformed examples.
-        parse: What `parser` returned.
+        spec: For seed, batch size and class weights.
+        examples: A split.
         epochs: Which epochs to make, shuffled, one after the other; None: one
             pass in the order of the files, to validate on.
+        validation_rows: How many rows validation takes at a time. If not given, many:
+            a model whose state depends on the batch (`stateful`) must say its own.
 
     Returns:
-        Batches of what `parse` returns; the last batch of an epoch may be smaller.
+        Batches of inputs by name and the label, and while training the weights
+        if there are any; the last batch of an epoch may be smaller.
     """
     del params
-    examples = _cached_if_small(files)
-
-    def shuffled(epoch: tf.Tensor) -> tf.data.Dataset:
-        seed = spec.training.seed + epoch
-        order = examples.shuffle(SHUFFLE_BUFFER, seed=seed, reshuffle_each_iteration=False)
-        return order.batch(spec.training.batch_size)
-
+    training = spec.training
     if epochs is None:
-        batches = examples.batch(spec.training.batch_size)
+        batches = examples.batches(validation_rows or _validation_rows(spec)).map(_pair)
     else:
-        batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(shuffled)
-    return batches.map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        batches = examples.batches(training.batch_size, seed=training.seed, epochs=epochs)
+        batches = batches.map(_weighted(spec))
+    options = tf.data.Options()
+    options.autotune.ram_budget = IN_MEMORY_BYTES  # by default half of the machine's memory
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
-def _examples(files: Sequence[str]) -> tf.data.Dataset:
-    compression = "GZIP" if files and files[0].endswith(".gz") else ""
-    return tf.data.TFRecordDataset(list(files), compression, num_parallel_reads=min(4, len(files)))
+def _validation_rows(spec: ModelSpec) -> int:
+    """Metrics do not depend on how rows are batched, the time does."""
+    row = sum(entry.row_bytes for entry in spec.inputs.values())
+    return max(spec.training.batch_size, min(BLOCK_ROWS, int(VALIDATION_BATCH_BYTES / max(1, row))))
 
 
-def _cached_if_small(files: Sequence[str]) -> tf.data.Dataset:
-    size = sum(tf.io.gfile.stat(file).length for file in files)
-    return _examples(files).cache() if size < CACHE_BYTES else _examples(files)
+def _pair(features: Tensors) -> tuple[Tensors, tf.Tensor]:
+    return {name: t for name, t in features.items() if name != LABEL}, features[LABEL]
+
+
+def _weighted(spec: ModelSpec) -> Callable[[Tensors], tuple[Any, ...]]:
+    label = spec.label
+    weights = class_weights(spec.training.class_weights, label.class_names, label.class_counts)
+    if weights is None:
+        return _pair
+    by_class = tf.constant(weights, tf.float32)
+    return lambda features: (*_pair(features), tf.gather(by_class, features[LABEL]))
 
 
 def class_weights(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import keras
@@ -31,6 +31,13 @@ class InputSpec:
     shape: tuple[int | None, ...]
     dtype: str
     vocabulary_size: int | None = None
+
+    @property
+    def row_bytes(self) -> float:
+        """What one row takes; infinite if rows differ."""
+        if self.dtype == "string" or None in self.shape:
+            return math.inf
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -105,31 +112,28 @@ class ModelSpec:
 def build(
     config: TrainerConfig,
     transform_output: tft.TFTransformOutput,
-    train_files: Sequence[str],
-    eval_files: Sequence[str],
+    train: inputs.Examples,
+    held_out: inputs.Examples,
 ) -> ModelSpec:
     """Reads the inputs off Transform's output, and the labels off the examples.
 
     Args:
         config: What the Trainer was told.
         transform_output: What Transform wrote.
-        train_files: Transformed training examples.
-        eval_files: Transformed examples to validate on.
+        train: Transformed training examples.
+        held_out: Transformed examples to validate on.
 
     Raises:
         DataError: A label is missing, single-valued, or of an unknown class.
     """
     names = labels.class_names(transform_output, config.label.name, config.task)
-    parse = inputs.label_parser(transform_output)
-    train = np.concatenate([*inputs.labels(train_files, parse), []])
-    held_out = np.concatenate([*inputs.labels(eval_files, parse), []])
-    for split, values in (("train", train), ("eval", held_out)):
-        _check_labels(values, split, config)
+    for split, examples in (("train", train), ("eval", held_out)):
+        _check_labels(examples.labels, split, config)
     _check_classes(names, config)
     return ModelSpec(
         inputs=_inputs(transform_output),
         task=config.task,
-        label=_label_spec(train, names),
+        label=_label_spec(train.labels, names),
         training=config.trainer,
     )
 

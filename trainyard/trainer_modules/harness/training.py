@@ -33,16 +33,16 @@ class Training:
     Attributes:
         config: The recipe's part.
         transform_output: What Transform wrote.
-        train_files: Transformed training examples.
-        eval_files: Transformed examples to validate on.
+        train: Transformed training examples.
+        held_out: Transformed examples to validate on.
         model_run: The folder for everything but the SavedModel.
         state: The checkpoint's file.
     """
 
     config: TrainerConfig
     transform_output: tft.TFTransformOutput
-    train_files: list[str]
-    eval_files: list[str]
+    train: inputs.Examples
+    held_out: inputs.Examples
     model_run: Path
     state: Path
 
@@ -51,12 +51,14 @@ class Training:
         """Reads TFX's `FnArgs`."""
         custom = fn_args.custom_config
         graph = fn_args.transform_graph_path or fn_args.transform_output
+        transform_output = tft.TFTransformOutput(graph)
+        features = transform_output.transformed_feature_spec()
         identity = [custom["trainyard"], custom.get("code", ""), graph, *fn_args.train_files]
         return cls(
             config=TrainerConfig.from_custom_config(custom),
-            transform_output=tft.TFTransformOutput(graph),
-            train_files=inputs.expand(fn_args.train_files),
-            eval_files=inputs.expand(fn_args.eval_files),
+            transform_output=transform_output,
+            train=inputs.Examples(inputs.expand(fn_args.train_files), features),
+            held_out=inputs.Examples(inputs.expand(fn_args.eval_files), features),
             model_run=Path(fn_args.model_run_dir),
             state=checkpoint.path(Path(custom["checkpoints"]), *identity),
         )
@@ -81,10 +83,8 @@ def run_fn(fn_args: Any) -> None:
     config, model_run = training.config, training.model_run
     model_run.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.trainer.seed)
-    progress.report("reading labels")
-    model_spec = spec.build(
-        config, training.transform_output, training.train_files, training.eval_files
-    )
+    progress.report("reading examples")
+    model_spec = spec.build(config, training.transform_output, training.train, training.held_out)
     module = registry.find(config.trainer.module)
     params = registry.params(module, config.trainer.params)
     model = module.build_model(params, model_spec)
@@ -165,18 +165,11 @@ def _datasets(
     start: int,
 ) -> tuple[Any, Any]:
     make = getattr(module, "make_dataset", inputs.make_dataset)
-    weights = inputs.class_weights(
-        model_spec.training.class_weights,
-        model_spec.label.class_names,
-        model_spec.label.class_counts,
-    )
-    weighted = inputs.parser(training.transform_output, weights)
-    plain = inputs.parser(training.transform_output, None)
     # Training that has ended needs no epoch, but Keras wants batches to look at.
     epochs = range(min(start, model_spec.epochs - 1), model_spec.epochs)
     return (
-        make(params, model_spec, training.train_files, weighted, epochs),
-        make(params, model_spec, training.eval_files, plain, None),
+        make(params, model_spec, training.train, epochs),
+        make(params, model_spec, training.held_out, None),
     )
 
 
