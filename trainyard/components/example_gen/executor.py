@@ -21,13 +21,15 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from trainyard import progress
-from trainyard.components.example_gen import derived_label, encoder, parallel, reader, shards
+from trainyard.components.example_gen import derived_label, reader
 from trainyard.components.example_gen.quarantine import Quarantine, Summary
-from trainyard.components.example_gen.shards import ShardWriter
 from trainyard.components.example_gen.splits import Splitter
+from trainyard.components.records import encoder, parallel, shards
+from trainyard.components.records.shards import ShardWriter
 from trainyard.errors import DataError, EnvironmentProblem
 from trainyard.recipe_schema import Data, Label, Section
 
+SHARD = "data_tfrecord"  # stock's name
 SET_ASIDE = "rows_set_aside"
 """The artifact's property: how many rows are in its quarantine file."""
 
@@ -162,7 +164,7 @@ def _write(
     """Writes the shards of all splits, and what is set aside."""
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
-        writers = {name: ShardWriter(folder / f"Split-{name}") for name in splits}
+        writers = {name: ShardWriter(folder / f"Split-{name}" / SHARD) for name in splits}
         for writer in writers.values():
             stack.callback(writer.close)
         quarantine = stack.enter_context(Quarantine(folder))

@@ -22,13 +22,13 @@ import pyarrow.compute as pc
 from trainyard.components.example_gen import (
     column_types,
     csv_files,
-    parallel,
     parquet_files,
     tfrecord_files,
 )
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.raw_batch import RawBatch
+from trainyard.components.records import parallel
 from trainyard.errors import DataError, nearest
 from trainyard.recipe_schema import Data
 
