@@ -172,7 +172,7 @@ def _whole_rows(blocks: Iterator[bytes], delimiter: bytes) -> Iterator[bytes]:
     """
     # A quote in the middle of a field is text; one that is never closed goes to the end.
     # It begins with the quote itself, not with what has to be before it, so that the search
-    # jumps from quote to quote: thirty times as fast.
+    # jumps from quote to quote.
     quoted = re.compile(rb'"(?<![^\n\r%s]")[^"]*(?:""[^"]*)*"?' % re.escape(delimiter))
     pending = b""
     for block in blocks:
