@@ -11,7 +11,14 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from trainyard.errors import RecipeError
 from trainyard.expressions import Expression
@@ -45,6 +52,51 @@ class Split(Section):
         return {name: share for name, share in shares.items() if share}
 
 
+class Images(Section):
+    """Images as a column: encoded, checked and measured."""
+
+    column: str = Field("image", description="The name of the image in examples and features.")
+    source: str | None = Field(
+        None,
+        description="The raw column that it comes from: the path of a file (relative to the file "
+        "that names it), the bytes of one, or pixels. If not given, that of the same name; "
+        "`path` for folders.",
+    )
+    shape: tuple[int, int, int] | None = Field(
+        None,
+        description="The source holds pixels, a list of numbers a row: height, width, and channels "
+        "(1 or 3). If not given, it holds files.",
+    )
+    range: tuple[float, float] | None = Field(
+        None,
+        description="Pixels: the numbers of black and white. If not given, 0 and 255 for whole "
+        "numbers, 0 and 1 for others.",
+    )
+    max_pixels: int = Field(
+        50_000_000, ge=1, description="A larger image is refused before it is unpacked."
+    )
+
+    @field_validator("shape")
+    @classmethod
+    def _possible(cls, value: tuple[int, int, int] | None) -> tuple[int, int, int] | None:
+        if value and (min(value) < 1 or value[2] not in (1, 3)):
+            raise ValueError("height, width and channels, of which there are 1 (grey) or 3")
+        return value
+
+    @field_validator("range")
+    @classmethod
+    def _two_ends(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value and value[0] == value[1]:
+            raise ValueError("black and white are the same number")
+        return value
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The columns of what is measured of every image."""
+        kinds = ("width", "height", "channels", "bytes", "brightness", "contrast")
+        return tuple(f"{self.column}_{kind}" for kind in kinds)
+
+
 class Data(Section):
     """Where the rows come from."""
 
@@ -54,11 +106,16 @@ class Data(Section):
         description="A file, a glob, or a pattern with {SPAN}, {VERSION} or {YYYY}-{MM}-{DD}; "
         "relative to the recipe.",
     )
-    format: Literal["csv", "parquet", "tfrecord"] = Field(
+    format: Literal["csv", "parquet", "tfrecord", "folders"] = Field(
         "csv",
         description="CSV columns are integers, floats or text, decided over all rows; dates, times "
-        "and `true` stay text. Parquet: booleans become 0 and 1, dates and times ISO text.",
+        "and `true` stay text. Parquet: booleans become 0 and 1, dates and times ISO text. "
+        "Folders: `path` has a folder of images for each class, which is the column `label`.",
     )
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="New names for raw columns, `NEW: OLD`."
+    )
+    images: Images | None = Field(None, description="If the data are images, or name some.")
     delimiter: str = Field(",", min_length=1, max_length=1, description="CSV: between the fields.")
     encoding: str = Field("utf-8", description="CSV: the file's text encoding.")
     missing: tuple[str, ...] = Field(
@@ -84,6 +141,28 @@ class Data(Section):
     )
 
     model_config = ConfigDict(populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _folders_hold_images(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("format") == "folders":
+            return {**value, "images": value.get("images") or {}}
+        return value
+
+    @property
+    def image_source(self) -> str | None:
+        """The raw column that images come from; None without images."""
+        if self.images is None:
+            return None
+        return self.images.source or ("path" if self.format == "folders" else self.images.column)
+
+    @property
+    def besides(self) -> tuple[str, ...]:
+        """Columns that come with images, and are inputs of a model only if `features` says so."""
+        if self.images is None:
+            return ()
+        source = (self.image_source,) if self.image_source != self.images.column else ()
+        return (*filter(None, source), *self.images.measures)
 
 
 class Label(Section):
@@ -352,7 +431,7 @@ class Recipe(Section):
     data: Data
     label: Label
     task: Task
-    features: dict[str, Feature] = Field(default_factory=dict)
+    features: dict[str, Feature] = Field(default_factory=dict, validate_default=True)
     trainer: Trainer = Trainer()
     evaluation: Evaluation = Evaluation()
     gate: Gate = Gate()
@@ -365,6 +444,14 @@ class Recipe(Section):
         if not isinstance(value, dict):
             return value
         return {k: {"kind": v} if isinstance(v, str) else v or {} for k, v in value.items()}
+
+    @field_validator("features", mode="after")
+    @classmethod
+    def _images_alone(cls, value: dict[str, Feature], info: ValidationInfo) -> dict[str, Feature]:
+        """A model looks at the image; what comes with it is for statistics and slices."""
+        data = info.data.get("data")
+        besides = data.besides if isinstance(data, Data) else ()
+        return {name: Feature(kind="ignored") for name in besides} | value
 
     def input_columns(self, columns: list[str]) -> list[str]:
         """Chooses which raw columns become model inputs.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from trainyard.components.example_gen import preflight, reader
+from trainyard.components.example_gen import input_splits, preflight
 from trainyard.errors import RecipeError, nearest
 from trainyard.pipeline import evaluation
 from trainyard.pipeline.recipe import position
@@ -47,9 +47,9 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
         DataError: The data cannot be read.
     """
     try:
-        files = reader.find(str(recipe.data.path))
+        files = input_splits.find(recipe.data)
         kinds = preflight.preflight(recipe.data, recipe.label, files)
-        _features(recipe, kinds)
+        _features(recipe, [*kinds, *recipe.data.besides])
         complete = _with_module_defaults(recipe)
         evaluation.check_metrics(complete, [*kinds, recipe.label.name])
     except RecipeError as error:
