@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from trainyard.recipe_schema import Task, Trainer
 from trainyard.trainer_modules.harness.spec import InputSpec, LabelSpec, ModelSpec
@@ -44,3 +46,10 @@ def _values(entry: InputSpec, size: int, random: np.random.Generator) -> np.ndar
     if entry.vocabulary_size:
         return random.integers(0, entry.vocabulary_size, (size, *entry.shape))
     return random.random((size, *entry.shape), np.float32)
+
+
+def loss_by_heart(model: keras.Model, spec: ModelSpec, steps: int) -> float:
+    """The loss of one batch after `steps` steps on it."""
+    batch = tf.data.Dataset.from_tensors(one_batch(spec))
+    model.fit(batch.repeat(steps), verbose=0)
+    return model.evaluate(batch, verbose=0, return_dict=True)["loss"]
