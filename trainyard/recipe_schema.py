@@ -11,7 +11,15 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from trainyard.errors import RecipeError
 from trainyard.expressions import Expression
@@ -130,7 +138,13 @@ def _parse(text: str) -> Expression:
 
 
 class Feature(Section):
-    """How one column becomes an input; the defaults follow the column's type.
+    """How one column becomes an input: what all kinds share."""
+
+    kind: str
+
+
+class TableFeature(Feature):
+    """How one column of a table becomes an input; the defaults follow the column's type.
 
     Text is categorical, numbers are numeric.
     """
@@ -143,6 +157,38 @@ class Feature(Section):
     buckets: int = Field(10, ge=2, description="Bucketized: how many quantiles.")
     vocabulary: int = Field(1000, ge=1, description="Categorical: most frequent values kept.")
     oov_buckets: int = Field(1, ge=1, description="Categorical: hash buckets for all others.")
+
+
+class ImageFeature(Feature):
+    """How a column of encoded images becomes an input (`kind: image`)."""
+
+    kind: Literal["image"] = "image"
+    size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(
+        description="Height and width of the model's input, in pixels."
+    )
+    channels: Literal[1, 3] = Field(3, description="1: grey, 3: colours.")
+    resize: Literal["stretch", "crop", "pad"] = Field(
+        "stretch",
+        description="An image of other proportions is distorted, loses its edges, or gets black "
+        "ones.",
+    )
+    scale: Literal["0-1", "-1-1", "0-255"] = Field("0-1", description="Range of the pixels.")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return (*self.size, self.channels)
+
+
+def _branch(feature: Any) -> str:
+    kind = feature.get("kind") if isinstance(feature, Mapping) else getattr(feature, "kind", None)
+    return "(image)" if kind == "image" else "(table)"
+
+
+AnyFeature = Annotated[
+    Annotated[TableFeature, Tag("(table)")] | Annotated[ImageFeature, Tag("(image)")],
+    Discriminator(_branch),
+]
 
 
 class Optimizer(Section):
@@ -352,7 +398,7 @@ class Recipe(Section):
     data: Data
     label: Label
     task: Task
-    features: dict[str, Feature] = Field(default_factory=dict)
+    features: dict[str, AnyFeature] = Field(default_factory=dict)
     trainer: Trainer = Trainer()
     evaluation: Evaluation = Evaluation()
     gate: Gate = Gate()
@@ -370,7 +416,7 @@ class Recipe(Section):
         """Chooses which raw columns become model inputs.
 
         A column that the label is computed from is left out unless `features`
-        names it: it would give the answer away.
+        names it: it would give the answer away. So is what was measured of an image.
 
         Args:
             columns: All raw columns of the data, the label's included.
@@ -394,5 +440,14 @@ def input_columns(label: Label, features: Mapping[str, Feature], columns: list[s
     """
     hidden = {label.name, *label.parsed.columns} - set(features)
     hidden |= {name for name, feature in features.items() if feature.kind == "ignored"}
-    hidden |= {label.name}
+    hidden |= {label.name} | (_measures(columns) - set(features))
     return [name for name in columns if name not in hidden]
+
+
+MEASURES = ("width", "height", "channels", "bytes", "brightness", "contrast")
+"""What ExampleGen measures of each image: the columns `IMAGE_width` and so on."""
+
+
+def _measures(columns: list[str]) -> set[str]:
+    measured = ({f"{column}_{measure}" for measure in MEASURES} for column in columns)
+    return set().union(*(names for names in measured if names <= set(columns)))

@@ -65,6 +65,7 @@ def _with_module_defaults(recipe: Recipe) -> Recipe:
     module = registry.find(recipe.trainer.module)
     params = registry.params(module, recipe.trainer.params)
     harness.check(recipe.trainer, recipe.task)
+    harness.check_inputs(recipe.trainer, recipe.features)
     defaults = module.metrics(params, recipe.task)
     section = recipe.evaluation
     metrics = section.metrics or tuple(defaults)

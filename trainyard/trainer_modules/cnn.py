@@ -59,6 +59,7 @@ class Params:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
+INPUTS: Literal["table", "image"] = "image"
 TINY = Params(filters=(8,), convolutions=1, summary="flatten", dropout=0.0)
 
 POOLING = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}

@@ -66,6 +66,7 @@ class Params:
     cutmix: Share = 1.0
 
 
+INPUTS: Literal["table", "image"] = "image"
 TINY = Params(
     backbone="vit", vit=Transformer(8, 16, 2, 2, 2, dropout=0.0), dropout=0.0, operations=1
 )

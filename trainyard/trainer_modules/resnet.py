@@ -60,6 +60,7 @@ class Params:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
+INPUTS: Literal["table", "image"] = "image"
 TINY = Params(stages=(1, 1), filters=8)
 
 KERNELS = {"basic": (3, 3), "bottleneck": (1, 3, 1)}

@@ -62,6 +62,7 @@ class Params:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
+INPUTS: Literal["table", "image"] = "image"
 TINY = Params(backbone="MobileNet", options={"alpha": 0.25}, weights="none", dropout=0.0)
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tests.trainer_modules.images import OTHERS, one_batch, specification
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import Feature
+from trainyard.recipe_schema import ImageFeature, TableFeature
 from trainyard.trainer_modules.harness import image_inputs
 from trainyard.trainer_modules.harness.spec import InputSpec
 
@@ -23,7 +23,7 @@ def joined(spec) -> keras.Model:
 
 
 def test_preprocess_passes_encoded_images_through():
-    kind = Feature.model_construct(kind="image")
+    kind = ImageFeature(size=(8, 8))
     encoded = [b"\x89PNG\x00one", b"\xff\xd8two"]
     sparse = tf.sparse.from_dense(tf.constant(encoded)[:, None])
     outputs = image_inputs.preprocess({"photo": sparse}, {"photo": kind})
@@ -33,8 +33,8 @@ def test_preprocess_passes_encoded_images_through():
 
 def test_preprocess_prepares_the_other_columns_as_a_table_does():
     features = {
-        "photo": Feature.model_construct(kind="image"),
-        "weight": Feature(kind="numeric", scaling="none"),
+        "photo": ImageFeature(size=(8, 8)),
+        "weight": TableFeature(kind="numeric", scaling="none"),
     }
     graph = tf.Graph()
     with graph.as_default():

@@ -8,12 +8,9 @@ import keras
 import tensorflow as tf
 
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import Feature
+from trainyard.recipe_schema import Feature, ImageFeature
 from trainyard.trainer_modules.harness import columns, tabular
 from trainyard.trainer_modules.harness.spec import ModelSpec
-
-IMAGE: str = "image"
-"""The feature kind of a column of encoded images."""
 
 
 def preprocess(
@@ -29,10 +26,9 @@ def preprocess(
         Each image column under its own name, the encoded bytes, string `[B, 1]`;
         and what `tabular.preprocess` makes of the others.
     """
-    images = [name for name, feature in sorted(features.items()) if feature.kind == IMAGE]
-    others = {name: feature for name, feature in features.items() if name not in images}
-    table = tabular.preprocess(inputs, others)
-    return table | {name: columns.dense(inputs[name]) for name in images}
+    images = [name for name, entry in features.items() if isinstance(entry, ImageFeature)]
+    encoded = {name: columns.dense(inputs[name]) for name in sorted(images)}
+    return tabular.preprocess(inputs, features) | encoded
 
 
 def image(inputs: Mapping[str, keras.KerasTensor], spec: ModelSpec) -> keras.KerasTensor:

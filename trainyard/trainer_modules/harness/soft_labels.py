@@ -16,7 +16,8 @@ def shares(labels: Any, classes: int) -> Any:
     """Returns labels as shares of classes.
 
     Args:
-        labels: Class indices `[B, 1]`, or shares `[B, C]`, which stay as they are.
+        labels: Class indices `[B, 1]`, shares `[B, C]`, which stay as they are, or the second
+            of two classes' shares, floating `[B, 1]`.
         classes: C.
 
     Returns:
@@ -24,6 +25,8 @@ def shares(labels: Any, classes: int) -> Any:
     """
     if labels.shape[-1] == classes:
         return ops.cast(labels, "float32")
+    if classes == 2 and keras.backend.is_float_dtype(labels.dtype):
+        return ops.concatenate([1 - labels, labels], axis=-1)
     return ops.one_hot(ops.squeeze(labels, -1), classes)
 
 
