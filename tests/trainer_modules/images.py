@@ -1,14 +1,18 @@
-"""Hand-made model specifications with an image input, and batches that fit them."""
+"""Rows with an encoded image; and hand-made model specifications, and batches that fit them."""
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
-from trainyard.recipe_schema import Task, Trainer
+from tests.trainer_modules.tables import LABELS as COLUMNS
+from tests.trainer_modules.tables import Row, trained_as
+from trainyard.recipe_schema import Recipe, Task, Trainer
 from trainyard.trainer_modules.harness.spec import InputSpec, LabelSpec, ModelSpec
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
@@ -53,3 +57,51 @@ def loss_by_heart(model: keras.Model, spec: ModelSpec, steps: int) -> float:
     batch = tf.data.Dataset.from_tensors(one_batch(spec))
     model.fit(batch.repeat(steps), verbose=0)
     return model.evaluate(batch, verbose=0, return_dict=True)["loss"]
+
+
+TYPES = {
+    "image": "string",
+    "weight": "float32",
+    "kind": "string",
+    "yes": "int64",
+    "grade": "string",
+    "price": "float32",
+}
+
+
+def pictures(rows: int, seed: int = 0) -> list[Row]:
+    """Noise about a level of grey, of any size and as JPEG or PNG, beside a number and a word."""
+    random = np.random.default_rng(seed)
+    made = []
+    for number in range(rows):
+        level = float(random.random())
+        size = (*random.integers(20, 60, 2), 3)
+        pixels = np.clip(255 * (level + 0.2 * random.normal(size=size)), 0, 255).astype(np.uint8)
+        made.append(
+            {
+                "image": encoded(pixels, "PNG" if number % 3 else "JPEG"),
+                "weight": None if number % 7 == 0 else float(random.normal(40, 10)),
+                "kind": str(random.choice(["ant", "bee"])),
+                "yes": int(level > 0.5),
+                "grade": ("low", "middle", "high")[int(3 * level)],
+                "price": 1000.0 + 300.0 * level,
+            }
+        )
+    return made
+
+
+def encoded(pixels: np.ndarray, form: str = "PNG", **options: Any) -> bytes:
+    """An image file of uint8 `[H, W]` or `[H, W, C]`."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, form, **options)
+    return file.getvalue()
+
+
+def recipe(task: str = "binary", **trainer: Any) -> Recipe:
+    """A recipe for `pictures`: the image and what is beside it are inputs."""
+    label = COLUMNS[task]
+    others = {name: "ignored" for name in COLUMNS.values() if name != label}
+    image = {"image": {"kind": "image", "size": [32, 32]}}
+    sections = {"data": {"path": "unused"}, "label": label, "task": task}
+    made = Recipe.model_validate({"name": "test", "features": image | others} | sections)
+    return trained_as(made, **{"module": "cnn"} | trainer)

@@ -66,7 +66,7 @@ def decode(encoded: tf.Tensor, feature: ImageFeature, name: str = "image") -> tf
 def _check_known(encoded: tf.Tensor, name: str) -> tf.Operation:
     begins = [tf.equal(tf.strings.substr(encoded, 0, len(magic)), magic) for magic in MAGIC]
     known = tf.reduce_any(begins, axis=0)
-    first = tf.argmin(tf.cast(known, tf.int32))
+    first = tf.where(tf.logical_not(known))[:1]
     told = [f"{name!r} is no JPEG, PNG, GIF or BMP file in row (counted from 0)", first]
     return tf.debugging.Assert(tf.reduce_all(known), told)
 
