@@ -17,6 +17,7 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -53,6 +54,51 @@ class Split(Section):
         return {name: share for name, share in shares.items() if share}
 
 
+class Images(Section):
+    """Images as a column: encoded, checked and measured."""
+
+    column: str = Field("image", description="The name of the image in examples and features.")
+    source: str | None = Field(
+        None,
+        description="The raw column that it comes from: the path of a file (relative to the file "
+        "that names it), the bytes of one, or pixels. If not given, that of the same name; "
+        "`path` for folders.",
+    )
+    shape: tuple[int, int, int] | None = Field(
+        None,
+        description="The source holds pixels, a list of numbers a row: height, width, and channels "
+        "(1 or 3). If not given, it holds files.",
+    )
+    range: tuple[float, float] | None = Field(
+        None,
+        description="Pixels: the numbers of black and white. If not given, 0 and 255 for whole "
+        "numbers, 0 and 1 for others.",
+    )
+    max_pixels: int = Field(
+        50_000_000, ge=1, description="A larger image is refused before it is unpacked."
+    )
+
+    @field_validator("shape")
+    @classmethod
+    def _possible(cls, value: tuple[int, int, int] | None) -> tuple[int, int, int] | None:
+        if value and (min(value) < 1 or value[2] not in (1, 3)):
+            raise ValueError("height, width and channels, of which there are 1 (grey) or 3")
+        return value
+
+    @field_validator("range")
+    @classmethod
+    def _two_ends(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value and value[0] == value[1]:
+            raise ValueError("black and white are the same number")
+        return value
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The columns of what is measured of every image."""
+        kinds = ("width", "height", "channels", "bytes", "brightness", "contrast")
+        return tuple(f"{self.column}_{kind}" for kind in kinds)
+
+
 class Data(Section):
     """Where the rows come from."""
 
@@ -62,11 +108,16 @@ class Data(Section):
         description="A file, a glob, or a pattern with {SPAN}, {VERSION} or {YYYY}-{MM}-{DD}; "
         "relative to the recipe.",
     )
-    format: Literal["csv", "parquet", "tfrecord"] = Field(
+    format: Literal["csv", "parquet", "tfrecord", "folders"] = Field(
         "csv",
         description="CSV columns are integers, floats or text, decided over all rows; dates, times "
-        "and `true` stay text. Parquet: booleans become 0 and 1, dates and times ISO text.",
+        "and `true` stay text. Parquet: booleans become 0 and 1, dates and times ISO text. "
+        "Folders: `path` has a folder of images for each class, which is the column `label`.",
     )
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="New names for raw columns, `NEW: OLD`."
+    )
+    images: Images | None = Field(None, description="If the data are images, or name some.")
     delimiter: str = Field(",", min_length=1, max_length=1, description="CSV: between the fields.")
     encoding: str = Field("utf-8", description="CSV: the file's text encoding.")
     missing: tuple[str, ...] = Field(
@@ -92,6 +143,28 @@ class Data(Section):
     )
 
     model_config = ConfigDict(populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _folders_hold_images(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("format") == "folders":
+            return {**value, "images": value.get("images") or {}}
+        return value
+
+    @property
+    def image_source(self) -> str | None:
+        """The raw column that images come from; None without images."""
+        if self.images is None:
+            return None
+        return self.images.source or ("path" if self.format == "folders" else self.images.column)
+
+    @property
+    def besides(self) -> tuple[str, ...]:
+        """Columns that come with images, and are inputs of a model only if `features` says so."""
+        if self.images is None:
+            return ()
+        source = (self.image_source,) if self.image_source != self.images.column else ()
+        return (*filter(None, source), *self.images.measures)
 
 
 class Label(Section):
@@ -398,7 +471,7 @@ class Recipe(Section):
     data: Data
     label: Label
     task: Task
-    features: dict[str, AnyFeature] = Field(default_factory=dict)
+    features: dict[str, AnyFeature] = Field(default_factory=dict, validate_default=True)
     trainer: Trainer = Trainer()
     evaluation: Evaluation = Evaluation()
     gate: Gate = Gate()
@@ -412,11 +485,26 @@ class Recipe(Section):
             return value
         return {k: {"kind": v} if isinstance(v, str) else v or {} for k, v in value.items()}
 
+    @field_validator("features", mode="after")
+    @classmethod
+    def _images_alone(cls, value: dict[str, Feature], info: ValidationInfo) -> dict[str, Feature]:
+        """A model looks at the image; what comes with it is for statistics and slices."""
+        data = info.data.get("data")
+        if not isinstance(data, Data) or data.images is None:
+            return value
+        own: dict[str, Feature] = {n: TableFeature(kind="ignored") for n in data.besides}
+        if data.images.shape:
+            *size, channels = data.images.shape
+            own[data.images.column] = ImageFeature.model_validate(
+                {"size": tuple(size), "channels": channels}
+            )
+        return own | value
+
     def input_columns(self, columns: list[str]) -> list[str]:
         """Chooses which raw columns become model inputs.
 
         A column that the label is computed from is left out unless `features`
-        names it: it would give the answer away. So is what was measured of an image.
+        names it: it would give the answer away.
 
         Args:
             columns: All raw columns of the data, the label's included.
@@ -440,14 +528,5 @@ def input_columns(label: Label, features: Mapping[str, Feature], columns: list[s
     """
     hidden = {label.name, *label.parsed.columns} - set(features)
     hidden |= {name for name, feature in features.items() if feature.kind == "ignored"}
-    hidden |= {label.name} | (_measures(columns) - set(features))
+    hidden |= {label.name}
     return [name for name in columns if name not in hidden]
-
-
-MEASURES = ("width", "height", "channels", "bytes", "brightness", "contrast")
-"""What ExampleGen measures of each image: the columns `IMAGE_width` and so on."""
-
-
-def _measures(columns: list[str]) -> set[str]:
-    measured = ({f"{column}_{measure}" for measure in MEASURES} for column in columns)
-    return set().union(*(names for names in measured if names <= set(columns)))

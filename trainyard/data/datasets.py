@@ -4,20 +4,24 @@ A public set is fetched from its publisher, prepared (a header, a delimiter),
 and verified: `sha256` is that of the prepared file, `raw_sha256` that of the
 publisher's. The prepared digests are of files at hand. The raw ones of Adult
 and housing were got by undoing the preparation, and are the same that other
-projects publish for these addresses; nothing was downloaded to find them.
+projects publish for these addresses, and so is that of CIFAR-10, which Keras
+states; nothing was downloaded to find them.
 """
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from trainyard.data import embedded, homes, prepare
+from trainyard.data import cifar, embedded, homes, prepare
 from trainyard.data.download import download
-from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.errors import DataError, EnvironmentProblem, RecipeError, nearest
 from trainyard.files import write_whole
 
 
@@ -100,6 +104,90 @@ class EmbeddedFile:
 
 
 @dataclass(frozen=True)
+class PublicFolder:
+    """A folder that its publisher keeps in a form that is to be unpacked by hand.
+
+    Its content is not verified: no digest is known that the publisher's form has.
+
+    Attributes:
+        path: Its place in the data home.
+        address: Where the publisher keeps it.
+        parts: Folders that have to be in it.
+    """
+
+    path: str
+    address: str
+    parts: tuple[str, ...]
+
+    @property
+    def place(self) -> Path:
+        """Where the folder stands."""
+        return homes.data_home() / self.path
+
+    def provide(self) -> None:
+        """Makes sure that the folder is there.
+
+        Raises:
+            EnvironmentProblem: It is not.
+        """
+        if absent := [part for part in self.parts if not (self.place / part).is_dir()]:
+            raise EnvironmentProblem(
+                f"the data are not there: no folder {absent[0]}",
+                where=str(self.place),
+                expected=", ".join(self.parts),
+                hint=f"unpack {self.address} there, or set TRAINYARD_DATA_HOME to where they are",
+            )
+
+
+@dataclass(frozen=True)
+class PublicArchive:
+    """An archive that its publisher keeps, and the folder that is made of it.
+
+    Attributes:
+        path: Its place in the data home.
+        address: Where the publisher keeps it.
+        sha256: Its digest.
+        unpack: Writes files, given the archive and an empty folder.
+    """
+
+    path: str
+    address: str
+    sha256: str
+    unpack: Callable[[Path, Path], None]
+
+    @property
+    def place(self) -> Path:
+        """Where the files stand that are made of it."""
+        name = PurePosixPath(self.path).name.partition(".")[0]
+        return homes.cache() / "unpacked" / f"{name}-{self.sha256[:8]}"
+
+    def provide(self) -> None:
+        """Makes sure that the files are there, made of the archive that is meant.
+
+        Raises:
+            EnvironmentProblem: It cannot be fetched or written.
+            DataError: It is not the archive that is meant.
+        """
+        if self.place.is_dir():
+            return
+        archive = homes.data_home() / self.path
+        if archive.is_file():
+            homes.verify(archive, self.sha256)
+        else:
+            download(self.address, archive, self.sha256)
+        try:
+            self.place.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(dir=self.place.parent) as folder:
+                whole = Path(folder) / "whole"
+                whole.mkdir()
+                self.unpack(archive, whole)
+                with suppress(OSError):  # another process may have been faster
+                    whole.rename(self.place)
+        except OSError as error:
+            raise homes.not_writable(self.place.parent, error) from None
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Data with a name.
 
@@ -110,6 +198,7 @@ class Dataset:
         licence: Under which terms it may be used.
         homepage: Where to read about it.
         files: What it consists of, all in one folder and of one form.
+        reading: What a recipe's data section says if it does not say otherwise.
     """
 
     name: str
@@ -117,7 +206,8 @@ class Dataset:
     rows: int
     licence: str
     homepage: str
-    files: tuple[PublicFile | EmbeddedFile, ...]
+    files: tuple[PublicFile | EmbeddedFile | PublicFolder | PublicArchive, ...]
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def pattern(self) -> str:
@@ -261,6 +351,69 @@ DATASETS: dict[str, Dataset] = {
                     partial(prepare.spaced, _HOUSING),
                 ),
             ),
+        ),
+        Dataset(
+            "digits_images",
+            "Digits: handwritten, 8 by 8 pixels as images",
+            1797,
+            "scikit-learn's copy, from UCI: CC BY 4.0",
+            _SKLEARN,
+            (EmbeddedFile("embedded/digits_images.parquet", embedded.digits_images),),
+            {"format": "parquet", "images": {}},
+        ),
+        Dataset(
+            "mnist",
+            "MNIST: handwritten digits, 28 by 28 pixels; the first thousand",
+            1_000,
+            "CC BY-SA 3.0 (LeCun, Cortes, Burges), through the TFX examples (Apache-2.0)",
+            "https://yann.lecun.com/exdb/mnist/",
+            (
+                PublicFile(
+                    "mnist/mnist.tfrecord",
+                    "ae6c19012bf8b8ab8852c38246f8746acff08836fb251d72f93396e20d2ee7b1",
+                    "https://raw.githubusercontent.com/tensorflow/tfx/v1.16.0/"
+                    "tfx/examples/mnist/data/mnist.tfrecord",
+                    "ae6c19012bf8b8ab8852c38246f8746acff08836fb251d72f93396e20d2ee7b1",
+                    prepare.as_it_is,
+                ),
+            ),
+            {
+                "format": "tfrecord",
+                "columns": {"image": "image_floats", "digit": "image_class"},
+                "images": {"shape": (28, 28, 1), "range": (-0.5, 0.5)},
+            },
+        ),
+        Dataset(
+            "ants_bees",
+            "Ants or bees: colour photographs",
+            396,
+            "a part of ImageNet, for research; no licence stated",
+            "https://pytorch.org/tutorials/beginner/transfer_learning_tutorial.html",
+            (
+                PublicFolder(
+                    "ants_bees",
+                    "https://download.pytorch.org/tutorial/hymenoptera_data.zip",
+                    ("train/ants", "train/bees", "val/ants", "val/bees"),
+                ),
+            ),
+            {"format": "folders"},
+        ),
+        Dataset(
+            "cifar10",
+            "CIFAR-10: colour photographs of ten kinds of things, 32 by 32 pixels",
+            60_000,
+            "no licence stated (Krizhevsky 2009)",
+            "https://www.cs.toronto.edu/~kriz/cifar.html",
+            (
+                # Keras (src/datasets/cifar10.py) has the same address and digest.
+                PublicArchive(
+                    "cifar10/cifar-10-python.tar.gz",
+                    "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+                    "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+                    cifar.unpack,
+                ),
+            ),
+            {"format": "parquet", "images": {}},
         ),
     )
 }

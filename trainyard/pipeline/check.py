@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from trainyard.components.example_gen import preflight, reader
+from trainyard.components.example_gen import input_splits, preflight
 from trainyard.errors import RecipeError, nearest
 from trainyard.pipeline import evaluation
 from trainyard.pipeline.recipe import position
@@ -47,9 +47,9 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
         DataError: The data cannot be read.
     """
     try:
-        files = reader.find(str(recipe.data.path))
+        files = input_splits.find(recipe.data)
         kinds = preflight.preflight(recipe.data, recipe.label, files)
-        _features(recipe, kinds)
+        _features(recipe, [*kinds, *recipe.data.besides])
         complete = _with_module_defaults(recipe)
         evaluation.check_metrics(complete, [*kinds, recipe.label.name])
     except RecipeError as error:
@@ -84,6 +84,14 @@ def _features(recipe: Recipe, columns: Collection[str]) -> None:
                 where=f"features.{name}",
                 hint=nearest(name, columns),
             )
+    images = recipe.data.images
+    if images and images.column not in recipe.features:
+        raise RecipeError(
+            f"the recipe does not say how large the images of {images.column!r} should be",
+            where="data",
+            expected=f"features: {{{images.column}: {{kind: image, size: [HEIGHT, WIDTH]}}}}",
+            hint="the network sees all images in one size; 224 by 224 is usual for photos",
+        )
 
 
 def _located(error: RecipeError, recipe_file: Path) -> RecipeError:

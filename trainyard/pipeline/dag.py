@@ -51,7 +51,6 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
     examples = ExampleGen(
         recipe.data,
         recipe.label,
-        pattern=str(recipe.data.path),
         code=sources.digest([Path(example_gen.__path__[0])]),
     )
     engine = engines.of(recipe)
@@ -134,7 +133,13 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
 
 def _gate_settings(recipe: Recipe) -> GateSettings:
     """What no model sees stops no run."""
-    ignored = [name for name, feature in recipe.features.items() if feature.kind == "ignored"]
+    images = recipe.data.images
+    measures = images.measures if images else ()  # of what the model sees
+    ignored = [
+        name
+        for name, feature in recipe.features.items()
+        if feature.kind == "ignored" and name not in measures
+    ]
     columns = (*recipe.gate.ignore_columns, *ignored)
     return recipe.gate.model_copy(update={"ignore_columns": columns})
 

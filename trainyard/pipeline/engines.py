@@ -7,7 +7,7 @@ whatever runner the recipe names. ExampleGen is the same for both.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,13 @@ class Engine:
 
 def of(recipe: Recipe) -> Engine:
     """Returns the engine that a recipe names."""
-    return _ENGINES[recipe.engine.name]()
+    from trainyard.components.statistics_gen.options import options
+
+    engine = _ENGINES[recipe.engine.name]()
+    if recipe.data.images is None:
+        return engine
+    statistics_gen = partial(engine.statistics_gen, stats_options=options(recipe.data))
+    return replace(engine, statistics_gen=statistics_gen)
 
 
 def _local() -> Engine:

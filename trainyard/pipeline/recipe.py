@@ -38,7 +38,7 @@ def load_recipe(path: str | Path, *, schema_must_exist: bool = True) -> Recipe:
     file = Path(path)
     document = _read(file)
     try:
-        recipe = Recipe.model_validate(_plain(document))
+        recipe = Recipe.model_validate(_with_datasets_own(_plain(document)))
     except ValidationError as error:
         raise _first_error(error, document, file) from None
     return _resolve(recipe, document, file, schema_must_exist)
@@ -89,6 +89,13 @@ def _yaml_error(error: YAMLError, file: Path) -> RecipeError:
     mark = error.problem_mark
     where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
     return RecipeError(f"the recipe is not YAML: {error.problem or error.context}", where=where)
+
+
+def _with_datasets_own(document: Any) -> Any:
+    """Fills the data section with how its dataset is read, where it does not say itself."""
+    data = document.get("data")
+    known = datasets.DATASETS.get(str(data.get("dataset"))) if isinstance(data, dict) else None
+    return {**document, "data": {**known.reading, **data}} if known else document
 
 
 def _plain(node: Any) -> Any:

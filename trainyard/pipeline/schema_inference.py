@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from trainyard.components.example_gen import derived_label, reader
+from trainyard.components.example_gen import (
+    derived_label,
+    images,
+    input_splits,
+    parallel,
+    reader,
+)
 from trainyard.components.example_gen.reader import Block
 from trainyard.progress import report
 from trainyard.recipe_schema import Recipe
@@ -61,12 +68,12 @@ def _source(recipe: Recipe) -> str:
 
 def _statistics(recipe: Recipe) -> Any:
     """TFDV's statistics of all rows, block by block, without Beam."""
-    from tensorflow_data_validation.statistics.stats_options import StatsOptions
     from tfx_bsl.arrow import table_util
 
+    from trainyard.components.statistics_gen.options import options
     from trainyard.components.statistics_gen.tfdv_combiners import Statistics
 
-    statistics = Statistics(StatsOptions(num_top_values=1, num_rank_histogram_buckets=1000))
+    statistics = Statistics(options(recipe.data, num_top_values=1, num_rank_histogram_buckets=1000))
     for block in _labelled_blocks(recipe):
         statistics.add(table_util.CanonicalizeRecordBatch(block.batch))
         report("looking at the data", block.fraction)
@@ -75,10 +82,11 @@ def _statistics(recipe: Recipe) -> Any:
 
 def _labelled_blocks(recipe: Recipe) -> Iterator[Block]:
     data = recipe.data.model_copy(update={"schema_file": "infer"})
-    files = reader.find(data.path or "")
+    files = input_splits.find(data)
     types = reader.columns(data, files)
-    derived_label.check(recipe.label, types, f"({files[0]})")
-    for block in reader.blocks(data, files, types):
+    derived_label.check(recipe.label, images.columns(data, types), f"({files[0]})")
+    blocks = images.blocks(data, reader.blocks(data, files, types))
+    for block, _ in parallel.mapped(partial(images.append, data), blocks):
         yield derived_label.append(recipe.label, block)
 
 
@@ -121,6 +129,8 @@ def _remark(seen: Any) -> str:
     words = f"; {missing:.1%} missing" if missing else ""
     if seen.HasField("num_stats"):
         return f"Seen: {seen.num_stats.min:.6g} to {seen.num_stats.max:.6g}{words}."
+    if seen.HasField("bytes_stats"):
+        return f"Images of {seen.bytes_stats.avg_num_bytes:,.0f} bytes on average{words}."
     return f"Different values seen: {seen.string_stats.unique:,}{words}."
 
 

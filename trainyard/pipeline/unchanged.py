@@ -15,7 +15,7 @@ from pathlib import Path
 
 import trainyard
 from trainyard import sources
-from trainyard.components.example_gen import reader
+from trainyard.components.example_gen import images, input_splits
 from trainyard.components.pusher import versions
 from trainyard.pipeline import records
 from trainyard.pipeline.recipe import dump
@@ -34,7 +34,8 @@ def fingerprint(recipe: Recipe) -> str:
         recipe: A resolved recipe, as its file says it.
 
     Returns:
-        SHA-256 over recipe, data files (size and time), curated schema, code and versions.
+        SHA-256 over recipe, data files and images (size and time), curated schema, code and
+        versions.
 
     Raises:
         DataError: The data are not there.
@@ -44,9 +45,10 @@ def fingerprint(recipe: Recipe) -> str:
 
 def _facts(recipe: Recipe) -> Iterator[str]:
     yield dump(recipe)
-    for file in reader.find(str(recipe.data.path)):
+    for file in input_splits.find(recipe.data):
         state = file.stat()
         yield f"{file} {state.st_size} {state.st_mtime_ns}"
+    yield images.referenced(recipe.data)
     if recipe.data.schema_file != "infer":
         yield Path(recipe.data.schema_file).read_text(encoding="utf-8")
     yield sources.digest([Path(trainyard.__path__[0])])

@@ -28,7 +28,9 @@ def test_partition_is_stocks(key):
     named = {} if key is None else {"partition_feature_name": key}
     config = example_gen_pb2.SplitConfig(**named)
     names, records = list(BUCKETS), encoder.each(encoder.encode(BATCH))
-    assigned = [names[split] for split in Splitter(BUCKETS, key).assign(BATCH, records)]
+    assigned = [
+        names[split] for split in Splitter(list(BUCKETS), BUCKETS, key).assign(BATCH, records)
+    ]
     expected = [
         names[_PartitionFn(tf.train.Example.FromString(record), 3, [8, 9, 11], config)]
         for record in records
@@ -39,7 +41,9 @@ def test_partition_is_stocks(key):
 
 def test_equal_keys_share_a_split():
     splits: dict[object, set[int]] = {}
-    assigned = Splitter(BUCKETS, "id").assign(BATCH, encoder.each(encoder.encode(BATCH)))
+    assigned = Splitter(list(BUCKETS), BUCKETS, "id").assign(
+        BATCH, encoder.each(encoder.encode(BATCH))
+    )
     for split, key in zip(assigned.tolist(), BATCH.column("id").to_pylist(), strict=True):
         splits.setdefault(key, set()).add(split)
     assert all(len(names) == 1 for names in splits.values())
@@ -47,9 +51,9 @@ def test_equal_keys_share_a_split():
 
 def test_a_key_that_is_not_there():
     with pytest.raises(RecipeError, match="did you mean 'name'"):
-        Splitter(BUCKETS, "nam").assign(BATCH, [])
+        Splitter(list(BUCKETS), BUCKETS, "nam").assign(BATCH, [])
 
 
 def test_a_fractional_key():
     with pytest.raises(DataError, match="fractional"):
-        Splitter(BUCKETS, "share").assign(BATCH, [])
+        Splitter(list(BUCKETS), BUCKETS, "share").assign(BATCH, [])

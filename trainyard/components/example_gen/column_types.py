@@ -26,11 +26,12 @@ class ColumnType(enum.IntEnum):
     INTEGER = 1
     FLOAT = 2
     TEXT = 3
+    BYTES = 4
 
     @property
     def arrow(self) -> pa.DataType:
         """The Arrow type of such a column in a block."""
-        return (pa.null(), pa.int64(), pa.float64(), pa.string())[self]
+        return (pa.null(), pa.int64(), pa.float64(), pa.string(), pa.binary())[self]
 
 
 _LONGEST_SAFE_INTEGER = 18  # any integer of so many digits fits in 64 bits

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,15 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from trainyard import progress
-from trainyard.components.example_gen import derived_label, encoder, parallel, reader, shards
+from trainyard.components.example_gen import (
+    derived_label,
+    encoder,
+    images,
+    input_splits,
+    parallel,
+    reader,
+    shards,
+)
 from trainyard.components.example_gen.quarantine import Quarantine, Summary
 from trainyard.components.example_gen.shards import ShardWriter
 from trainyard.components.example_gen.splits import Splitter
@@ -30,6 +39,9 @@ from trainyard.recipe_schema import Data, Label, Section
 
 SET_ASIDE = "rows_set_aside"
 """The artifact's property: how many rows are in its quarantine file."""
+
+ENCODED_AGAIN = "images_encoded_again"
+"""The artifact's property: how many images did not stay as they were, for each reason; JSON."""
 
 
 class Settings(Section):
@@ -42,6 +54,7 @@ class Settings(Section):
     label: Label
     code: str
     schema_digest: str
+    images_digest: str
 
     def to_proto(self) -> example_gen_pb2.CustomConfig:
         """Packs the settings as stock's `custom_config`."""
@@ -84,48 +97,61 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
         settings = Settings.from_json(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-        splitter, files = _splitter(exec_properties), _files(exec_properties)
-        artifact.split_names = artifact_utils.encode_split_names(splitter.names)
+        splitters = _splitters(settings.data, exec_properties)
+        names = next(iter(splitters.values())).names
+        artifact.split_names = artifact_utils.encode_split_names(names)
         try:
-            rows, aside = _generate(settings, splitter, files, Path(artifact.uri))
+            rows, aside, changes = _generate(settings, splitters, Path(artifact.uri))
         except OSError as error:
             raise EnvironmentProblem(
                 f"the examples cannot be written: {error}",
                 where=artifact.uri,
                 hint="free some space on that disk, or set TRAINYARD_HOME to a writable folder",
             ) from None
-        _check_splits(rows, splitter.names, files)
+        _check_splits(rows, names, list(splitters))
         _describe(artifact, exec_properties)
         artifact.set_int_custom_property(SET_ASIDE, aside.bad)
+        artifact.set_string_custom_property(ENCODED_AGAIN, json.dumps(changes))
 
 
-def _files(exec_properties: Mapping[str, Any]) -> list[Path]:
+def _splitters(data: Data, exec_properties: Mapping[str, Any]) -> dict[Path, Splitter]:
+    """Finds the input files, and where the rows of each may go."""
     config = example_gen_pb2.Input()
     proto_utils.json_to_proto(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config)
-    folder = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-    pattern = str(Path(folder) / config.splits[0].pattern)
-    return reader.checked([Path(file) for file in sorted(fileio.glob(pattern))], pattern)
+    folder = Path(exec_properties[standard_component_specs.INPUT_BASE_KEY])
+    splitters: dict[Path, Splitter] = {}
+    for number, split in enumerate(config.splits):
+        pattern = str(folder / split.pattern)
+        files = [Path(file) for file in sorted(fileio.glob(pattern))]
+        others = [other.name for other in config.splits[1:]]
+        splitter = _splitter(exec_properties, [split.name] if number else [], others)
+        splitters |= dict.fromkeys(input_splits.units(data, files, pattern), splitter)
+    return splitters
 
 
-def _splitter(exec_properties: Mapping[str, Any]) -> Splitter:
+def _splitter(
+    exec_properties: Mapping[str, Any], only: Sequence[str], others: Sequence[str]
+) -> Splitter:
     config = example_gen_pb2.Output()
     proto_utils.json_to_proto(exec_properties[standard_component_specs.OUTPUT_CONFIG_KEY], config)
     split = config.split_config
     key = split.partition_feature_name if split.HasField("partition_feature_name") else None
-    return Splitter({part.name: part.hash_buckets for part in split.splits}, key)
+    buckets = {part.name: part.hash_buckets for part in split.splits}
+    chosen = only or [name for name in buckets if name not in others]
+    return Splitter(list(buckets), {name: buckets[name] for name in chosen}, key)
 
 
 def _generate(
-    settings: Settings, splitter: Splitter, files: list[Path], folder: Path
-) -> tuple[Counter[str], Summary]:
+    settings: Settings, splitters: Mapping[Path, Splitter], folder: Path
+) -> tuple[Counter[str], Summary, Counter[str]]:
     """Reads and writes everything; returns how many rows each split got, and what none got."""
     progress.report("looking at the columns")
-    types = reader.columns(settings.data, files)
-    derived_label.check(settings.label, types, f"({files[0]})")
-    blocks = reader.blocks(settings.data, files, types)
-    encode = partial(_encode, settings.label, splitter)
-    encoded = parallel.mapped(encode, blocks)
-    return _write(encoded, splitter.names, folder, settings.data.max_bad_share)
+    data, files = settings.data, list(splitters)
+    types = reader.columns(data, files)
+    derived_label.check(settings.label, images.columns(data, types), f"({files[0]})")
+    blocks = images.blocks(data, reader.blocks(data, files, types))
+    encoded = parallel.mapped(partial(_encode, settings, splitters), blocks)
+    return _write(encoded, splitters[files[0]].names, folder, data.max_bad_share)
 
 
 class _Part(NamedTuple):
@@ -141,26 +167,32 @@ class _Encoded(NamedTuple):
 
     parts: list[_Part]
     block: reader.Block
+    changes: Counter[str]
 
 
-def _encode(label: Label, splitter: Splitter, block: reader.Block) -> _Encoded:
-    batch = derived_label.append(label, block).batch
+def _encode(
+    settings: Settings, splitters: Mapping[Path, Splitter], block: reader.Block
+) -> _Encoded:
+    block, changes = images.append(settings.data, block)
+    batch, splitter = derived_label.append(settings.label, block).batch, splitters[block.file]
+    compressed = shards.stored if settings.data.images else shards.compressed
     examples = encoder.encode(batch)
     records = encoder.each(examples)
     split_of_row = splitter.assign(batch, records)
     framed, parts = shards.framed(examples, records), []
     for split in range(len(splitter.names)):
         chosen = framed.filter(pa.array(split_of_row == split))
-        parts.append(_Part(len(chosen), *shards.compressed(chosen)))
+        parts.append(_Part(len(chosen), *compressed(chosen)))
     # The rows are in the parts now; what remains is where they came from, and the bad ones.
-    return _Encoded(parts, dataclasses.replace(block, batch=batch.slice(0, 0)))
+    return _Encoded(parts, dataclasses.replace(block, batch=batch.slice(0, 0)), changes)
 
 
 def _write(
     blocks: Iterable[_Encoded], splits: list[str], folder: Path, max_bad_share: float
-) -> tuple[Counter[str], Summary]:
+) -> tuple[Counter[str], Summary, Counter[str]]:
     """Writes the shards of all splits, and what is set aside."""
     counts: Counter[str] = Counter()
+    changes: Counter[str] = Counter()
     with ExitStack() as stack:
         writers = {name: ShardWriter(folder / f"Split-{name}") for name in splits}
         for writer in writers.values():
@@ -170,13 +202,14 @@ def _write(
             for (name, writer), part in zip(writers.items(), encoded.parts, strict=True):
                 writer.write(part.member, part.size)
                 counts[name] += part.rows
+            changes += encoded.changes
             quarantine.add(encoded.block.file, encoded.block.bad)
             aside = f", {quarantine.count:,} set aside" if quarantine.count else ""
             progress.report(f"{counts.total():,} rows{aside}", encoded.block.fraction)
     summary = quarantine.finish(counts.total(), max_bad_share)
     for writer in writers.values():
         writer.finish()
-    return counts, summary
+    return counts, summary, changes
 
 
 def _check_splits(rows: Counter[str], splits: list[str], files: list[Path]) -> None:

@@ -1,4 +1,4 @@
-"""Parquet in blocks, with every column as integer, float or text.
+"""Parquet in blocks, with every column as integer, float, text or bytes.
 
 Booleans become 0 and 1, decimals floats, dates and times ISO text. The file's
 own schema decides; text that looks like a number stays text.
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,6 +20,8 @@ from trainyard.errors import DataError
 from trainyard.recipe_schema import Data
 
 BLOCK_VALUES = 1 << 19
+BLOCK_BYTES = 1 << 25
+_BUFFER_BYTES = 1 << 20
 
 
 def schema_types(data: Data, file: Path) -> dict[str, ColumnType]:
@@ -31,8 +34,8 @@ def schema_types(data: Data, file: Path) -> dict[str, ColumnType]:
     Raises:
         DataError: It is not a Parquet file, or a column is a list or a structure.
     """
-    del data
-    return {field.name: _column_type(field, file) for field in _open(file).schema_arrow}
+    pixels = _pixels(data)
+    return {field.name: _column_type(field, file, pixels) for field in _open(file).schema_arrow}
 
 
 def batches(data: Data, file: Path) -> Iterator[RawBatch]:
@@ -47,7 +50,7 @@ def batches(data: Data, file: Path) -> Iterator[RawBatch]:
     """
     del data
     parquet, done, size = _open(file), 0, file.stat().st_size
-    rows = max(1, BLOCK_VALUES // max(1, len(parquet.schema_arrow)))
+    rows = max(1, min(BLOCK_VALUES // max(1, len(parquet.schema_arrow)), _fitting(parquet)))
     try:
         for batch in parquet.iter_batches(rows):
             done += len(batch)
@@ -70,8 +73,10 @@ def convert(values: pa.Array, column_type: ColumnType) -> pa.Array:
     """
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
-        return values.cast(pa.binary())
+    if pa.types.is_list(values.type):
+        return values
+    if pa.types.is_large_list(values.type) or pa.types.is_fixed_size_list(values.type):
+        return _small_list(values)
     if pa.types.is_decimal(values.type) and column_type is ColumnType.FLOAT:
         return pa.array([None if v is None else float(v) for v in values.to_pylist()], pa.float64())
     if pa.types.is_boolean(values.type):
@@ -84,11 +89,34 @@ def convert(values: pa.Array, column_type: ColumnType) -> pa.Array:
         raise ValueError(str(error)) from None
 
 
+def _small_list(values: pa.Array) -> pa.Array:
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(values), 0))
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    missing = np.append(np.asarray(values.is_null()), False)
+    return pa.ListArray.from_arrays(pa.array(offsets, mask=missing), pc.list_flatten(values))
+
+
+def _fitting(parquet: Any) -> int:
+    """How many rows of the average size are a block."""
+    groups = [parquet.metadata.row_group(i) for i in range(parquet.metadata.num_row_groups)]
+    widest = max((each.total_byte_size // max(1, each.num_rows) for each in groups), default=0)
+    return int(BLOCK_BYTES // max(1, widest))
+
+
+def _pixels(data: Data) -> str | None:
+    """The column that has a list of pixels in each row, by its name in the file."""
+    if data.images is None or data.images.shape is None:
+        return None
+    source = data.image_source or ""
+    return data.columns.get(source, source)
+
+
 def _open(file: Path) -> Any:
     import pyarrow.parquet
 
     try:
-        return pyarrow.parquet.ParquetFile(file)
+        # With a buffer, a column is read as it is needed, not a whole group of rows at once.
+        return pyarrow.parquet.ParquetFile(file, buffer_size=_BUFFER_BYTES)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(
             f"this is not a Parquet file: {error}",
@@ -97,17 +125,23 @@ def _open(file: Path) -> Any:
         ) from None
 
 
-def _column_type(field: pa.Field, file: Path) -> ColumnType:
-    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+def _column_type(field: pa.Field, file: Path, pixels: str | None) -> ColumnType:
+    nested = pa.types.is_dictionary(field.type) or (field.name == pixels and _is_list(field.type))
+    kind = field.type.value_type if nested else field.type
     for accepts, column_type in _TYPES:
         if accepts(kind):
             return column_type
     raise DataError(
         f"the column {field.name!r} holds {field.type}, which is not one value a row",
         where=str(file),
-        expected="numbers, booleans, text, dates or times",
+        expected="numbers, booleans, text, bytes, dates or times",
         hint="flatten or drop the column before training",
     )
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(accepts(kind) for accepts in lists)
 
 
 _TYPES = (
@@ -118,8 +152,9 @@ _TYPES = (
     (pa.types.is_decimal, ColumnType.FLOAT),
     (pa.types.is_string, ColumnType.TEXT),
     (pa.types.is_large_string, ColumnType.TEXT),
-    (pa.types.is_binary, ColumnType.TEXT),
-    (pa.types.is_large_binary, ColumnType.TEXT),
+    (pa.types.is_binary, ColumnType.BYTES),
+    (pa.types.is_large_binary, ColumnType.BYTES),
+    (pa.types.is_fixed_size_binary, ColumnType.BYTES),
     (pa.types.is_date, ColumnType.TEXT),
     (pa.types.is_time, ColumnType.TEXT),
     (pa.types.is_timestamp, ColumnType.TEXT),

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainyard.components.example_gen import derived_label, reader
+from trainyard.components.example_gen import derived_label, images, reader
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.errors import RecipeError, nearest
 from trainyard.recipe_schema import Data, Label
 
+_FEW = 16
+
 
 def preflight(data: Data, label: Label, files: Sequence[Path]) -> dict[str, ColumnType]:
-    """Checks headers, the first block, the key and the label's columns.
+    """Checks headers, the first block, the first images, the key and the label's columns.
 
     Args:
         data: The recipe's data section.
         label: The recipe's label section.
-        files: From `reader.find`.
+        files: From `input_splits.find`.
 
     Returns:
         The raw columns with the types of the first block; a later row may widen one.
@@ -26,7 +29,10 @@ def preflight(data: Data, label: Label, files: Sequence[Path]) -> dict[str, Colu
         DataError: A header or the first block is wrong, or there are no rows.
         RecipeError: The key or a column of the label is not there.
     """
-    types = reader.first_columns(data, files)
+    raw = reader.first_columns(data, files)
+    types = images.columns(data, raw)
+    first = next(images.blocks(data, reader.blocks(data, files, raw)))
+    images.append(data, dataclasses.replace(first, batch=first.batch[:_FEW]))
     derived_label.check(label, types, f"({files[0]})")
     if data.key is not None and data.key not in types:
         raise RecipeError(

@@ -1,4 +1,4 @@
-"""Reads CSV, Parquet and TFRecord input as typed blocks; knows nothing of TFX.
+"""Reads CSV, Parquet, TFRecord and class folders as typed blocks; knows nothing of TFX.
 
 `columns` decides names and types once over all files, `blocks` then yields the
 rows. Memory is bounded by the block, whatever the size of the input.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import glob
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +24,7 @@ import pyarrow.compute as pc
 from trainyard.components.example_gen import (
     column_types,
     csv_files,
+    folders,
     parallel,
     parquet_files,
     tfrecord_files,
@@ -29,7 +32,7 @@ from trainyard.components.example_gen import (
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.raw_batch import RawBatch
-from trainyard.errors import DataError, nearest
+from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.recipe_schema import Data
 
 
@@ -38,8 +41,8 @@ class Block:
     """Some consecutive rows of one file.
 
     Attributes:
-        batch: The columns, each int64, float64, string, null (no value at all),
-            or, from tf.Examples, a list of values a row; missing values are null.
+        batch: The columns, each int64, float64, string, binary, null (no value at
+            all), or, from tf.Examples, a list of values a row; missing values are null.
         file: Where the rows come from.
         first_row: The number of the first of them in the file; 1 follows the header.
         fraction: How much of the whole input has been read, 0 to 1.
@@ -54,10 +57,29 @@ class Block:
 
     def row(self, index: int) -> str:
         """Says where a row of this block stands, such as `trips.csv, row 7`."""
+        return f"{self.file}, row {self.number(index)}"
+
+    def number(self, index: int) -> int:
+        """Returns the number in the file of a row of this block."""
         number = self.first_row + index
         for bad in self.bad:
             number += bad.row <= number
-        return f"{self.file}, row {number}"
+        return number
+
+    def cut(self, starts: Sequence[int]) -> Iterator[Block]:
+        """Yields the rows in parts.
+
+        Args:
+            starts: Where each part begins, ascending; the first at 0.
+        """
+        after = self.first_row + len(self.batch) + len(self.bad)
+        rows = [self.first_row, *(self.number(start) for start in starts[1:]), after]
+        ends = [*starts[1:], len(self.batch)]
+        parts = zip(starts, ends, itertools.pairwise(rows), strict=True)
+        for start, end, (row, next_row) in parts:
+            bad = tuple(each for each in self.bad if row <= each.row < next_row)
+            batch = self.batch.slice(start, end - start)
+            yield dataclasses.replace(self, batch=batch, first_row=row, bad=bad)
 
 
 @dataclass(frozen=True)
@@ -68,6 +90,9 @@ class _Format:
     batches: Callable[[Data, Path], Iterator[RawBatch]]
     convert: Callable[[pa.Array, ColumnType], pa.Array]
     same_columns: Callable[[dict[str, ColumnType]], object]
+
+
+_Column = TypeVar("_Column")
 
 
 def _csv_types(data: Data, file: Path) -> dict[str, ColumnType]:
@@ -95,6 +120,7 @@ _FORMATS = {
     "tfrecord": _Format(
         tfrecord_files.feature_types, tfrecord_files.batches, tfrecord_files.convert, lambda _: None
     ),
+    "folders": _Format(folders.column_types, folders.batches, folders.convert, list),
 }
 
 _PLACEHOLDERS = {
@@ -118,11 +144,16 @@ def find(pattern: str) -> list[Path]:
     """
     if Path(pattern).is_file():
         return checked([Path(pattern)], pattern)
-    files = sorted(glob.glob(_PLACEHOLDER.sub("*", pattern)))  # noqa: PTH207
+    files = matching(_PLACEHOLDER.sub("*", pattern))
     if _PLACEHOLDER.search(pattern):
-        spans = {file: _span(pattern, file) for file in files}
+        spans = {file: _span(pattern, str(file)) for file in files}
         files = [file for file in files if spans[file] and spans[file] == max(spans.values())]
-    return checked([Path(file) for file in files], pattern)
+    return checked(files, pattern)
+
+
+def matching(pattern: str) -> list[Path]:
+    """Returns what a glob matches, in order."""
+    return [Path(file) for file in sorted(glob.glob(pattern))]  # noqa: PTH207
 
 
 def _span(pattern: str, file: str) -> tuple[int, ...]:
@@ -227,13 +258,34 @@ def _merged(
     merged: dict[str, ColumnType] = {}
     same = _FORMATS[data.format].same_columns
     for file in files:
-        found = types_of(data, file)
+        found = _renamed(data, types_of(data, file), file)
         if merged and same(found) != same(merged):
             raise _other_columns(file, list(found), files[0], list(merged))
         _widen(merged, found)
     if data.schema_file == "infer":
         return merged
-    return column_types.curated(merged, Path(data.schema_file))
+    wished = column_types.curated(merged, Path(data.schema_file))
+    # The schema speaks of an image, not of what it is made from.
+    return {name: merged[name] if name == data.image_source else wished[name] for name in merged}
+
+
+def _renamed(data: Data, columns: Mapping[str, _Column], file: Path) -> dict[str, _Column]:
+    """Gives columns the names that the recipe has for them."""
+    new = {old: name for name, old in data.columns.items()}
+    names = [new.get(name, name) for name in columns]
+    if absent := next((old for old in new if old not in columns), None):
+        raise RecipeError(
+            f"there is no column {absent!r} to be renamed",
+            where=f"data.columns.{new[absent]}",
+            hint=nearest(absent, columns),
+        )
+    if twice := next((name for name in new.values() if names.count(name) > 1), None):
+        raise RecipeError(
+            f"two columns would have the name {twice!r}",
+            where=f"data.columns.{twice}",
+            received=f"the columns of {file}: {', '.join(columns)}",
+        )
+    return dict(zip(names, columns.values(), strict=True))
 
 
 def _other_columns(file: Path, names: list[str], first: Path, expected: list[str]) -> DataError:
@@ -272,13 +324,20 @@ def blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -
         for raw in _FORMATS[data.format].batches(data, file):
             if not len(raw):
                 continue
-            block = _block(data, raw, Block(raw.batch, file, first_row, 0.0), types)
+            block = Block(_with_new_names(data, raw.batch), file, first_row, 0.0)
+            block = _block(data, raw, block, types)
             yield dataclasses.replace(block, fraction=(before + raw.position) / total)
             first_row += len(raw)
             good, bad = good + len(block.batch), bad + len(block.bad)
         before += file.stat().st_size
     if not good:
         raise _no_rows(data, files, bad)
+
+
+def _with_new_names(data: Data, batch: pa.RecordBatch) -> pa.RecordBatch:
+    new = {old: name for name, old in data.columns.items()}
+    names = [new.get(name, name) for name in batch.schema.names]
+    return pa.RecordBatch.from_arrays(batch.columns, names) if names else batch
 
 
 def _no_rows(data: Data, files: Sequence[Path], bad: int) -> DataError:

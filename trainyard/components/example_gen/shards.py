@@ -25,7 +25,7 @@ from trainyard.components.example_gen import encoder
 SHARD_BYTES = 1 << 27
 """A shard is full with so many bytes of records, before compression."""
 
-_FASTEST = 1
+_FASTEST, _NOT_AT_ALL = 1, 0
 
 
 def framed(examples: pa.Array, records: Sequence[bytes]) -> pa.Array:
@@ -50,9 +50,18 @@ def compressed(records: pa.Array) -> tuple[bytes, int]:
     Returns:
         A gzip member, and how many bytes it holds.
     """
+    return _member(records, _FASTEST)
+
+
+def stored(records: pa.Array) -> tuple[bytes, int]:
+    """Like `compressed`, for records that hold nothing to compress, such as images."""
+    return _member(records, _NOT_AT_ALL)
+
+
+def _member(records: pa.Array, level: int) -> tuple[bytes, int]:
     content = encoder.content(records)
     # Without the time of day, so that equal data make equal files.
-    return gzip.compress(content, _FASTEST, mtime=0), len(content)
+    return gzip.compress(content, level, mtime=0), len(content)
 
 
 def _header(length: int | None) -> bytes:

@@ -23,13 +23,15 @@ class Splitter:
     """Assigns rows to splits.
 
     Args:
-        buckets: Hash buckets per split, in order.
+        names: All splits.
+        buckets: Hash buckets for each of those that these rows may fall into, in order.
         key: The column whose value decides, or None: the whole row does.
     """
 
-    def __init__(self, buckets: Mapping[str, int], key: str | None) -> None:
-        self.names = list(buckets)
-        self._split_of_bucket = np.repeat(np.arange(len(buckets)), list(buckets.values()))
+    def __init__(self, names: Sequence[str], buckets: Mapping[str, int], key: str | None) -> None:
+        self.names = list(names)
+        places = [self.names.index(name) for name in buckets]
+        self._split_of_bucket = np.repeat(places, list(buckets.values()))
         self._key = key
 
     def assign(self, batch: pa.RecordBatch, records: Sequence[bytes]) -> npt.NDArray[np.int64]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +13,7 @@ from trainyard.errors import DataError
 from trainyard.recipe_schema import Data
 
 BLOCK_ROWS = 4096
+BLOCK_BYTES = 1 << 25
 
 
 def feature_types(data: Data, file: Path) -> dict[str, ColumnType]:
@@ -49,8 +49,7 @@ def batches(data: Data, file: Path) -> Iterator[RawBatch]:
     from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
     decoder, row, done, size = ExamplesToRecordBatchDecoder(), 0, 0, file.stat().st_size
-    records = _records(file)
-    while block := list(itertools.islice(records, BLOCK_ROWS)):
+    for block in _grouped(_records(file)):
         try:
             batch = decoder.DecodeBatch(block)
         except (ValueError, RuntimeError) as error:
@@ -73,6 +72,19 @@ def convert(values: pa.Array, column_type: ColumnType) -> pa.Array:
     if column_type is ColumnType.FLOAT and pa.types.is_integer(values.type.value_type):
         return values.cast(pa.list_(pa.float64()))
     return values
+
+
+def _grouped(records: Iterable[bytes]) -> Iterator[list[bytes]]:
+    block: list[bytes] = []
+    size = 0
+    for record in records:
+        block.append(record)
+        size += len(record)
+        if len(block) == BLOCK_ROWS or size >= BLOCK_BYTES:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
 
 
 def _records(file: Path) -> Iterator[bytes]:

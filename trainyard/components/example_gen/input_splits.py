@@ -1,0 +1,170 @@
+"""Which files there are, and whether their folders say what is trained on and judged.
+
+A folder with `train/`, and `val/` or `test/` beside it, has been split by its
+publisher. TFX calls these input splits.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from trainyard.components.example_gen import folders, reader
+from trainyard.errors import DataError, RecipeError
+from trainyard.recipe_schema import Data
+
+WHOLE = "single_split"
+"""TFX's name for the input split if there is but one."""
+
+_VALIDATION = ("val", "valid", "validation")
+_ROLES = {"train": "train", **dict.fromkeys(_VALIDATION, "val"), "test": "test"}
+_NOT_MEANT = {"__MACOSX"}
+
+
+class Inputs(NamedTuple):
+    """Where the rows come from.
+
+    Attributes:
+        folder: A folder, as a pattern.
+        patterns: A pattern below it for each input split. The first split is divided by
+            a hash among the output splits that no other is meant for; the others are
+            named like the output split that they are.
+    """
+
+    folder: str
+    patterns: dict[str, str]
+
+
+def inputs(data: Data) -> Inputs:
+    """Finds out how the input is divided.
+
+    Args:
+        data: The recipe's data section, its path absolute. A folder, if the format is
+            `folders` or there is `train/` in it; else a path, a glob, or a pattern with
+            `{SPAN}`, `{VERSION}` or `{YYYY}-{MM}-{DD}`.
+
+    Raises:
+        DataError: There is no such folder, or it is divided in a way that nobody knows.
+        RecipeError: There is a folder `test`, but the recipe wants no test split.
+    """
+    root, is_classes = Path(data.path or ""), data.format == "folders"
+    parts = _parts(root, is_classes) if root.is_dir() else {}
+    if not is_classes and not parts:
+        folder, rest = folder_and_pattern(data.path or "")
+        return Inputs(folder, {WHOLE: rest})
+    if not root.is_dir():
+        raise DataError(
+            "there is no such folder" if not root.exists() else "this is no folder",
+            where=str(root),
+            expected="a folder that has a folder of images for each class",
+        )
+    rest = "*/*" if is_classes else "*"
+    patterns = {split: f"{name}/{rest}" for split, name in _meant_for(data, parts).items()}
+    return Inputs(glob.escape(str(root)), patterns or {WHOLE: rest})
+
+
+def _parts(root: Path, is_classes: bool) -> dict[str, str]:
+    """The folders that are splits, by what they are; none if there is no `train/`."""
+    names = sorted(
+        entry.name
+        for entry in root.iterdir()
+        if entry.is_dir() and not entry.name.startswith(".") and entry.name not in _NOT_MEANT
+    )
+    if "train" not in names or (is_classes and not _has_folders(root / "train")):
+        return {}  # there are trains on those images
+    parts: dict[str, str] = {}
+    for name in names:
+        role = _ROLES.get(name)
+        if role is None or role in parts:
+            raise DataError(
+                f"there is a folder {name!r} beside 'train'",
+                where=str(root),
+                expected=f"train, one of {', '.join(_VALIDATION)}, and test",
+                received=", ".join(names),
+                hint="move it elsewhere",
+            )
+        parts[role] = name
+    return parts
+
+
+def _has_folders(folder: Path) -> bool:
+    return any(entry.is_dir() for entry in folder.iterdir())
+
+
+def _meant_for(data: Data, parts: Mapping[str, str]) -> dict[str, str]:
+    """The folder of each output split, that for training first."""
+    if "test" in parts and not data.split.test:
+        raise RecipeError(
+            "there is a folder 'test', but the recipe wants no test split",
+            where="data.split.test",
+            expected="1 or more: the rows of the folder are judged on",
+        )
+    judged = "test" if data.split.test and "test" not in parts else "eval"
+    roles = {"train": "train", "val": judged, "test": "test"}
+    return {split: parts[role] for role, split in roles.items() if role in parts}
+
+
+def folder_and_pattern(pattern: str) -> tuple[str, str]:
+    """Divides a pattern into the folder that is sure and the rest.
+
+    Args:
+        pattern: See `inputs`. A file whose name has `*`, `?` or `[` in it is taken as
+            that file.
+
+    Returns:
+        The folder, and the pattern relative to it.
+    """
+    # pathlib takes `..` out of a path only by following links.
+    path = Path(os.path.abspath(pattern))  # noqa: PTH100
+    parts = list(path.parts)
+    if path.is_file():
+        return glob.escape(str(path.parent)), glob.escape(path.name)
+    fixed = 1
+    while fixed < len(parts) - 1 and not (set(parts[fixed]) & set("*?[{")):
+        fixed += 1
+    return str(Path(*parts[:fixed])), str(Path(*parts[fixed:]))
+
+
+def find(data: Data) -> list[Path]:
+    """Finds all files of the input; for `folders`, the class folders.
+
+    Args:
+        data: The recipe's data section, its path absolute.
+
+    Raises:
+        DataError: There are none, or one cannot be read.
+        RecipeError: As `inputs`.
+    """
+    found = inputs(data)
+    if list(found.patterns) == [WHOLE] and data.format != "folders":
+        return reader.find(data.path or "")
+    return [
+        file
+        for rest in found.patterns.values()
+        for file in units(data, reader.matching(str(Path(found.folder) / rest)), rest)
+    ]
+
+
+def units(data: Data, files: list[Path], pattern: str) -> list[Path]:
+    """Returns what the reader takes for files: the class folders, if they are such.
+
+    Args:
+        data: The recipe's data section.
+        files: What a pattern matched.
+        pattern: For the error message.
+
+    Raises:
+        DataError: There are none, or one cannot be read.
+    """
+    if data.format != "folders":
+        return reader.checked(files, pattern)
+    if not files:
+        raise DataError(
+            f"no class folder with a file in it: {pattern}",
+            where=str(data.path),
+            expected="a folder of images for each class, such as cats/1.jpg and dogs/1.jpg",
+        )
+    return folders.classes(files)

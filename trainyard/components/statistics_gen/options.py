@@ -1,0 +1,27 @@
+"""What TFDV has to be told of a recipe's columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tensorflow_data_validation.statistics.stats_options import StatsOptions
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from trainyard.recipe_schema import Data
+
+
+def options(data: Data, **others: Any) -> StatsOptions:
+    """Returns TFDV's options for some data.
+
+    An image counts as bytes, of which presence and sizes are all that is computed;
+    as text, each would be held in memory to count how often it occurs.
+
+    Args:
+        data: The recipe's data section.
+        others: More arguments for `StatsOptions`.
+    """
+    if data.images is None:
+        return StatsOptions(**others)
+    schema = schema_pb2.Schema()
+    schema.feature.add(name=data.images.column, type=schema_pb2.BYTES).image_domain.SetInParent()
+    return StatsOptions(schema=schema, **others)
