@@ -445,14 +445,13 @@ class Recipe(Section):
             return value
         return {k: {"kind": v} if isinstance(v, str) else v or {} for k, v in value.items()}
 
-    @field_validator("features", mode="before")
+    @field_validator("features", mode="after")
     @classmethod
-    def _images_alone(cls, value: Any, info: ValidationInfo) -> Any:
+    def _images_alone(cls, value: dict[str, Feature], info: ValidationInfo) -> dict[str, Feature]:
         """A model looks at the image; what comes with it is for statistics and slices."""
         data = info.data.get("data")
-        if not isinstance(data, Data) or not isinstance(value, dict):
-            return value
-        return dict.fromkeys(data.besides, "ignored") | value
+        besides = data.besides if isinstance(data, Data) else ()
+        return {name: Feature(kind="ignored") for name in besides} | value
 
     def input_columns(self, columns: list[str]) -> list[str]:
         """Chooses which raw columns become model inputs.
