@@ -25,7 +25,7 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 
 from trainyard import sources
-from trainyard.components import example_gen
+from trainyard.components import example_gen, records
 from trainyard.components.baseline.strategy import LatestOtherBlessedModel
 from trainyard.components.curated_schema.component import CuratedSchema
 from trainyard.components.example_gen.component import ExampleGen
@@ -51,7 +51,7 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
     examples = ExampleGen(
         recipe.data,
         recipe.label,
-        code=sources.digest([Path(example_gen.__path__[0])]),
+        code=sources.digest([Path(package.__path__[0]) for package in (example_gen, records)]),
     )
     engine = engines.of(recipe)
     statistics = engine.statistics_gen(examples=examples.outputs["examples"])

@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainyard.components.example_gen import encoder, parquet_files
+from trainyard.components.example_gen import parquet_files
 from trainyard.components.example_gen.column_types import ColumnType, from_text, widened
 from trainyard.components.example_gen.reader import Block
 from trainyard.components.pusher.versions import versions
+from trainyard.components.records import encoder
 from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.pipeline import prediction_files
 from trainyard.progress import report

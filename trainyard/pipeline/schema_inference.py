@@ -10,14 +10,9 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from trainyard.components.example_gen import (
-    derived_label,
-    images,
-    input_splits,
-    parallel,
-    reader,
-)
+from trainyard.components.example_gen import derived_label, images, input_splits, reader
 from trainyard.components.example_gen.reader import Block
+from trainyard.components.records import parallel
 from trainyard.progress import report
 from trainyard.recipe_schema import Recipe
 

@@ -16,9 +16,10 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
 from trainyard import progress
-from trainyard.components.example_gen import csv_files, quarantine, shards
+from trainyard.components.example_gen import csv_files, quarantine
 from trainyard.components.example_gen.component import ExampleGen
 from trainyard.components.example_gen.executor import Executor, Settings
+from trainyard.components.records import shards
 from trainyard.errors import DataError, EnvironmentProblem, RecipeError
 from trainyard.recipe_schema import Data, Label
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 from tfx.components.example_gen.base_example_gen_executor import _PartitionFn
 from tfx.proto import example_gen_pb2
 
-from trainyard.components.example_gen import encoder
 from trainyard.components.example_gen.splits import Splitter
+from trainyard.components.records import encoder
 from trainyard.errors import DataError, RecipeError
 
 BATCH = pa.RecordBatch.from_pydict(

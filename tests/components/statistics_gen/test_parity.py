@@ -24,7 +24,7 @@ from tfx.components.util import examples_utils
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_artifacts
 
-from trainyard.components.example_gen import encoder
+from trainyard.components.records import encoder
 from trainyard.components.statistics_gen.executor import Executor
 
 SPLITS = ["train", "eval"]

@@ -22,21 +22,15 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from trainyard import progress
-from trainyard.components.example_gen import (
-    derived_label,
-    encoder,
-    images,
-    input_splits,
-    parallel,
-    reader,
-    shards,
-)
+from trainyard.components.example_gen import derived_label, images, input_splits, reader
 from trainyard.components.example_gen.quarantine import Quarantine, Summary
-from trainyard.components.example_gen.shards import ShardWriter
 from trainyard.components.example_gen.splits import Splitter
+from trainyard.components.records import encoder, parallel, shards
+from trainyard.components.records.shards import ShardWriter
 from trainyard.errors import DataError, EnvironmentProblem
 from trainyard.recipe_schema import Data, Label, Section
 
+SHARD = "data_tfrecord"  # stock's name
 SET_ASIDE = "rows_set_aside"
 """The artifact's property: how many rows are in its quarantine file."""
 
@@ -194,13 +188,14 @@ def _write(
     counts: Counter[str] = Counter()
     changes: Counter[str] = Counter()
     with ExitStack() as stack:
-        writers = {name: ShardWriter(folder / f"Split-{name}") for name in splits}
+        writers = {name: ShardWriter(folder / f"Split-{name}" / SHARD) for name in splits}
         for writer in writers.values():
             stack.callback(writer.close)
         quarantine = stack.enter_context(Quarantine(folder))
         for encoded in blocks:
             for (name, writer), part in zip(writers.items(), encoded.parts, strict=True):
-                writer.write(part.member, part.size)
+                if part.rows:  # TensorFlow takes an empty member for the end of the file
+                    writer.write(part.member, part.size)
                 counts[name] += part.rows
             changes += encoded.changes
             quarantine.add(encoded.block.file, encoded.block.bad)

@@ -25,13 +25,13 @@ from trainyard.components.example_gen import (
     column_types,
     csv_files,
     folders,
-    parallel,
     parquet_files,
     tfrecord_files,
 )
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.raw_batch import RawBatch
+from trainyard.components.records import parallel
 from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.recipe_schema import Data
 

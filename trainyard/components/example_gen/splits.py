@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainyard.components.example_gen import encoder
+from trainyard.components.records import encoder
 from trainyard.errors import DataError, RecipeError, nearest
 
 _DIGITS = 8  # a SHA-256 digest in base 2^32

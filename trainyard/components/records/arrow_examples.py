@@ -89,5 +89,5 @@ class _Decoder:
 
 
 def _written_order(name: str) -> list[int]:
-    # As protobuf writes a map in a fixed order; see `example_gen.encoder`.
+    # As protobuf writes a map in a fixed order; see `records.encoder`.
     return [*name.encode(), 256]

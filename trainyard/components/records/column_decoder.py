@@ -2,7 +2,7 @@
 
 A parser of protocol buffers visits value by value. Here numpy moves one cursor
 a row through the block: every row has the same features in the same order, as
-`example_gen.encoder` writes them, so that each step reads one field of all
+`records.encoder` writes them, so that each step reads one field of all
 rows. Whatever is not laid out so (another order, an unknown field, a value of
 another kind) is noticed, and not decoded: `decode` returns None, and a general
 parser does it.

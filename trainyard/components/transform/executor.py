@@ -75,7 +75,7 @@ class Executor(stock.Executor):  # type: ignore[misc]  # TFX is not typed
         if transformed:
             prefixes = executor_utils.GetSplitPaths(transformed)
             for split, prefix in zip(_splits(raw, names, schema), prefixes, strict=True):
-                graph.transform(split, prefix)
+                graph.transform(split, Path(prefix))
 
     def _preprocessing_fn(self, exec_properties: Mapping[str, Any]) -> tft_private.PreprocessingFn:
         function: tft_private.PreprocessingFn = self._GetPreprocessingFn(
@@ -182,19 +182,14 @@ class Graph:
         self._transformed = transformed.schema
         self._apply = tft_private.saved_transform(self._folder / TFTransformOutput.TRANSFORM_FN_DIR)
 
-    def transform(self, split: RawSplit, prefix: str) -> None:
+    def transform(self, split: RawSplit, prefix: Path) -> None:
         """Writes a split's transformed examples.
 
         Args:
             split: Raw examples.
-            prefix: The path of the file up to its number.
+            prefix: The path of a file up to its number.
         """
-        examples.write(
-            self._batches(split),
-            self._transformed,
-            prefix,
-            self._count,
-        )
+        examples.write(self._batches(split), prefix, self._count)
 
     def _count(self, rows: int) -> None:
         self._rows += rows

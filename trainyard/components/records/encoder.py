@@ -40,7 +40,7 @@ def encode(batch: pa.RecordBatch) -> pa.Array:
     """Serializes every row as a tf.Example.
 
     Args:
-        batch: A block's columns: int64, float64, string, binary, null, or lists of these.
+        batch: A block's columns: int64, floats, string, binary, null, or lists of these.
 
     Returns:
         A binary array of shape `(n,)`.
@@ -202,16 +202,17 @@ def _varints(numbers: npt.NDArray[np.uint64]) -> pa.Array:
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
+    large = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
+    return bool(large or pa.types.is_string(kind) or pa.types.is_binary(kind))
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind))
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
 def _with_values(column: pa.Array, values: pa.Array) -> pa.Array:
     """The same lists, over other values."""
-    offsets = np.asarray(column.offsets)
+    offsets = np.asarray(column.offsets).astype(np.int32)  # Arrow joins lists with small ones only
     missing = np.append(np.asarray(column.is_null()), False)
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32(), mask=missing), values)
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from google.protobuf.message import Message
 
-from trainyard.components.example_gen import encoder
+from trainyard.components.records import encoder
 
 
 def reference(batch: pa.RecordBatch) -> list[bytes]:

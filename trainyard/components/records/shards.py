@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from trainyard.components.example_gen import encoder
+from trainyard.components.records import encoder
 
 SHARD_BYTES = 1 << 27
 """A shard is full with so many bytes of records, before compression."""
@@ -76,20 +76,20 @@ def _masked(checksums: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 
 class ShardWriter:
-    """Writes the shards of one split, `data_tfrecord-00000-of-0000N.gz`.
+    """Writes the shards of one split, `PREFIX-00000-of-0000N.gz`.
 
     How many there are is known at the end only: until `finish`, their names
     begin with a dot, which no pattern of a reader matches.
 
     Args:
-        folder: The split's folder; made if need be.
+        prefix: The path of a shard up to its number; the folder is made if need be.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, prefix: Path) -> None:
+        self._prefix = prefix
         self._unnamed: list[Path] = []
         self._room = 0
-        folder.mkdir(parents=True, exist_ok=True)
+        prefix.parent.mkdir(parents=True, exist_ok=True)
         self._open()
 
     def write(self, member: bytes, size: int) -> None:
@@ -113,10 +113,10 @@ class ShardWriter:
         """Gives the shards their names."""
         self.close()
         for number, file in enumerate(self._unnamed):
-            name = f"data_tfrecord-{number:05d}-of-{len(self._unnamed):05d}.gz"
-            file.rename(self._folder / name)
+            count = len(self._unnamed)
+            file.rename(f"{self._prefix}-{number:05d}-of-{count:05d}.gz")
 
     def _open(self) -> None:
-        self._unnamed.append(self._folder / f".{len(self._unnamed):05d}")
+        self._unnamed.append(self._prefix.with_name(f".{len(self._unnamed):05d}"))
         self._stream: IO[bytes] = self._unnamed[-1].open("wb")
         self._room = SHARD_BYTES
