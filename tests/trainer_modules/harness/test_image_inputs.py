@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from tests.trainer_modules.images import OTHERS, one_batch, specification
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import ImageFeature, TableFeature
+from trainyard.recipe_schema import ImageFeature, TableFeature, Trainer
+from trainyard.trainer_modules import harness
 from trainyard.trainer_modules.harness import image_inputs
 from trainyard.trainer_modules.harness.spec import InputSpec
 
@@ -72,3 +73,21 @@ def test_two_images_are_refused():
     two = dataclasses.replace(specification(), inputs={"left": image, "right": image})
     with pytest.raises(RecipeError, match=r"(?s)takes one image.*received: left, right"):
         joined(two)
+
+
+IMAGE = {"photo": ImageFeature(size=(8, 8))}
+
+
+@pytest.mark.parametrize(
+    ("module", "features", "where"),
+    [("mlp", IMAGE, "features.photo"), ("cnn", {}, "trainer.module")],
+)
+def test_a_module_for_other_inputs_is_refused_before_anything_runs(module, features, where):
+    with pytest.raises(RecipeError) as caught:
+        harness.check_inputs(Trainer(module=module), features)
+    assert caught.value.where == where
+
+
+def test_modules_and_features_that_fit():
+    harness.check_inputs(Trainer(module="cnn"), IMAGE)
+    harness.check_inputs(Trainer(module="mlp"), {"fare": TableFeature()})
