@@ -95,7 +95,8 @@ def test_what_is_held_are_files_and_what_comes_are_pixels(transformed, tmp_path)
     assert read.train.held is not None
     assert read.train.held["image"].dtype == tf.string
     for epochs in (range(1), None):
-        batch, _ = next(iter(inputs.make_dataset(None, built, read.train, epochs)))
+        batches = list(inputs.make_dataset(None, built, read.train, epochs))
+        batch, _ = batches[0]
         assert batch["image"].shape[1:] == (32, 32, 3)
         assert 0 <= float(tf.reduce_min(batch["image"])) < float(tf.reduce_max(batch["image"])) <= 1
 

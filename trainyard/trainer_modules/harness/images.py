@@ -79,7 +79,8 @@ def _one(encoded: tf.Tensor, feature: ImageFeature) -> tf.Tensor:
         lambda: _other(encoded, feature.channels),
     )
     slope, offset = _RANGES[feature.scale]
-    return _fitted(pixels, feature) * slope + offset
+    # Smoothing rounds to a little more than white.
+    return tf.clip_by_value(_fitted(pixels, feature), 0.0, 255.0) * slope + offset
 
 
 def _jpeg(encoded: tf.Tensor, feature: ImageFeature) -> tf.Tensor:
