@@ -44,6 +44,14 @@ def test_served_predictions_are_those_of_the_training_graph(trained):
     np.testing.assert_allclose(served, reference, atol=1e-5, rtol=1e-5)
 
 
+def test_columns_by_name_answer_as_serialized_examples(trained):
+    made, run = trained
+    rows = [*made.held_out[:20], {}, {"kind": "never seen", "age": None, "fare": 3.0, "zone": 99}]
+    serialized = [serialize(row) for row in rows]
+    served = export.served_predictions(run / "1", serialized)
+    np.testing.assert_array_equal(export.raw_predictions(run / "1", serialized), served)
+
+
 def exported_as_stock_does(made, run, folder):
     """As TFX's examples export: the transform graph goes through its layer, traced once more."""
     import keras

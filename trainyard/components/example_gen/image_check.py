@@ -9,6 +9,7 @@ byte for byte.
 from __future__ import annotations
 
 import io
+import re
 import struct
 import threading
 import zlib
@@ -21,7 +22,8 @@ _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF", "JPEG2000", "PP
 _LOSSY = {"JPEG", "MPO", "WEBP", "AVIF", "JPEG2000"}
 _ORIENTATION = 0x0112  # the tag of EXIF that says how the camera was held; 1 is upright
 _PNG_SIGNATURE, _PNG_FRAME = 8, 12
-_SCAN_OF_JPEG, _END_OF_JPEG = b"\xff\xda", b"\xff\xd9"
+_START_OF_JPEG, _END_OF_JPEG = b"\xff\xd8", b"\xff\xd9"
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _ONE_COLOUR = {"1", "L", "LA", "La"}
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _BRIGHTEST_OF_16_BITS = 65535
@@ -157,8 +159,19 @@ def _difference(image: Any, encoded: bytes) -> str:
 
 
 def _ends_as_jpeg(encoded: bytes) -> bool:
-    """Whether the last scan comes to its end: in a scan these two bytes stand for nothing else."""
-    return encoded.rfind(_END_OF_JPEG) > encoded.rfind(_SCAN_OF_JPEG)
+    """Whether going from marker to marker leads to the last one.
+
+    Source: ITU-T T.81, B.1.1: a marker is 0xFF and a byte; a length follows it; in
+    compressed data, a zero or a restart follows 0xFF.
+    """
+    at = 0
+    while marker := _JPEG_MARKER.search(encoded, at):
+        at = marker.end()
+        if marker[0] == _END_OF_JPEG:
+            return True
+        if marker[0] != _START_OF_JPEG:
+            at += int.from_bytes(encoded[at : at + 2])
+    return False
 
 
 def _ends_as_png(encoded: bytes) -> bool:

@@ -65,6 +65,12 @@ def columns(data: Data, types: Mapping[str, ColumnType]) -> dict[str, ColumnType
             where="data.images",
             hint=nearest(source, types),
         )
+    if types[source] in (ColumnType.INTEGER, ColumnType.FLOAT) and images.shape is None:
+        raise RecipeError(
+            f"the column {source!r} holds numbers, from which images could only come as pixels",
+            where="data.images",
+            expected="paths, encoded images, or a `shape` for lists of pixels",
+        )
     for name in {images.column, *images.measures} - {source}:
         if name in types:
             raise RecipeError(
