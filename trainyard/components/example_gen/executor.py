@@ -194,8 +194,7 @@ def _write(
         quarantine = stack.enter_context(Quarantine(folder))
         for encoded in blocks:
             for (name, writer), part in zip(writers.items(), encoded.parts, strict=True):
-                if part.rows:  # TensorFlow takes an empty member for the end of the file
-                    writer.write(part.member, part.size)
+                writer.write(part.member, part.size)
                 counts[name] += part.rows
             changes += encoded.changes
             quarantine.add(encoded.block.file, encoded.block.bad)

@@ -99,6 +99,8 @@ class ShardWriter:
             member: From `compressed`.
             size: How many bytes it holds.
         """
+        if not size:
+            return  # TensorFlow takes an empty member for the end of the file
         if self._room <= 0:
             self._stream.close()
             self._open()
