@@ -160,26 +160,32 @@ def report(run: RunName = None) -> None:
 @app.command()
 def predict(
     recipe: RecipeFile,
-    input: Annotated[Path, typer.Option("--input", help="CSV or Parquet with raw columns.")],
-    output: Annotated[Path, typer.Option("--output", help="CSV or Parquet to write.")],
+    images: Annotated[
+        list[Path] | None, typer.Argument(help="Images, or folders of them; in place of --input.")
+    ] = None,
+    input: Annotated[
+        Path | None, typer.Option("--input", help="CSV or Parquet with raw columns.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="CSV or Parquet to write.")
+    ] = None,
     version: Annotated[
         int | None, typer.Option(help="A pushed version; the newest if not given.")
     ] = None,
 ) -> None:
-    """Predicts a file of any size through the pushed model."""
+    """Predicts a table of any size, or images, through the pushed model."""
     from trainyard.pipeline import quiet
 
     quiet.before_imports()
-    from trainyard.pipeline.predict import predict as predict_file
+    from trainyard.pipeline.predict import asked
     from trainyard.pipeline.recipe import load_recipe
     from trainyard.pipeline.workspace import Workspace
 
     loaded = load_recipe(recipe)
+    serving = Workspace.of(loaded).serving
     with _live():
-        rows = predict_file(
-            Workspace.of(loaded).serving, input, output, loaded.data, version=version
-        )
-    _print(f"{rows:,} rows predicted: {output}")
+        told = asked(serving, images or [], input, output, loaded.data, version)
+    _print(told)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Predicts a table of any size through a pushed model: `trainyard predict`.
+"""Predicts a table or images of any number through a pushed model: `trainyard predict`.
 
 Every input column is kept as it stands in the file; the values that the model
 gets are converted to the types it was trained with.
@@ -6,7 +6,7 @@ gets are converted to the types it was trained with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainyard.components.example_gen import parquet_files
+from trainyard.components.example_gen import images, parquet_files
 from trainyard.components.example_gen.column_types import ColumnType, from_text, widened
 from trainyard.components.example_gen.reader import Block
 from trainyard.components.pusher.versions import versions
@@ -22,14 +22,15 @@ from trainyard.components.records import encoder
 from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.pipeline import prediction_files
 from trainyard.progress import report
-from trainyard.recipe_schema import Data
+from trainyard.recipe_schema import Data, Images
 from trainyard.trainer_modules.harness import description
 from trainyard.trainer_modules.harness.description import Description
 
 PREDICTION = "prediction"
 PROBABILITY = "probability"
 
-_BATCH = 4096
+_ROWS = 4096
+_BYTES = 8 << 20  # of decoded images
 _TYPES = {
     "int64": ColumnType.INTEGER,
     "float32": ColumnType.FLOAT,
@@ -67,23 +68,126 @@ def predict(
         EnvironmentProblem: The output cannot be written.
     """
     folder = pushed(serving, version)
-    told = description.read(folder)
-    data = data.model_copy(update={"format": prediction_files.format_of(input)})
+    form = {"format": prediction_files.format_of(input), "on_bad_row": "error"}
+    data = data.model_copy(update=form)
     prediction_files.format_of(output)
-    columns = prediction_files.columns(data, input)
-    _check_columns(told, list(columns), input)
     if output.exists() and output.samefile(input):
         raise RecipeError("input and output are the same file", where=f"--output {output}")
+    columns = prediction_files.columns(data, input)
+    blocks = prediction_files.blocks(data, input)
+    predicted = _predictions(folder, data, columns, blocks, input)
+    return prediction_files.write(output, data.delimiter, predicted)
+
+
+def predict_images(
+    serving: Path, paths: Sequence[Path], data: Data, *, version: int | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Predicts image files, which are prepared as ExampleGen prepares them.
+
+    Args:
+        serving: The recipe's serving directory.
+        paths: Image files, and folders of them.
+        data: The recipe's data section.
+        version: A pushed version; the newest if None.
+
+    Yields:
+        The files' paths and what `predict` adds to a table's columns, in order.
+
+    Raises:
+        RecipeError: No such version has been pushed, or its model takes no image.
+        DataError: There is no such file, it is no image, or the model needs more than an image.
+    """
+    folder = pushed(serving, version)
+    names = list(description.read(folder).images)
+    if len(names) != 1:
+        raise RecipeError(
+            "this model does not predict image files",
+            where=str(folder),
+            expected="one image among its inputs",
+            received=", ".join(description.read(folder).inputs),
+            hint="give a table: --input FILE --output FILE",
+        )
+    settings = data.images or Images()
+    source = {"column": names[0], "source": prediction_files.PATH, "shape": None}
+    here = {
+        "format": "folders",  # whose paths are relative to `path`
+        "path": "",
+        "on_bad_row": "error",
+        "images": settings.model_copy(update=source),
+    }
+    columns = {prediction_files.PATH: ColumnType.TEXT}
+    blocks = prediction_files.image_blocks(paths)
+    yield from _predictions(folder, data.model_copy(update=here), columns, blocks, paths[0])
+
+
+def asked(
+    serving: Path,
+    paths: Sequence[Path],
+    input: Path | None,
+    output: Path | None,
+    data: Data,
+    version: int | None,
+) -> str:
+    """Does what the command line asks for: `predict` or `predict_images`.
+
+    Args:
+        serving: The recipe's serving directory.
+        paths: Image files, and folders of them; in place of `input`.
+        input: A table.
+        output: A table; what is predicted of images is returned if there is none.
+        data: The recipe's data section.
+        version: A pushed version; the newest if None.
+
+    Returns:
+        What to print.
+
+    Raises:
+        RecipeError: There are both images and a table, or neither; and as the two raise.
+        DataError: As the two raise.
+    """
+    if bool(paths) == bool(input) or (input and not output):
+        raise RecipeError(
+            "say what is to be predicted",
+            where="trainyard predict RECIPE",
+            expected="--input FILE --output FILE for a table; or images, or folders of them",
+        )
+    if input and output:
+        rows = predict(serving, input, output, data, version=version)
+        return f"{rows:,} rows predicted: {output}"
+    batches = predict_images(serving, paths, data, version=version)
+    if output is None:
+        return "\n".join(line for batch in batches for line in _lines(batch))
+    rows = prediction_files.write(output, data.delimiter, batches)
+    return f"{rows:,} images predicted: {output}"
+
+
+def _lines(batch: pa.RecordBatch) -> Iterator[str]:
+    """`photo.jpg  bee  0.93`: of all classes the most probable one alone."""
+    for row in batch.to_pylist():
+        shares = [share for name, share in row.items() if name.startswith(PROBABILITY)]
+        sure = [f"{max(*shares, 1 - sum(shares)):.2f}"] if shares else []
+        yield "  ".join([row[prediction_files.PATH], str(row[PREDICTION]), *sure])
+
+
+def _predictions(
+    folder: Path,
+    data: Data,
+    columns: Mapping[str, ColumnType],
+    blocks: Iterable[Block],
+    input: Path,
+) -> Iterator[pa.RecordBatch]:
+    """The blocks' columns as they stand there, and what is predicted."""
+    told = description.read(folder)
+    seen = images.columns(data, columns)
+    _check_columns(told, list(seen), input)
     report("loading the model")
     model, rows = _load(folder), 0
-    with prediction_files.written_whole(output, data.delimiter) as write:
-        for block in prediction_files.blocks(data, input):
-            write(_answered(block, columns, model, told, data))
-            rows += len(block.batch)
-            report(f"{rows:,} rows", block.fraction)
-        if not rows:
-            raise DataError(f"{input} has no rows", expected="at least one row to predict")
-    return rows
+    for block in images.blocks(data, blocks):
+        yield _answered(block, images.append(data, block).block, seen, model, told, data)
+        rows += len(block.batch)
+        report(f"{rows:,} rows", block.fraction)
+    if not rows:
+        raise DataError(f"{input} has no rows", expected="at least one row to predict")
 
 
 def pushed(serving: Path, version: int | None = None) -> Path:
@@ -145,23 +249,37 @@ def _load(folder: Path) -> Model:
 
 
 def _answered(
-    block: Block, columns: Mapping[str, ColumnType], model: Model, told: Description, data: Data
+    block: Block,
+    seen: Block,
+    columns: Mapping[str, ColumnType],
+    model: Model,
+    told: Description,
+    data: Data,
 ) -> pa.RecordBatch:
-    """The block's columns as they are, and the predictions."""
+    """The block's columns as they are, and the predictions from what the model is to see."""
     missing = data.missing if data.format == "csv" else ()
-    plain = {name: _plain(block, name, columns[name], missing) for name in told.inputs}
+    made = () if data.images is None else (data.images.column, *data.images.measures)
     inputs = {
-        name: _left_out(_converted(plain[name], _TYPES[kind], block, name))
+        name: seen.batch[name]
+        if name in made
+        else _left_out(
+            _converted(_plain(seen, name, columns[name], missing), _TYPES[kind], seen, name)
+        )
         for name, kind in told.inputs.items()
     }
     examples = encoder.encode(pa.RecordBatch.from_pydict(inputs)).to_pylist()
-    parts = [model(examples[i : i + _BATCH]) for i in range(0, len(examples), _BATCH)]
+    rows = told.rows(_BYTES, at_most=_ROWS)
+    parts = [model(examples[i : i + rows]) for i in range(0, len(examples), rows)]
     answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     _check_finite(answers["predictions"], block)
     added = dict(zip(_answer_names(told), _answer_columns(answers, told), strict=True))
-    return pa.RecordBatch.from_arrays(
-        [*block.batch.columns, *added.values()], [*block.batch.schema.names, *added]
-    )
+    shown = {f.name: block.batch[f.name] for f in block.batch.schema if not _is_bulky(f.type)}
+    return pa.RecordBatch.from_pydict(shown | added)
+
+
+def _is_bulky(kind: pa.DataType) -> bool:
+    """Whether these are images: no table shows their bytes or pixels."""
+    return bool(pa.types.is_binary(kind) or pa.types.is_list(kind) or pa.types.is_struct(kind))
 
 
 def _answer_names(told: Description) -> list[str]:

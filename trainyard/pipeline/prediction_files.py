@@ -1,11 +1,11 @@
-"""Tables to predict: blocks as they stand in the file, and a writer that is all or nothing."""
+"""What is to be predicted, in blocks as it stands in files; and a writer, all or nothing."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal
@@ -28,6 +28,11 @@ _FORMATS: dict[str, Literal["csv", "parquet"]] = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+
+PATH = "path"
+"""The column of image files."""
+
+_BLOCK_ROWS = 1 << 12
 
 Write = Callable[[pa.RecordBatch], None]
 
@@ -86,14 +91,64 @@ def blocks(data: Data, path: Path) -> Iterator[Block]:
         first_row += len(raw)
 
 
+def image_blocks(paths: Sequence[Path]) -> Iterator[Block]:
+    """Yields image files as a table of one column, `PATH`.
+
+    Args:
+        paths: Files, and folders, of which all files count that are not hidden.
+
+    Raises:
+        DataError: There is no such file, or there are none in a folder.
+    """
+    files = [str(file) for path in paths for file in _files(path)]
+    for start in range(0, len(files), _BLOCK_ROWS):
+        some = files[start : start + _BLOCK_ROWS]
+        batch = pa.RecordBatch.from_pydict({PATH: pa.array(some, pa.string())})
+        yield Block(batch, Path(), start + 1, (start + len(some)) / len(files))
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise DataError(f"no such file: {path}", expected="an image, or a folder of images")
+    if not path.is_dir():
+        return [path]
+    below = (file.relative_to(path) for file in path.rglob("*") if file.is_file())
+    found = sorted(f for f in below if not any(part.startswith(".") for part in f.parts))
+    if not found:
+        raise DataError(f"there is no image in {path}", expected="at least one file")
+    return [path / file for file in found]
+
+
 def _existing(path: Path) -> Path:
     if not path.exists():
         raise DataError(f"no such file: {path}", where="--input")
     return reader.checked([path], str(path))[0]
 
 
+def write(path: Path, delimiter: str, batches: Iterable[pa.RecordBatch]) -> int:
+    """Writes a table that appears under its name only if all went well.
+
+    Args:
+        path: CSV (gzip if it ends in .gz) or Parquet.
+        delimiter: CSV: between the fields.
+        batches: All of the same columns.
+
+    Returns:
+        How many rows there were.
+
+    Raises:
+        EnvironmentProblem: It cannot be written.
+    """
+    rows = 0
+    with _written_whole(path, delimiter) as write_batch:
+        for batch in batches:
+            write_batch(batch)
+            rows += len(batch)
+    return rows
+
+
 @contextmanager
-def written_whole(path: Path, delimiter: str) -> Iterator[Write]:
+def _written_whole(path: Path, delimiter: str) -> Iterator[Write]:
     """Opens a table that appears under its name only if all went well.
 
     Args:
