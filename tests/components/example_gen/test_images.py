@@ -296,6 +296,18 @@ def test_bad_images_are_set_aside(table, tmp_path, monkeypatch):
     assert artifact.get_int_custom_property(SET_ASIDE) == 6
 
 
+def test_a_class_of_which_no_image_can_be_used(tmp_path):
+    root = class_folders(tmp_path / "data", {"a": 60, "b": 3, "c": 60})
+    for file in (root / "b").iterdir():
+        file.write_bytes(b"")
+    data = Data(path=str(root), format="folders", on_bad_row="quarantine", split=SPLIT)
+    artifact = generate(data, tmp_path / "out")
+    assert Counter(row["label"] for row in every(artifact)) == {b"a": 60, b"c": 60}
+    assert [each["row"] for each in set_aside(artifact)] == [1, 2, 3]
+    with pytest.raises(DataError, match=r"too many bad rows: 3 of 123 rows.*image is empty"):
+        generate(data.model_copy(update={"max_bad_share": 0.01}), tmp_path / "again")
+
+
 def test_what_is_encoded_again_is_counted(tmp_path):
     root = class_folders(tmp_path / "data", {"a": 30, "b": 30})
     write(root / "a/x.bmp")

@@ -114,25 +114,24 @@ def _splitters(data: Data, exec_properties: Mapping[str, Any]) -> dict[Path, Spl
     proto_utils.json_to_proto(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config)
     folder = Path(exec_properties[standard_component_specs.INPUT_BASE_KEY])
     splitters: dict[Path, Splitter] = {}
-    for number, split in enumerate(config.splits):
+    claimed = [split.name for split in config.splits[1:]]
+    for split in config.splits:
         pattern = str(folder / split.pattern)
         files = [Path(file) for file in sorted(fileio.glob(pattern))]
-        others = [other.name for other in config.splits[1:]]
-        splitter = _splitter(exec_properties, [split.name] if number else [], others)
+        splitter = _splitter(exec_properties, split.name, claimed)
         splitters |= dict.fromkeys(input_splits.units(data, files, pattern), splitter)
     return splitters
 
 
-def _splitter(
-    exec_properties: Mapping[str, Any], only: Sequence[str], others: Sequence[str]
-) -> Splitter:
+def _splitter(exec_properties: Mapping[str, Any], name: str, claimed: Sequence[str]) -> Splitter:
+    """The rows of an input split go to its own split if it has one, else to those left over."""
     config = example_gen_pb2.Output()
     proto_utils.json_to_proto(exec_properties[standard_component_specs.OUTPUT_CONFIG_KEY], config)
     split = config.split_config
     key = split.partition_feature_name if split.HasField("partition_feature_name") else None
     buckets = {part.name: part.hash_buckets for part in split.splits}
-    chosen = only or [name for name in buckets if name not in others]
-    return Splitter(list(buckets), {name: buckets[name] for name in chosen}, key)
+    chosen = [name] if name in claimed else [each for each in buckets if each not in claimed]
+    return Splitter(list(buckets), {each: buckets[each] for each in chosen}, key)
 
 
 def _generate(
