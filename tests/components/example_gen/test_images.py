@@ -16,6 +16,7 @@ from tfx.types import standard_artifacts
 
 from tests.components.example_gen.image_files import class_folders, write
 from tests.components.example_gen.test_executor import execute, set_aside, splits
+from trainyard import progress
 from trainyard.components.example_gen import images, input_splits, preflight, quarantine, reader
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.component import ExampleGen
@@ -312,8 +313,12 @@ def test_what_is_encoded_again_is_counted(tmp_path):
     root = class_folders(tmp_path / "data", {"a": 30, "b": 30})
     write(root / "a/x.bmp")
     write(root / "b/y.bmp")
-    artifact = generate(Data(path=str(root), format="folders", split=SPLIT), tmp_path / "out")
+    data = Data(path=str(root), format="folders", split=SPLIT)
+    said: list[str] = []
+    with progress.listening(lambda text, _: said.append(text)):
+        artifact = generate(data, tmp_path / "out")
     assert artifact.get_string_custom_property(ENCODED_AGAIN) == '{"BMP": 2}'
+    assert said[-1] == "62 rows, 2 images encoded again"
     assert len(every(artifact)) == 62
 
 

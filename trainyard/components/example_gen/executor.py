@@ -198,7 +198,8 @@ def _write(
             changes += encoded.changes
             quarantine.add(encoded.block.file, encoded.block.bad)
             aside = f", {quarantine.count:,} set aside" if quarantine.count else ""
-            progress.report(f"{counts.total():,} rows{aside}", encoded.block.fraction)
+            again = f", {changes.total():,} images encoded again" if changes else ""
+            progress.report(f"{counts.total():,} rows{aside}{again}", encoded.block.fraction)
     summary = quarantine.finish(counts.total(), max_bad_share)
     for writer in writers.values():
         writer.finish()
