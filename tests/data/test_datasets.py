@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
+import io
 import os
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet
 import pytest
+from PIL import Image
 
 from trainyard.data import datasets, embedded, homes, prepare
-from trainyard.errors import DataError, RecipeError
+from trainyard.errors import DataError, EnvironmentProblem, RecipeError
 
 REAL_HOME = os.environ.get("TRAINYARD_DATA_HOME", "")
 EMBEDDED = {
@@ -45,6 +49,24 @@ def test_embedded(name):
     if counts:
         values = [row[label] for row in rows]
         assert {value: values.count(value) for value in values} == counts
+
+
+def test_the_digits_are_scikit_learns():
+    from sklearn.datasets import load_digits
+
+    table = pyarrow.parquet.read_table(datasets.fetch("digits_images"))
+    digits = load_digits()
+    assert table["digit"].to_pylist() == digits.target.tolist()
+    for place in (0, 1000, 1796):
+        seen = np.asarray(Image.open(io.BytesIO(table["image"][place].as_py())))
+        np.testing.assert_array_equal(np.rint(seen / 255 * 16), digits.images[place])
+
+
+def test_a_folder_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRAINYARD_DATA_HOME", str(tmp_path))
+    (tmp_path / "ants_bees/train/ants").mkdir(parents=True)
+    with pytest.raises(EnvironmentProblem, match=r"(?s)train/bees.*hymenoptera_data\.zip"):
+        datasets.fetch("ants_bees")
 
 
 def test_embedded_is_written_once(cache):
@@ -198,7 +220,7 @@ def test_verified_once(tmp_path, monkeypatch):
         homes.verify(file, sha256(b"content"))
 
 
-@pytest.mark.parametrize("name", ["taxi", "adult", "housing"])
+@pytest.mark.parametrize("name", ["taxi", "adult", "housing", "mnist"])
 def test_the_real_files(name, monkeypatch):
     monkeypatch.setenv("TRAINYARD_DATA_HOME", REAL_HOME)
     for file in datasets.find(name).files:

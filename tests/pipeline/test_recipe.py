@@ -5,6 +5,7 @@ import pytest
 
 from trainyard.errors import RecipeError
 from trainyard.pipeline.recipe import dump, load_recipe, resolved_recipe
+from trainyard.recipe_schema import Recipe
 
 SOUND = """
 name: trips
@@ -121,3 +122,42 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
 def test_every_way_to_write_a_label(tmp_path, label, name, expression):
     recipe = load_recipe(write(tmp_path, SOUND.replace("label: tips > fare * 0.2", label)))
     assert (recipe.label.name, recipe.label.expression) == (name, expression)
+
+
+IMAGES = ["path", *(f"image_{kind}" for kind in ("width", "height", "channels", "bytes"))]
+IMAGES += ["image_brightness", "image_contrast"]
+
+
+def test_what_comes_with_an_image_is_no_input_unless_named():
+    said = {
+        "name": "a",
+        "data": {"path": "x", "format": "folders"},
+        "label": "label",
+        "task": "binary",
+        "features": {"image_width": "numeric"},
+    }
+    recipe = Recipe.model_validate(said)
+    assert recipe.input_columns([*IMAGES, "image", "label"]) == ["image_width", "image"]
+    assert resolved_recipe(dump(recipe)) == recipe
+
+
+def test_a_dataset_says_how_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRAINYARD_CACHE", str(tmp_path))
+    file = tmp_path / "r.yaml"
+    file.write_text(
+        "name: a\ndata: {dataset: digits_images, images: {max_pixels: 64}}\n"
+        "label: digit\ntask: multiclass\n"
+    )
+    data = load_recipe(file).data
+    assert (data.format, data.images.max_pixels) == ("parquet", 64)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [("{shape: [8, 8, 4]}", "1 .grey. or 3"), ("{range: [1, 1]}", "the same number")],
+)
+def test_images_that_cannot_be(tmp_path, images, message):
+    file = tmp_path / "r.yaml"
+    file.write_text(f"name: a\ndata: {{path: x, images: {images}}}\nlabel: y\ntask: binary\n")
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(file)

@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from rich.console import Console
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from tests.components.example_gen.image_files import class_folders
 from trainyard.errors import DataError, RecipeError
 from trainyard.pipeline import schemas
 from trainyard.pipeline.records import RunRecord, StageRecord
@@ -52,6 +53,24 @@ def test_inferred_schema_has_types_presence_domains_and_the_derived_label(recipe
     assert columns["note"] == schemas.Column("text", "at least 67% of the rows", ("x",))
     assert columns["change"] == schemas.Column("whole number", "every row")
     assert columns["dear"] == schemas.Column("whole number", "every row", low=0, high=1)
+
+
+def test_of_images_it_says_what_was_measured(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "data", {"train/a": 20, "train/b": 20, "val/a": 10})
+    data = {"path": str(root), "format": "folders"}
+    settings = {"name": "images", "data": data, "label": "label", "task": "binary"}
+
+    text = schemas.infer(Recipe.model_validate(settings))
+
+    schema = text_format.Parse(text, schema_pb2.Schema())
+    columns = schemas.columns(schema)
+    assert columns["image"] == schemas.Column("text", "every row")
+    assert columns["image_width"] == schemas.Column("whole number", "every row", low=0)
+    assert columns["image_brightness"] == schemas.Column("number", "every row", low=0)
+    assert columns["label"].categories == ("a", "b")
+    (image,) = (feature for feature in schema.feature if feature.name == "image")
+    assert [dim.size for dim in image.shape.dim] == [1]
+    assert "# Images of " in text
 
 
 def test_inferred_schema_says_what_was_seen(recipe: Recipe) -> None:

@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.components.example_gen.image_files import write
 from trainyard.components.pusher import versions
 from trainyard.errors import DataError
 from trainyard.pipeline import records, unchanged
@@ -99,3 +100,15 @@ def test_missing_data_are_named(recipe, tmp_path):
     (tmp_path / "rows.csv").unlink()
     with pytest.raises(DataError, match="no such file"):
         unchanged.fingerprint(recipe)
+
+
+def test_an_image_that_a_table_names_counts(tmp_path):
+    for name in ("a.png", "b.png"):
+        write(tmp_path / name)
+    (tmp_path / "table.csv").write_text("photo,y\na.png,1\nb.png,0\n")
+    data = {"path": str(tmp_path / "table.csv"), "images": {"source": "photo"}}
+    recipe = Recipe.model_validate({"name": "a", "data": data, "label": "y", "task": "binary"})
+    first = unchanged.fingerprint(recipe)
+    assert unchanged.fingerprint(recipe) == first
+    write(tmp_path / "b.png", level=3, size=(40, 40))
+    assert unchanged.fingerprint(recipe) != first

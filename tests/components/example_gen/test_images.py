@@ -16,6 +16,7 @@ from tfx.types import standard_artifacts
 
 from tests.components.example_gen.image_files import class_folders, write
 from tests.components.example_gen.test_executor import execute, set_aside, splits
+from trainyard import progress
 from trainyard.components.example_gen import images, input_splits, preflight, quarantine, reader
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.component import ExampleGen
@@ -296,12 +297,28 @@ def test_bad_images_are_set_aside(table, tmp_path, monkeypatch):
     assert artifact.get_int_custom_property(SET_ASIDE) == 6
 
 
+def test_a_class_of_which_no_image_can_be_used(tmp_path):
+    root = class_folders(tmp_path / "data", {"a": 60, "b": 3, "c": 60})
+    for file in (root / "b").iterdir():
+        file.write_bytes(b"")
+    data = Data(path=str(root), format="folders", on_bad_row="quarantine", split=SPLIT)
+    artifact = generate(data, tmp_path / "out")
+    assert Counter(row["label"] for row in every(artifact)) == {b"a": 60, b"c": 60}
+    assert [each["row"] for each in set_aside(artifact)] == [1, 2, 3]
+    with pytest.raises(DataError, match=r"too many bad rows: 3 of 123 rows.*image is empty"):
+        generate(data.model_copy(update={"max_bad_share": 0.01}), tmp_path / "again")
+
+
 def test_what_is_encoded_again_is_counted(tmp_path):
     root = class_folders(tmp_path / "data", {"a": 30, "b": 30})
     write(root / "a/x.bmp")
     write(root / "b/y.bmp")
-    artifact = generate(Data(path=str(root), format="folders", split=SPLIT), tmp_path / "out")
+    data = Data(path=str(root), format="folders", split=SPLIT)
+    said: list[str] = []
+    with progress.listening(lambda text, _: said.append(text)):
+        artifact = generate(data, tmp_path / "out")
     assert artifact.get_string_custom_property(ENCODED_AGAIN) == '{"BMP": 2}'
+    assert said[-1] == "62 rows, 2 images encoded again"
     assert len(every(artifact)) == 62
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from trainyard.components.records import shards, tfrecord_blocks
 
 
-@pytest.mark.parametrize("compress", [shards.compressed])
+@pytest.mark.parametrize("compress", [shards.compressed, shards.stored])
 def test_a_block_without_rows_does_not_end_the_file(tmp_path, compress):
     writer = shards.ShardWriter(tmp_path / "data")
     for records in ([], [b"one", b"two"], [], [], [b"three"]):

@@ -26,6 +26,8 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from trainyard.components.records import encoder
 from trainyard.components.statistics_gen.executor import Executor
+from trainyard.components.statistics_gen.options import options
+from trainyard.recipe_schema import Data
 
 SPLITS = ["train", "eval"]
 EPSILON = 0.01
@@ -232,3 +234,14 @@ def test_taxi(tmp_path):
     assert_same(artifact, tmp_path)
     fares = table["fare"].to_numpy()[:12000].astype(np.float32)
     assert_quantiles(read(run(Executor(), artifact, tmp_path / "again"), "train"), {"fare": fares})
+
+
+def test_images(tmp_path):
+    """Of bytes only presence and sizes; the other columns as ever."""
+    pick = random.Random(1)
+    records = [
+        example(image=[pick.randbytes(500 + row)], image_width=[row], label=[b"ab"[row % 2 :][:1]])
+        for row in range(60)
+    ]
+    artifact = examples(tmp_path / "in", dict.fromkeys(SPLITS, records))
+    assert_same(artifact, tmp_path, stats_options_json=options(Data(path="x", images={})).to_json())

@@ -114,25 +114,24 @@ def _splitters(data: Data, exec_properties: Mapping[str, Any]) -> dict[Path, Spl
     proto_utils.json_to_proto(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config)
     folder = Path(exec_properties[standard_component_specs.INPUT_BASE_KEY])
     splitters: dict[Path, Splitter] = {}
-    for number, split in enumerate(config.splits):
+    claimed = [split.name for split in config.splits[1:]]
+    for split in config.splits:
         pattern = str(folder / split.pattern)
         files = [Path(file) for file in sorted(fileio.glob(pattern))]
-        others = [other.name for other in config.splits[1:]]
-        splitter = _splitter(exec_properties, [split.name] if number else [], others)
+        splitter = _splitter(exec_properties, split.name, claimed)
         splitters |= dict.fromkeys(input_splits.units(data, files, pattern), splitter)
     return splitters
 
 
-def _splitter(
-    exec_properties: Mapping[str, Any], only: Sequence[str], others: Sequence[str]
-) -> Splitter:
+def _splitter(exec_properties: Mapping[str, Any], name: str, claimed: Sequence[str]) -> Splitter:
+    """The rows of an input split go to its own split if it has one, else to those left over."""
     config = example_gen_pb2.Output()
     proto_utils.json_to_proto(exec_properties[standard_component_specs.OUTPUT_CONFIG_KEY], config)
     split = config.split_config
     key = split.partition_feature_name if split.HasField("partition_feature_name") else None
     buckets = {part.name: part.hash_buckets for part in split.splits}
-    chosen = only or [name for name in buckets if name not in others]
-    return Splitter(list(buckets), {name: buckets[name] for name in chosen}, key)
+    chosen = [name] if name in claimed else [each for each in buckets if each not in claimed]
+    return Splitter(list(buckets), {each: buckets[each] for each in chosen}, key)
 
 
 def _generate(
@@ -194,13 +193,13 @@ def _write(
         quarantine = stack.enter_context(Quarantine(folder))
         for encoded in blocks:
             for (name, writer), part in zip(writers.items(), encoded.parts, strict=True):
-                if part.rows:  # TensorFlow takes an empty member for the end of the file
-                    writer.write(part.member, part.size)
+                writer.write(part.member, part.size)
                 counts[name] += part.rows
             changes += encoded.changes
             quarantine.add(encoded.block.file, encoded.block.bad)
             aside = f", {quarantine.count:,} set aside" if quarantine.count else ""
-            progress.report(f"{counts.total():,} rows{aside}", encoded.block.fraction)
+            again = f", {changes.total():,} images encoded again" if changes else ""
+            progress.report(f"{counts.total():,} rows{aside}{again}", encoded.block.fraction)
     summary = quarantine.finish(counts.total(), max_bad_share)
     for writer in writers.values():
         writer.finish()

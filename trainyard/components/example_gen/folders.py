@@ -55,7 +55,8 @@ def batches(data: Data, folder: Path) -> Iterator[RawBatch]:
             f"there is a folder in the folder of the class {folder.name!r}",
             where=str(inner),
             expected="images only",
-            hint="a class is one folder: move its images up, or the folder elsewhere",
+            hint="a class is one folder: move its images up, or the folder elsewhere; or is "
+            "`data.path` a folder too high?",
         )
     size = folder.stat().st_size
     for start in range(0, len(files), BLOCK_ROWS):
