@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -46,3 +47,28 @@ def _determinism(wanted: bool) -> Iterator[None]:
     finally:
         if not before:
             tensorflow_config.disable_op_determinism()
+
+
+def plain_copy(model: keras.Model) -> keras.Model:
+    """Returns a model of the same weights that computes in float32, on one device.
+
+    What is served must answer alike in every runtime: in 16 bits, an operation that one of
+    them fuses rounds otherwise. The weights were float32 all the time.
+
+    Args:
+        model: Trained, in whatever precision and on however many devices.
+    """
+    config = keras.saving.serialize_keras_object(model)
+    copy = keras.saving.deserialize_keras_object(_in_float32(config))
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _in_float32(config: Any) -> Any:
+    if isinstance(config, dict):
+        if config.get("class_name") == "DTypePolicy":
+            return config | {"config": {"name": "float32"}}
+        return {key: _in_float32(value) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return type(config)(_in_float32(value) for value in config)
+    return config

@@ -27,7 +27,7 @@ def known() -> dict[str, type[keras.optimizers.Optimizer]]:
 def build(trainer: Trainer, steps: int) -> keras.optimizers.Optimizer:
     """Builds the recipe's optimizer with its schedule and what `options` says.
 
-    The schedule runs over updates: a step that only accumulates does not move it.
+    The schedule runs over steps: one that only accumulates moves it too.
 
     Args:
         trainer: The recipe's trainer section.
@@ -41,6 +41,6 @@ def build(trainer: Trainer, steps: int) -> keras.optimizers.Optimizer:
         cls,
         trainer.optimizer.options,
         "trainer.optimizer",
-        learning_rate=schedules.learning_rate(trainer, max(1, steps // trainer.accumulate)),
+        learning_rate=schedules.learning_rate(trainer, steps),
         **options.optimizer_options(trainer),
     )

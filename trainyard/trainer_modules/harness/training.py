@@ -149,12 +149,11 @@ def _trained(training: Training, writes: bool) -> Trained:
 
 def _write_model(training: Training, trained: Trained, folder: Path) -> None:
     progress.report("exporting", 1.0)
-    file = training.model_run / export.MODEL_FILE
+    trainer = training.config.trainer
     predictor = heads.predictor(trained.model, trained.spec)
-    predictor.save(file)
-    if training.config.trainer.distribution.name != "none":
-        # Its variables lie on several devices; those of the copy on one.
-        predictor = keras.saving.load_model(file, compile=False)
+    if (trainer.precision, trainer.distribution.name) != ("float32", "none"):
+        predictor = modes.plain_copy(predictor)
+    predictor.save(training.model_run / export.MODEL_FILE)
     class_names = trained.spec.label.class_names
     own = getattr(trained.module, "serving_fn", None)
     export.write(
