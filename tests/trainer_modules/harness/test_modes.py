@@ -71,7 +71,7 @@ def test_nothing_leaks_out_of_a_training_that_fails():
         raise ValueError
 
     settings = Trainer(precision="mixed_bfloat16", deterministic=True)
-    with pytest.raises(ValueError), modes.process_wide(settings):  # noqa: PT011
+    with pytest.raises(ValueError), modes.process_wide(settings):
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
         assert modes.tensorflow_config.is_op_determinism_enabled()
         fail()
