@@ -255,8 +255,8 @@ class Trainer(Section):
     ema: Averages | None = Field(None, description="Average the weights; {} for the defaults.")
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
         "float32",
-        description="What layers compute in; weights and predictions stay float32. "
-        "mixed_float16 scales the loss.",
+        description="What layers compute in while training; weights and predictions stay "
+        "float32, and so does the model that is served. mixed_float16 scales the loss.",
     )
     jit_compile: Literal["auto"] | bool = Field(
         "auto", description="XLA; auto: on a GPU or TPU, if all layers support it."

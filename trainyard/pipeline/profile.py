@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,21 +62,30 @@ def _transformed(
         from trainyard.pipeline.runners.nodes import NodeRunner
 
         nodes = NodeRunner(recipe, workspace, name)
-    for node in nodes.names:
+    for node in nodes.names[: nodes.names.index(LAST_STAGE) + 1]:
         stage = StageRecord(name=node)
-        with console.stage(stage), output_to(log):
+        with console.stage(stage), _timed(stage), output_to(log):
             nodes.launch(stage, None)
-        if node == LAST_STAGE:
-            break
     return stage.outputs
+
+
+@contextmanager
+def _timed(stage: StageRecord) -> Iterator[None]:
+    started = time.monotonic()
+    try:
+        yield
+    except BaseException:
+        stage.state = "failed"
+        raise
+    finally:
+        stage.seconds = time.monotonic() - started
 
 
 def _measured(
     recipe: Recipe, outputs: dict[str, list[str]], folder: Path, seconds: float
 ) -> Profile:
-    console = RunConsole()
     stage = StageRecord(name="Profile", state="done")
-    with console.stage(stage), output_to(folder / "profile.log"):
+    with RunConsole().stage(stage), _timed(stage), output_to(folder / "profile.log"):
         from trainyard.trainer_modules.harness import profiling
         from trainyard.trainer_modules.harness.config import TrainerConfig
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import statistics
 import time
 from collections.abc import Mapping
@@ -83,7 +84,7 @@ def _measured(arranged: training.Training, seconds: float) -> Profile:
     first_batch = time.monotonic() - started
     made = _input_seconds(batches, seconds)
     model = module.build_model(params, model_spec)
-    computed = _compute_seconds(model, batch, model_spec, seconds)
+    computed = _compute_seconds(model, batch, seconds)
     trace = arranged.model_run / "trace"
     trained = _training_seconds(
         arranged, module, params, model, model_spec, _count(max(made, computed), seconds), trace
@@ -96,16 +97,10 @@ def _measured(arranged: training.Training, seconds: float) -> Profile:
         first_batch=first_batch,
         held=arranged.train.held is not None,
         devices=tuple(d.device_type for d in tf.config.list_logical_devices()),
-        cores=len(_own_cores()),
+        cores=len(os.sched_getaffinity(0)),
         step_jit=bool(model.jit_compile),
         trace=trace,
     )
-
-
-def _own_cores() -> set[int]:
-    import os
-
-    return os.sched_getaffinity(0)
 
 
 def _batches(
@@ -192,9 +187,7 @@ def _count(estimate: float, seconds: float) -> int:
     return max(FEWEST, min(MOST, int(seconds / max(estimate, 1e-9))))
 
 
-def _compute_seconds(
-    model: keras.Model, batch: Any, model_spec: spec.ModelSpec, seconds: float
-) -> float:
+def _compute_seconds(model: keras.Model, batch: Any, seconds: float) -> float:
     progress.report("training on one batch")
     same = tf.data.Dataset.from_tensors(batch).repeat()
     distribution.prepare(model, same)
@@ -208,7 +201,6 @@ def _compute_seconds(
             verbose=0,
         )
         measured, clock = clock.seconds, _Clock(_count(clock.seconds, seconds))
-    del model_spec
     return measured
 
 
