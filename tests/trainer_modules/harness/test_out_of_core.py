@@ -56,6 +56,7 @@ def train(name, count):
 train("few", 2048)
 taken = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if "VmData" in line)
 resource.setrlimit(resource.RLIMIT_DATA, (taken + limit,) * 2)
+print("limited", flush=True)
 train("many", rows)
 print("trained on", sum(f.stat().st_size for f in folder.glob("many")), flush=True)
 """
@@ -86,4 +87,5 @@ def test_the_limit_is_one(tmp_path):
     """Held in memory, the same rows are too many."""
     ended = train_within_limit(tmp_path, 2**30)
     assert ended.returncode != 0
+    assert "limited" in ended.stdout
     assert "trained on" not in ended.stdout

@@ -139,7 +139,7 @@ class _Clock(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not ty
         self.tracing = 0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-        self.last: float | None = None  # what lies between epochs is no step
+        self.last = time.perf_counter()  # what lies between epochs is no step
         self.done = 0
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -151,7 +151,7 @@ class _Clock(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not ty
             self._traced()
         elif self.timed_batches >= self.batches:
             self._begin_trace()
-        elif self.last is not None and self.calls > WARM_UP:
+        elif self.calls > WARM_UP:
             self.timed_seconds += now - self.last
             self.timed_batches += steps
         self.last = now
@@ -215,10 +215,8 @@ def _training_seconds(
 ) -> float:
     progress.report("training")
     clock = _Clock(batches, trace)
-    calls = WARM_UP + batches + TRACED + 2
-    # An epoch's first batch is not timed; more epochs make up for short ones.
-    steps = calls * model.steps_per_execution + 2 * calls // model_spec.steps_per_epoch
-    changes = {"steps": steps * 2, "epochs": None, "early_stopping": None}
+    steps = batches + (WARM_UP + TRACED + 3) * model.steps_per_execution
+    changes = {"steps": steps, "epochs": None, "early_stopping": None}
     shortened = model_spec.training.model_copy(update=changes)
     hooks = SimpleNamespace(callbacks=lambda *_: [clock])
     if hasattr(module, "make_dataset"):
