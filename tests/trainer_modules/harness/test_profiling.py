@@ -40,7 +40,8 @@ def test_what_is_slow_is_measured_as_slow(seconds, transformed, tmp_path, monkey
     assert measured.rows == 32
     assert (measured.input > seconds) and (measured.input < seconds + 0.03)
     assert 0 < measured.compute < 0.05
-    assert measured.training > seconds
+    # A batch or two of an epoch's ten are made while the epoch before is validated.
+    assert measured.training > 0.7 * seconds
     if seconds:
         assert measured.input > measured.compute
     assert list(measured.trace.rglob("*.xplane.pb")), "TensorBoard reads this"
