@@ -313,14 +313,54 @@ class EarlyStopping(Section):
     mode: Literal["auto", "min", "max"] = "auto"
 
 
+class Averages(Section):
+    """An exponential moving average of the weights: validated and exported in their place."""
+
+    momentum: float = Field(0.999, gt=0, lt=1, description="Share that each batch keeps.")
+    overwrite_every: int | None = Field(
+        None, ge=1, description="Batches after which training goes on from the averages."
+    )
+
+
+class Distribution(Section):
+    """Devices that share each batch: `batch_size` is the global one, whatever their number."""
+
+    name: Literal["none", "mirrored", "multi_worker", "tpu"] = Field(
+        "none",
+        description="mirrored: devices of one machine. multi_worker: machines named in TF_CONFIG. "
+        "tpu: by `address`.",
+    )
+    devices: tuple[str, ...] = Field(
+        (), description="mirrored: such as GPU:0; if empty, all GPUs, else all logical CPUs."
+    )
+    address: str = Field("", description="tpu: its name, grpc://HOST:PORT, or `local`.")
+    scale_learning_rate: Literal["none", "linear", "sqrt"] = Field(
+        "none", description="Multiplies the learning rate by the number of devices, or its root."
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_name(self) -> Self:
+        if bool(self.address) != (self.name == "tpu"):
+            raise ValueError("`address` belongs to the distribution `tpu`, and it needs one")
+        if self.devices and self.name != "mirrored":
+            raise ValueError("only the distribution `mirrored` takes `devices`")
+        return self
+
+
 class Trainer(Section):
-    """Which module trains, and how."""
+    """Which module trains, and how.
+
+    A step is one batch: forward, backward, and every `accumulate` steps an update.
+    """
 
     module: str = "mlp"
     params: dict[str, Any] = Field(default_factory=dict, description="The module's own parameters.")
     epochs: int | None = Field(None, ge=1)
     steps: int | None = Field(None, ge=1, description="Instead of epochs.")
-    batch_size: int = Field(64, ge=1)
+    batch_size: int = Field(64, ge=1, description="Rows a step, over all devices together.")
+    accumulate: int = Field(
+        1, ge=1, description="Steps whose gradients are averaged into one update of the weights."
+    )
     optimizer: Optimizer = Optimizer()
     clip_norm: float | None = Field(None, gt=0, description="Global gradient norm at most.")
     loss: Loss | None = Field(None, description="If not given, the one that fits the task.")
@@ -328,6 +368,25 @@ class Trainer(Section):
     early_stopping: EarlyStopping | None = EarlyStopping()
     class_weights: Literal["balanced"] | dict[str, float] | None = None
     seed: int = 1
+    deterministic: bool = Field(
+        False, description="Two trainings on one machine are equal bit by bit; slower."
+    )
+    ema: Averages | None = Field(None, description="Average the weights; {} for the defaults.")
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
+        "float32",
+        description="What layers compute in while training; weights and predictions stay "
+        "float32, and so does the model that is served. mixed_float16 scales the loss.",
+    )
+    jit_compile: Literal["auto"] | bool = Field(
+        "auto", description="XLA; auto: on a GPU or TPU, if all layers support it."
+    )
+    steps_per_execution: int = Field(
+        1,
+        ge=1,
+        description="Steps a call of TensorFlow, at most: the largest divisor of an epoch's "
+        "steps that is not above it. Callbacks and progress see the last step of each.",
+    )
+    distribution: Distribution = Distribution()
 
     @model_validator(mode="before")
     @classmethod
@@ -336,7 +395,7 @@ class Trainer(Section):
             return value
         named = {
             key: {"name": value[key]}
-            for key in ("optimizer", "loss", "schedule")
+            for key in ("optimizer", "loss", "schedule", "distribution")
             if isinstance(value.get(key), str)
         }
         weights = value.get("class_weights")
@@ -348,6 +407,20 @@ class Trainer(Section):
     def _one_length(self) -> Self:
         if self.epochs is not None and self.steps is not None:
             raise ValueError("give either `epochs` or `steps`")
+        return self
+
+    @model_validator(mode="after")
+    def _possible_together(self) -> Self:
+        shared = self.distribution.name != "none"
+        if self.jit_compile is True and self.deterministic:
+            raise ValueError("TensorFlow's XLA is not deterministic: give one of the two")
+        if self.jit_compile is True and self.distribution.name in ("mirrored", "multi_worker"):
+            raise ValueError("XLA cannot compile a step that several devices share: `auto`")
+        if self.accumulate > 1 and shared:
+            raise ValueError(
+                "Keras cannot accumulate gradients over several devices: a smaller `batch_size` "
+                "has fewer rows on each, which is the same to memory"
+            )
         return self
 
 

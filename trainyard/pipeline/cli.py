@@ -189,6 +189,46 @@ def predict(
 
 
 @app.command()
+def profile(
+    recipe: RecipeFile,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="About how long each of three measurements takes.")
+    ] = 5.0,
+) -> None:
+    """Says whether training waits for its input or its steps, and what to change."""
+    from trainyard.pipeline import frameworks
+    from trainyard.pipeline.recipe import load_recipe
+
+    loaded = load_recipe(recipe)
+    with frameworks.loading(cloud=loaded.engine.name != "local"), _live("checking the recipe"):
+        from trainyard.pipeline.check import check as check_recipe
+        from trainyard.pipeline.profile import profile as measure
+
+        complete = check_recipe(loaded, recipe).recipe
+    _print("\n" + measure(complete, seconds))
+
+
+@app.command()
+def worker(
+    recipe: RecipeFile,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for the chief's `trainyard run`.")
+    ] = 600.0,
+) -> None:
+    """Trains along with the chief's run, on a machine that TF_CONFIG names."""
+    from trainyard.pipeline import quiet
+    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline.workspace import Workspace
+
+    loaded = load_recipe(recipe)
+    quiet.before_imports()
+    from trainyard.trainer_modules.harness import workers
+
+    with _live("waiting for the chief"):
+        workers.follow(Workspace.of(loaded).checkpoints, wait)
+
+
+@app.command()
 def doctor() -> None:
     """Says in plain words whether this machine can run Trainyard."""
     from rich.console import Console

@@ -63,4 +63,5 @@ _SHORT_FORMS = {
     "Optimizer": (_name_alone,),
     "Loss": (_name_alone,),
     "Schedule": (_name_alone,),
+    "Distribution": (_name_alone,),
 }

@@ -67,11 +67,26 @@ def run(
             a run that began is on disk, with its report.
     """
     workspace = Workspace.of(recipe)
-    with _folders(workspace), _lock(workspace):
+    with claimed(workspace):
         _mark_interrupted(recipe.name)
         record = _new_record(recipe, recipe_file, resumed_from, fingerprint)
         record.save()
         return _Run(recipe, workspace, record, use_cache).execute(rerun_from)
+
+
+@contextmanager
+def claimed(workspace: Workspace) -> Iterator[None]:
+    """Makes a recipe's folders and keeps other processes out of them.
+
+    Args:
+        workspace: The recipe's folders.
+
+    Raises:
+        BusyError: Another process is in there.
+        EnvironmentProblem: They cannot be written.
+    """
+    with _folders(workspace), _lock(workspace):
+        yield
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import keras
 from trainyard import progress
 from trainyard.errors import RecipeError, TrainingError, nearest
 from trainyard.recipe_schema import EarlyStopping
-from trainyard.trainer_modules.harness import checkpoint, metrics, schedules
+from trainyard.trainer_modules.harness import averages, checkpoint, metrics, phases, schedules
 from trainyard.trainer_modules.harness.spec import ModelSpec
 
 SECONDS_BETWEEN_REPORTS = 0.5
@@ -59,6 +59,8 @@ class LearningRate(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is 
 
 class StopAtStep(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed
     """Ends training after the recipe's number of steps, in the middle of an epoch.
+
+    The batches end there too; this keeps Keras from asking for more.
 
     Args:
         spec: For the number of steps.
@@ -121,14 +123,24 @@ def words(measured: Mapping[str, float]) -> str:
 class EarlyStop(keras.callbacks.EarlyStopping):  # type: ignore[misc]  # Keras is not typed
     """Stops when the monitored value no longer improves, and knows the best epoch.
 
-    It keeps no weights: the `Checkpoint` does, where a kill does not lose them.
+    It keeps no weights: the `Checkpoint` does, where a kill does not lose them. The best
+    epoch may lie in any phase of the training; only the last phase is stopped, and its
+    patience counts from its own first epoch.
 
     Args:
         recipe: The recipe's early stopping.
+        patient_until: The last phase's first epoch.
     """
 
-    def __init__(self, recipe: EarlyStopping) -> None:
+    def __init__(self, recipe: EarlyStopping, patient_until: int = 0) -> None:
         super().__init__(**recipe.model_dump() | {"mode": metrics.direction(recipe)})
+        self.patient_until = patient_until
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Counts epochs without gain."""
+        if epoch < self.patient_until:
+            self.wait = -1  # this epoch makes it 0 at most
+        super().on_epoch_end(epoch, logs)
 
     def get_monitor_value(self, logs: Mapping[str, float] | None) -> float:
         """Returns the monitored value.
@@ -156,22 +168,33 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is no
 
     Args:
         file: Where the state lies.
-        early_stop: Knows the best epoch; None: the last one is the best.
-        replayed: The callbacks to show the recorded epochs to.
+        writes: Whether this process saves it; several may train one model.
     """
 
-    def __init__(
-        self,
-        file: Path,
-        early_stop: EarlyStop | None,
-        replayed: Sequence[keras.callbacks.Callback],
-    ) -> None:
+    def __init__(self, file: Path, *, writes: bool = True) -> None:
         super().__init__()
         self.file = file
-        self.early_stop = early_stop
-        self.replayed = replayed
+        self.writes = writes
+        self.early_stop: EarlyStop | None = None
+        self.replayed: Sequence[tuple[keras.callbacks.Callback, int]] = ()
+        self.phase_start = 0
         self.state = checkpoint.load(file) or checkpoint.State([], [])
         self.resumed_from = len(self.state.history)
+
+    def enter(
+        self,
+        phase_start: int,
+        early_stop: EarlyStop | None,
+        replayed: Sequence[tuple[keras.callbacks.Callback, int]],
+    ) -> None:
+        """Begins a phase of the training.
+
+        Args:
+            phase_start: Its first epoch, counted from 0 over all phases.
+            early_stop: Knows the best epoch; None: the last one is the best.
+            replayed: The callbacks to show recorded epochs to, and from which on.
+        """
+        self.phase_start, self.early_stop, self.replayed = phase_start, early_stop, replayed
 
     @property
     def best_epoch(self) -> int:
@@ -182,54 +205,73 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is no
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
         """Brings everything to where it was."""
         for epoch, row in enumerate(self.state.history):
-            for callback in self.replayed:
-                callback.on_epoch_end(epoch, dict(row))
+            for callback, first in self.replayed:
+                if epoch >= first:
+                    callback.on_epoch_end(epoch, dict(row))
         self.model.stop_training = False
         if self.state.variables:
             # After the replay, which may have lowered the learning rate once more.
-            checkpoint.assign(checkpoint.variables(self.model), self.state.variables)
+            owned = self._restored()
+            checkpoint.assign(owned, self.state.variables[: len(owned)])
+
+    def _restored(self) -> list[keras.Variable]:
+        """What the state is of: a phase that has not begun has an optimizer of its own."""
+        begun = len(self.state.history) > self.phase_start
+        return checkpoint.variables(self.model) if begun else self.model.variables
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Saves the state."""
         row = {name: float(value) for name, value in (logs or {}).items()}
         is_best = self.early_stop is None or self.early_stop.best_epoch == epoch
+        best = checkpoint.values(averages.to_keep(self.model)) if is_best else self.state.best
         self.state = checkpoint.State(
             variables=checkpoint.values(checkpoint.variables(self.model)),
-            best=checkpoint.values(self.model.variables) if is_best else self.state.best,
+            best=best,
             history=[*self.state.history, row],
             finished=bool(self.model.stop_training),
         )
-        checkpoint.save(self.file, self.state)
+        if self.writes:
+            checkpoint.save(self.file, self.state)
 
     def restore_best(self) -> None:
-        """Gives the model the weights of the best epoch."""
+        """Gives the model the weights of the best epoch, averaged if the recipe says so."""
         checkpoint.assign(self.model.variables, self.state.best)
 
 
 def build(
-    spec: ModelSpec, model_run: Path, state: Path
-) -> tuple[Checkpoint, list[keras.callbacks.Callback]]:
-    """Makes the harness's callbacks.
+    spec: ModelSpec,
+    plan: Sequence[phases.Stretch],
+    stretch: phases.Stretch,
+    saver: Checkpoint,
+    model_run: Path,
+) -> list[keras.callbacks.Callback]:
+    """Makes the harness's callbacks for one phase of the training.
 
     Args:
         spec: What is trained, and how.
+        plan: All phases.
+        stretch: This one.
+        saver: The one checkpoint of all phases.
         model_run: The folder for logs.
-        state: The checkpoint's file.
 
     Returns:
-        The checkpoint, and all callbacks, it among them as the last.
+        All callbacks, the checkpoint among them as the last.
     """
-    stopping = spec.training.early_stopping
-    early_stop = EarlyStop(stopping) if stopping else None
-    with_state = [
-        *([early_stop] if early_stop else []),
-        *schedules.callbacks(spec.training),
+    stopping, first = spec.training.early_stopping, stretch.epochs.start
+    early_stop = EarlyStop(stopping, plan[-1].epochs.start) if stopping else None
+    of_all = [*([early_stop] if early_stop else []), *(_logs(model_run) if saver.writes else [])]
+    of_phase = schedules.callbacks(phases.scaled(spec, stretch).training)
+    saver.enter(first, early_stop, [(c, 0) for c in of_all] + [(c, first) for c in of_phase])
+    validating = [averages.ValidateAverages()] if spec.training.ema else []
+    before = [LearningRate(), StopOnNaN(), StopAtStep(spec), Progress(spec)]
+    return [*validating, *before, *of_all, *of_phase, saver]
+
+
+def _logs(model_run: Path) -> list[keras.callbacks.Callback]:
+    return [
         keras.callbacks.TensorBoard(str(model_run / "tensorboard"), write_graph=False),
         keras.callbacks.CSVLogger(str(model_run / "training_log.csv")),
     ]
-    saver = Checkpoint(state, early_stop, with_state)
-    before = [LearningRate(), StopOnNaN(), StopAtStep(spec), Progress(spec)]
-    return saver, [*before, *with_state, saver]
 
 
 def write_history(file: Path, history: Sequence[Mapping[str, float]]) -> None:

@@ -11,7 +11,7 @@ from keras import ops
 
 from trainyard.errors import RecipeError, nearest
 from trainyard.recipe_schema import Loss, Task, Trainer
-from trainyard.trainer_modules.harness import optimizers, soft_labels
+from trainyard.trainer_modules.harness import optimizers, options, soft_labels
 from trainyard.trainer_modules.harness.construct import choose, construct, plain
 from trainyard.trainer_modules.harness.spec import ModelSpec
 
@@ -202,16 +202,22 @@ def compiled(
 def _output(vector: keras.KerasTensor, spec: ModelSpec) -> keras.KerasTensor:
     activation = "linear" if from_logits(spec.training) else ACTIVATIONS[spec.task]
     if spec.task == "multiclass":
-        return keras.layers.Dense(spec.classes, activation, name="predictions")(vector)
+        return _dense(spec.classes, "predictions", activation)(vector)
     if spec.task == "binary":
         # Without this the first epoch only learns how rare the positive class is.
         rate = spec.label.positive_rate
         odds = keras.initializers.Constant(math.log(rate / (1 - rate)))
-        head = keras.layers.Dense(1, activation, bias_initializer=odds, name="predictions")
-        return head(vector)
-    score = keras.layers.Dense(1, name="standardized")(vector)
-    rescale = keras.layers.Rescaling(spec.label.std, spec.label.mean, name="predictions")
+        return _dense(1, "predictions", activation, bias_initializer=odds)(vector)
+    score = _dense(1, "standardized")(vector)
+    rescale = keras.layers.Rescaling(
+        spec.label.std, spec.label.mean, name="predictions", dtype="float32"
+    )
     return rescale(score)
+
+
+def _dense(units: int, name: str, activation: str = "linear", **more: Any) -> keras.Layer:
+    # In 16 bits a probability near 1 is 1, and a price of 5,000 is a multiple of 4.
+    return keras.layers.Dense(units, activation, name=name, dtype="float32", **more)
 
 
 def compile_model(model: keras.Model, spec: ModelSpec) -> None:
@@ -220,11 +226,15 @@ def compile_model(model: keras.Model, spec: ModelSpec) -> None:
     Args:
         model: It predicts as `compiled` states.
         spec: What the model must fit.
+
+    Raises:
+        RecipeError: XLA is asked for, and a layer does not support it.
     """
     model.compile(
         optimizer=optimizers.build(spec.training, spec.steps),
         loss=build_loss(spec),
         metrics=training_metrics(spec.task, from_logits(spec.training)),
+        **options.compile_options(model, spec),
     )
 
 
@@ -237,5 +247,7 @@ def predictor(model: keras.Model, spec: ModelSpec) -> keras.Model:
     """
     if not from_logits(spec.training):
         return model
-    activation = keras.layers.Activation(ACTIVATIONS[spec.task], name="probabilities")
+    activation = keras.layers.Activation(
+        ACTIVATIONS[spec.task], name="probabilities", dtype="float32"
+    )
     return keras.Model(model.input, activation(model.output))

@@ -7,7 +7,7 @@ import inspect
 import keras
 
 from trainyard.recipe_schema import Trainer
-from trainyard.trainer_modules.harness import schedules
+from trainyard.trainer_modules.harness import options, schedules
 from trainyard.trainer_modules.harness.construct import choose, construct, options_of
 
 
@@ -25,7 +25,9 @@ def known() -> dict[str, type[keras.optimizers.Optimizer]]:
 
 
 def build(trainer: Trainer, steps: int) -> keras.optimizers.Optimizer:
-    """Builds the recipe's optimizer with its schedule and gradient clipping.
+    """Builds the recipe's optimizer with its schedule and what `options` says.
+
+    The schedule runs over steps: one that only accumulates moves it too.
 
     Args:
         trainer: The recipe's trainer section.
@@ -40,5 +42,5 @@ def build(trainer: Trainer, steps: int) -> keras.optimizers.Optimizer:
         trainer.optimizer.options,
         "trainer.optimizer",
         learning_rate=schedules.learning_rate(trainer, steps),
-        global_clipnorm=trainer.clip_norm,
+        **options.optimizer_options(trainer),
     )

@@ -47,6 +47,19 @@ class Stretch:
     steps: int
 
 
+def whole(spec: ModelSpec) -> tuple[Stretch, ...]:
+    """Returns the one stretch of a training without phases.
+
+    Args:
+        spec: For the number of epochs and steps.
+    """
+    return stretches([Phase("training", 1.0, 1.0, _as_it_is)], spec)
+
+
+def _as_it_is(model: keras.Model) -> None:
+    del model
+
+
 def stretches(phases: Sequence[Phase], spec: ModelSpec) -> tuple[Stretch, ...]:
     """Gives each phase whole epochs, so that a checkpoint lies in one phase or between two.
 
@@ -97,10 +110,16 @@ def begin(model: keras.Model, stretch: Stretch, spec: ModelSpec) -> None:
         spec: The whole training's.
     """
     stretch.phase.prepare(model)
-    heads.compile_model(model, _scaled(spec, stretch))
+    heads.compile_model(model, scaled(spec, stretch))
 
 
-def _scaled(spec: ModelSpec, stretch: Stretch) -> ModelSpec:
+def scaled(spec: ModelSpec, stretch: Stretch) -> ModelSpec:
+    """Returns what one phase is trained by: its own steps and learning rate.
+
+    Args:
+        spec: The whole training's.
+        stretch: The phase's part.
+    """
     optimizer = spec.training.optimizer
     rate = optimizer.learning_rate * stretch.phase.learning_rate_factor
     changes = {

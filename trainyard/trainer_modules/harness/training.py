@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 import tensorflow_transform as tft
 
 from trainyard import progress
@@ -18,11 +20,16 @@ from trainyard.trainer_modules import registry
 from trainyard.trainer_modules.harness import (
     callbacks,
     checkpoint,
+    distribution,
     export,
     heads,
     inputs,
+    modes,
+    options,
+    phases,
     picture,
     spec,
+    workers,
 )
 from trainyard.trainer_modules.harness.config import TrainerConfig
 
@@ -65,6 +72,25 @@ class Training:
         )
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to.
+
+    Attributes:
+        module: The trainer module.
+        params: Its hyperparameters.
+        spec: What the model fits.
+        model: With the weights of the best epoch.
+        saver: Knows all epochs, and the best of them.
+    """
+
+    module: registry.TrainerModule
+    params: Any
+    spec: spec.ModelSpec
+    model: keras.Model
+    saver: callbacks.Checkpoint
+
+
 def run_fn(fn_args: Any) -> None:
     """Trains a module on transformed examples and exports it.
 
@@ -77,34 +103,70 @@ def run_fn(fn_args: Any) -> None:
 
     Raises:
         DataError: The labels do not fit the task.
+        EnvironmentProblem: The devices that the recipe names are not there.
         RecipeError: A setting does not fit the data.
         TrainingError: Training diverged.
     """
-    training = Training.of(fn_args)
-    config, model_run = training.config, training.model_run
-    model_run.mkdir(parents=True, exist_ok=True)
-    keras.utils.set_random_seed(config.trainer.seed)
+    config = TrainerConfig.from_custom_config(fn_args.custom_config)
+    if config.trainer.distribution.name == "multi_worker":
+        workers.lead(fn_args)  # TensorFlow joins a cluster in a fresh process only
+    else:
+        train(fn_args)
+
+
+def train(fn_args: Any) -> None:
+    """Trains in this process; of several workers, the chief alone writes.
+
+    Args:
+        fn_args: As `run_fn` takes it.
+    """
+    settings = TrainerConfig.from_custom_config(fn_args.custom_config).trainer
+    strategy = distribution.strategy(settings.distribution)
+    writes = distribution.is_chief(settings.distribution)
+    with modes.process_wide(settings), strategy.scope():
+        training = Training.of(fn_args)
+        if writes:
+            training.model_run.mkdir(parents=True, exist_ok=True)
+        trained = _trained(training, writes)
+    if writes:
+        _write_model(training, trained, Path(fn_args.serving_model_dir))
+        shutil.rmtree(training.state.parent, ignore_errors=True)
+        progress.report(_outcome(trained.saver), 1.0)
+
+
+def _trained(training: Training, writes: bool) -> Trained:
+    """Reads the examples, builds the model and fits it, in the scope of the strategy."""
     progress.report("reading examples")
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    config = training.config
+    config = config.model_copy(update={"trainer": distribution.scaled(config.trainer, replicas)})
     model_spec = spec.build(config, training.transform_output, training.train, training.held_out)
     module = registry.find(config.trainer.module)
     params = registry.params(module, config.trainer.params)
     model = module.build_model(params, model_spec)
-    saver = fit(training, module, params, model, model_spec)
+    saver = fit(training, module, params, model, model_spec, writes=writes)
+    return Trained(module, params, model_spec, model, saver)
+
+
+def _write_model(training: Training, trained: Trained, folder: Path) -> None:
     progress.report("exporting", 1.0)
-    class_names = model_spec.label.class_names
-    predictor = heads.predictor(model, model_spec)
-    predictor.save(model_run / export.MODEL_FILE)
-    own = getattr(module, "serving_fn", None)
+    trainer = training.config.trainer
+    predictor = heads.predictor(trained.model, trained.spec)
+    if (trainer.precision, trainer.distribution.name) != ("float32", "none"):
+        predictor = modes.plain_copy(predictor)
+    predictor.save(training.model_run / export.MODEL_FILE)
+    class_names = trained.spec.label.class_names
+    own = getattr(trained.module, "serving_fn", None)
     export.write(
-        Path(fn_args.serving_model_dir),
+        folder,
         predictor,
         training.transform_output,
-        config,
+        training.config,
         class_names,
-        own(predictor, params, model_spec) if own else export.answer(predictor, class_names),
+        own(predictor, trained.params, trained.spec)
+        if own
+        else export.answer(predictor, class_names),
     )
-    shutil.rmtree(training.state.parent, ignore_errors=True)
-    progress.report(_outcome(saver), 1.0)
 
 
 def fit(
@@ -113,37 +175,101 @@ def fit(
     params: Any,
     model: keras.Model,
     model_spec: spec.ModelSpec,
+    *,
+    writes: bool = True,
 ) -> callbacks.Checkpoint:
     """Trains a model, going on from its checkpoint if there is one, and writes the records.
 
     Args:
         training: What is read, and where to write.
-        module: For its own callbacks and batches, if it has any.
+        module: For its own phases, callbacks and batches, if it has any.
         params: The module's hyperparameters.
         model: Compiled; afterwards it has the weights of the best epoch.
         model_spec: What is trained, and how.
+        writes: Whether this process writes checkpoint and records.
 
     Returns:
         The checkpoint, which knows all epochs and the best of them.
     """
-    saver, watchers = callbacks.build(model_spec, training.model_run, training.state)
-    own = getattr(module, "callbacks", _no_callbacks)(params, model_spec)
+    saver = callbacks.Checkpoint(training.state, writes=writes)
     start = model_spec.epochs if saver.state.finished else saver.resumed_from
-    train, held_out = _datasets(training, module, params, model_spec, start)
-    model.optimizer.build(model.trainable_variables)
+    hook = getattr(module, "phases", None)
+    plan = (
+        phases.stretches(hook(model, params, model_spec), model_spec)
+        if hook
+        else phases.whole(model_spec)
+    )
+    own = getattr(module, "callbacks", _no_callbacks)(params, model_spec)
     started = time.monotonic()
+    for stretch in plan:
+        if start >= stretch.epochs.stop and stretch is not plan[-1]:
+            continue
+        if hook:
+            phases.begin(model, stretch, model_spec)
+        batches = _Batches.of(training, module, params, model_spec, stretch, start)
+        watchers = callbacks.build(model_spec, plan, stretch, saver, training.model_run)
+        _fit_phase(model, batches, [*own, *watchers], model_spec)
+    saver.restore_best()
+    if writes:
+        seconds = time.monotonic() - started
+        _write_records(training.model_run, model, model_spec, plan, saver, seconds)
+    return saver
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """What one phase is trained on.
+
+    Attributes:
+        train: Batches of its epochs, one after the other.
+        held_out: Batches to validate on.
+        epochs: Those that are still to be trained.
+    """
+
+    train: tf.data.Dataset
+    held_out: tf.data.Dataset
+    epochs: range
+
+    @classmethod
+    def of(
+        cls,
+        training: Training,
+        module: registry.TrainerModule,
+        params: Any,
+        model_spec: spec.ModelSpec,
+        stretch: phases.Stretch,
+        start: int,
+    ) -> _Batches:
+        """Makes them, from the first epoch that no checkpoint has."""
+        make = dataset_maker(module, params, model_spec)
+        epochs = range(max(start, stretch.epochs.start), stretch.epochs.stop)
+        # Training that has ended needs no epoch, but Keras wants batches to look at.
+        made = epochs or range(epochs.stop - 1, epochs.stop)
+        steps = model_spec.steps - made.start * model_spec.steps_per_epoch
+        return cls(
+            make(params, model_spec, training.train, made).take(steps),
+            make(params, model_spec, training.held_out, None),
+            epochs,
+        )
+
+
+def _fit_phase(
+    model: keras.Model,
+    batches: _Batches,
+    watchers: Sequence[keras.callbacks.Callback],
+    model_spec: spec.ModelSpec,
+) -> None:
+    model.optimizer.build(model.trainable_variables)
+    distribution.prepare(model, batches.held_out)
     model.fit(
-        train,
-        validation_data=held_out,
-        epochs=model_spec.epochs,
-        initial_epoch=start,
+        distribution.shared(batches.train, training=True),
+        validation_data=distribution.shared(batches.held_out, training=False),
+        initial_epoch=batches.epochs.start,
+        epochs=batches.epochs.stop,
         steps_per_epoch=model_spec.steps_per_epoch,
-        callbacks=[*own, *watchers],
+        callbacks=list(watchers),
         verbose=0,
     )
-    saver.restore_best()
-    _write_records(training.model_run, model, model_spec, saver, time.monotonic() - started)
-    return saver
 
 
 def _outcome(saver: callbacks.Checkpoint) -> str:
@@ -158,32 +284,34 @@ def _no_callbacks(params: Any, model_spec: spec.ModelSpec) -> list[keras.callbac
     return []
 
 
-def _no_augmentation(params: Any, model_spec: spec.ModelSpec) -> None:
-    del params, model_spec
+def dataset_maker(
+    module: registry.TrainerModule, params: Any, model_spec: spec.ModelSpec
+) -> Callable[..., tf.data.Dataset]:
+    """Returns what makes a module's batches, its own augmentation in training ones.
 
+    Args:
+        module: The trainer module.
+        params: Its hyperparameters.
+        model_spec: What is trained.
 
-def _datasets(
-    training: Training,
-    module: registry.TrainerModule,
-    params: Any,
-    model_spec: spec.ModelSpec,
-    start: int,
-) -> tuple[Any, Any]:
+    Returns:
+        As `inputs.make_dataset`.
+    """
     augment = getattr(module, "augment", _no_augmentation)(params, model_spec)
     usual = partial(inputs.make_dataset, augment=augment)
-    make = getattr(module, "make_dataset", usual)
-    # Training that has ended needs no epoch, but Keras wants batches to look at.
-    epochs = range(min(start, model_spec.epochs - 1), model_spec.epochs)
-    return (
-        make(params, model_spec, training.train, epochs),
-        make(params, model_spec, training.held_out, None),
-    )
+    make: Callable[..., tf.data.Dataset] = getattr(module, "make_dataset", usual)
+    return make
+
+
+def _no_augmentation(params: Any, model_spec: spec.ModelSpec) -> None:
+    del params, model_spec
 
 
 def _write_records(
     model_run: Path,
     model: keras.Model,
     model_spec: spec.ModelSpec,
+    plan: Sequence[phases.Stretch],
     saver: callbacks.Checkpoint,
     seconds: float,
 ) -> None:
@@ -191,11 +319,21 @@ def _write_records(
     callbacks.write_history(model_run / "history.json", history)
     steps = min(model_spec.steps, len(history) * model_spec.steps_per_epoch)
     steps_now = max(0, steps - saver.resumed_from * model_spec.steps_per_epoch)
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    trainer = model_spec.training
     facts = {
         "epochs": len(history),
         "best_epoch": saver.best_epoch + 1,
         "resumed_from_epoch": saver.resumed_from,
         "steps": steps,
+        "updates": steps // trainer.accumulate,
+        "steps_per_execution": options.steps_per_execution(model_spec),
+        "precision": trainer.precision,
+        "phases": [
+            {"name": s.phase.name, "first_epoch": s.epochs.start + 1, "last_epoch": s.epochs.stop}
+            for s in plan
+        ],
+        **distribution.facts(trainer, replicas),
         "seconds": round(seconds, 3),
         "steps_per_second": round(steps_now / seconds, 1),
         "parameters": model.count_params(),
