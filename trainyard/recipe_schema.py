@@ -14,7 +14,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -209,7 +211,13 @@ def _parse(text: str) -> Expression:
 
 
 class Feature(Section):
-    """How one column becomes an input; the defaults follow the column's type.
+    """How one column becomes an input: what all kinds share."""
+
+    kind: str
+
+
+class TableFeature(Feature):
+    """How one column of a table becomes an input; the defaults follow the column's type.
 
     Text is categorical, numbers are numeric.
     """
@@ -222,6 +230,38 @@ class Feature(Section):
     buckets: int = Field(10, ge=2, description="Bucketized: how many quantiles.")
     vocabulary: int = Field(1000, ge=1, description="Categorical: most frequent values kept.")
     oov_buckets: int = Field(1, ge=1, description="Categorical: hash buckets for all others.")
+
+
+class ImageFeature(Feature):
+    """How a column of encoded images becomes an input (`kind: image`)."""
+
+    kind: Literal["image"] = "image"
+    size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(
+        description="Height and width of the model's input, in pixels."
+    )
+    channels: Literal[1, 3] = Field(3, description="1: grey, 3: colours.")
+    resize: Literal["stretch", "crop", "pad"] = Field(
+        "stretch",
+        description="An image of other proportions is distorted, loses its edges, or gets black "
+        "ones.",
+    )
+    scale: Literal["0-1", "-1-1", "0-255"] = Field("0-1", description="Range of the pixels.")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return (*self.size, self.channels)
+
+
+def _branch(feature: Any) -> str:
+    kind = feature.get("kind") if isinstance(feature, Mapping) else getattr(feature, "kind", None)
+    return "(image)" if kind == "image" else "(table)"
+
+
+AnyFeature = Annotated[
+    Annotated[TableFeature, Tag("(table)")] | Annotated[ImageFeature, Tag("(image)")],
+    Discriminator(_branch),
+]
 
 
 class Optimizer(Section):
@@ -431,7 +471,7 @@ class Recipe(Section):
     data: Data
     label: Label
     task: Task
-    features: dict[str, Feature] = Field(default_factory=dict, validate_default=True)
+    features: dict[str, AnyFeature] = Field(default_factory=dict, validate_default=True)
     trainer: Trainer = Trainer()
     evaluation: Evaluation = Evaluation()
     gate: Gate = Gate()
@@ -450,8 +490,15 @@ class Recipe(Section):
     def _images_alone(cls, value: dict[str, Feature], info: ValidationInfo) -> dict[str, Feature]:
         """A model looks at the image; what comes with it is for statistics and slices."""
         data = info.data.get("data")
-        besides = data.besides if isinstance(data, Data) else ()
-        return {name: Feature(kind="ignored") for name in besides} | value
+        if not isinstance(data, Data) or data.images is None:
+            return value
+        own: dict[str, Feature] = {n: TableFeature(kind="ignored") for n in data.besides}
+        if data.images.shape:
+            *size, channels = data.images.shape
+            own[data.images.column] = ImageFeature.model_validate(
+                {"size": tuple(size), "channels": channels}
+            )
+        return own | value
 
     def input_columns(self, columns: list[str]) -> list[str]:
         """Chooses which raw columns become model inputs.

@@ -1,4 +1,4 @@
-"""Transformed tables, made once a session."""
+"""Transformed rows, made once a session."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ from functools import cache
 
 import pytest
 
-from tests.trainer_modules.tables import TYPES, Transformed, recipe, table, transform
+from tests.trainer_modules import images, tables
+from trainyard.recipe_schema import Recipe
+from trainyard.trainer_modules import registry
+
+SOURCES = {
+    "table": (tables.recipe, tables.table, tables.TYPES),
+    "image": (images.recipe, images.pictures, images.TYPES),
+}
 
 
 @pytest.fixture(scope="session")
-def transformed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Transformed]:
-    """The table, transformed for a task by a trainer module."""
+def transformed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tables.Transformed]:
+    """Rows of the kind that a trainer module takes, transformed for a task by it."""
 
     @cache
-    def of(task: str, module: str = "mlp") -> Transformed:
-        chosen = recipe(task, module=module, params={})
+    def of(task: str, module: str = "mlp") -> tables.Transformed:
+        recipe, rows, types = SOURCES[registry.find(module).INPUTS]
+        chosen: Recipe = recipe(task, module=module, params={})
         folder = tmp_path_factory.mktemp(task)
-        return transform(chosen, folder, table(300), table(60, seed=1), TYPES)
+        return tables.transform(chosen, folder, rows(300), rows(60, seed=1), types)
 
     return of

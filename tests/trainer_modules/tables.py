@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trainyard.recipe_schema import Recipe
+from trainyard.recipe_schema import Recipe, Trainer
 
 Row = dict[str, Any]
 
@@ -22,8 +22,8 @@ def serialize(row: Row) -> bytes:
     example = tf.train.Example()
     for name, value in row.items():
         feature = example.features.feature[name]
-        if isinstance(value, str):
-            feature.bytes_list.value.append(value.encode())
+        if isinstance(value, str | bytes):
+            feature.bytes_list.value.append(value.encode() if isinstance(value, str) else value)
         elif isinstance(value, int):
             feature.int64_list.value.append(value)
         elif value is not None:
@@ -82,16 +82,15 @@ def recipe(task: str = "binary", label: str | None = None, **trainer: Any) -> Re
         "fare": {"kind": "bucketized", "buckets": 4},
         "constant": {"scaling": "min-max"},
     }
-    return Recipe.model_validate(
-        {
-            "name": "test",
-            "data": {"path": "unused"},
-            "label": label,
-            "task": task,
-            "features": features | others,
-            "trainer": {"params": {"hidden": [8]}, "epochs": 2, "batch_size": 32} | trainer,
-        }
-    )
+    sections = {"data": {"path": "unused"}, "label": label, "task": task}
+    made = Recipe.model_validate({"name": "test", "features": features | others} | sections)
+    return trained_as(made, **{"params": {"hidden": [8]}} | trainer)
+
+
+def trained_as(made: Recipe, **trainer: Any) -> Recipe:
+    """The recipe with another trainer section."""
+    section = Trainer(**{"epochs": 2, "batch_size": 32} | trainer)
+    return made.model_copy(update={"trainer": section})
 
 
 @dataclass
@@ -111,8 +110,7 @@ class Transformed:
         """TFX's FnArgs for a training into the folder `run`, with settings of its own."""
         from trainyard.trainer_modules.harness.config import TrainerConfig
 
-        chosen = recipe(self.recipe.task, self.recipe.label.name, **trainer)
-        config = TrainerConfig.of(chosen)
+        config = TrainerConfig.of(trained_as(self.recipe, **trainer))
         return SimpleNamespace(
             train_files=[str(self.folder / "train*")],
             eval_files=[str(self.folder / "eval*")],
@@ -165,6 +163,6 @@ def _example(features: dict[str, np.ndarray]) -> bytes:
     example = tf.train.Example()
     for name, value in features.items():
         feature = example.features.feature[name]
-        kind = feature.float_list if value.dtype == np.float32 else feature.int64_list
-        kind.value.extend(value.tolist())
+        kinds = {np.float32: feature.float_list, np.int64: feature.int64_list}
+        kinds.get(value.dtype.type, feature.bytes_list).value.extend(value.tolist())
     return example.SerializeToString()

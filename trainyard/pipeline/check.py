@@ -65,6 +65,7 @@ def _with_module_defaults(recipe: Recipe) -> Recipe:
     module = registry.find(recipe.trainer.module)
     params = registry.params(module, recipe.trainer.params)
     harness.check(recipe.trainer, recipe.task)
+    harness.check_inputs(recipe.trainer, recipe.features)
     defaults = module.metrics(params, recipe.task)
     section = recipe.evaluation
     metrics = section.metrics or tuple(defaults)
@@ -83,6 +84,14 @@ def _features(recipe: Recipe, columns: Collection[str]) -> None:
                 where=f"features.{name}",
                 hint=nearest(name, columns),
             )
+    images = recipe.data.images
+    if images and images.column not in recipe.features:
+        raise RecipeError(
+            f"the recipe does not say how large the images of {images.column!r} should be",
+            where="data",
+            expected=f"features: {{{images.column}: {{kind: image, size: [HEIGHT, WIDTH]}}}}",
+            hint="the network sees all images in one size; 224 by 224 is usual for photos",
+        )
 
 
 def _located(error: RecipeError, recipe_file: Path) -> RecipeError:

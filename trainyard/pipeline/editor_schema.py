@@ -59,7 +59,7 @@ def _nothing(properties: _Json) -> _Json:
 # What the validators of recipe_schema.py let through besides the full form.
 _SHORT_FORMS = {
     "Label": (_text, _column),
-    "Feature": (_kind_alone, _nothing),
+    "TableFeature": (_kind_alone, _nothing),
     "Optimizer": (_name_alone,),
     "Loss": (_name_alone,),
     "Schedule": (_name_alone,),

@@ -29,7 +29,8 @@ from trainyard.trainer_modules.harness.description import Description
 PREDICTION = "prediction"
 PROBABILITY = "probability"
 
-_BATCH = 4096
+_ROWS = 4096
+_BYTES = 8 << 20  # of decoded images
 _TYPES = {
     "int64": ColumnType.INTEGER,
     "float32": ColumnType.FLOAT,
@@ -155,7 +156,8 @@ def _answered(
         for name, kind in told.inputs.items()
     }
     examples = encoder.encode(pa.RecordBatch.from_pydict(inputs)).to_pylist()
-    parts = [model(examples[i : i + _BATCH]) for i in range(0, len(examples), _BATCH)]
+    rows = told.rows(_BYTES, at_most=_ROWS)
+    parts = [model(examples[i : i + rows]) for i in range(0, len(examples), rows)]
     answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     _check_finite(answers["predictions"], block)
     added = dict(zip(_answer_names(told), _answer_columns(answers, told), strict=True))

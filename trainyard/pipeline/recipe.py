@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -176,12 +176,13 @@ def _choice(detail: ErrorDetails) -> str:
 def _section(location: Location) -> list[str]:
     """The keys that are valid where `location` points."""
     model: Any = Recipe
-    for part in location:
+    for number, part in enumerate(location):
         field = model.model_fields.get(part) if _is_model(model) else None
         if field is None and _is_model(model):
             by_alias = {f.alias: f for f in model.model_fields.values() if f.alias}
             field = by_alias.get(str(part))
-        model = _model_in(field.annotation) if field is not None else model
+        if field is not None:
+            model = _model_in(field.annotation, location[number:])
     return [f.alias or name for name, f in model.model_fields.items()] if _is_model(model) else []
 
 
@@ -189,10 +190,14 @@ def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _model_in(annotation: Any) -> Any:
+def _model_in(annotation: Any, location: Location) -> Any:
     if _is_model(annotation):
         return annotation
-    inner = [_model_in(argument) for argument in get_args(annotation)]
+    # A branch of a union has its name in the location.
+    tags = [entry.tag for entry in get_args(annotation)[1:] if isinstance(entry, Tag)]
+    if tags and tags[0] not in location:
+        return None
+    inner = [_model_in(argument, location) for argument in get_args(annotation)]
     return next((model for model in inner if model is not None), None)
 
 

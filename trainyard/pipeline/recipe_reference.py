@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -46,10 +46,9 @@ def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
     inner: list[tuple[str, type[BaseModel]]] = []
     for name, field in model.model_fields.items():
         key = field.alias or name
-        below = _model_in(field.annotation)
-        if below is not None:
-            place = key if path == _ROOT else f"{path}.{key}"
-            inner.append((place, below))
+        place = key if path == _ROOT else f"{path}.{key}"
+        for number, below in enumerate(_models_in(field.annotation)):
+            inner.append((f"{place}, `kind: {_kind(below)}`" if number else place, below))
         value, default, meaning = _type(field.annotation), _default(field), field.description or ""
         yield f"| `{key}` | {value} | {default} | {meaning} |".replace("  ", " ")
     yield ""
@@ -57,15 +56,20 @@ def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
         yield from _section(place, below)
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_model_in(argument) for argument in get_args(annotation))
-    return next((model for model in found if model is not None), None)
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]
+
+
+def _kind(model: type[BaseModel]) -> Any:
+    return model.model_fields["kind"].default
 
 
 def _type(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(arguments[0])
     if origin is Literal:
         return " \\| ".join(f"`{choice}`" for choice in arguments)
     if origin in (Union, types.UnionType):
@@ -74,7 +78,7 @@ def _type(annotation: Any) -> str:
         return f"list of {_type(arguments[0])}"
     if origin is dict:
         return f"{_type(arguments[1])} for each {_type(arguments[0])}"
-    if _model_in(annotation) is not None:
+    if _models_in(annotation):
         return "a section, below"
     return {str: "text", int: "whole number", float: "number", bool: "true or false"}.get(
         annotation, "anything"

@@ -50,6 +50,7 @@ class Params:
     embedding_dimension: Units | Literal["auto"] = "auto"
 
 
+INPUTS: Literal["table", "image"] = "table"
 TINY = Params(hidden=(16,), dropout=0.0, embedding_dimension=2)
 
 

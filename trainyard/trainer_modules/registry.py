@@ -12,7 +12,7 @@ import os
 import pkgutil
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -26,11 +26,14 @@ class TrainerModule(Protocol):
 
     It may also offer `make_dataset(params, spec, examples, epochs)`, in place
     of `harness.inputs.make_dataset`; `serving_fn(model, params, spec)`, in place of
-    `harness.export.answer`; and `callbacks(params, spec)`, beside the harness's.
+    `harness.export.answer`; `callbacks(params, spec)`, beside the harness's;
+    `augment(params, spec)`, which returns what changes a training batch, its inputs
+    and labels, in the input pipeline; and `phases(model, params, spec)`.
     """
 
     Params: type[Any]
     TINY: Any
+    INPUTS: Literal["table", "image"]
 
     def preprocess(
         self, inputs: Mapping[str, Any], features: Mapping[str, Feature], params: Any

@@ -9,7 +9,7 @@ import tensorflow_transform as tft
 
 from tests.trainer_modules.tables import recipe, serialize, transform
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import Feature, Recipe
+from trainyard.recipe_schema import Recipe, TableFeature
 from trainyard.trainer_modules.harness import columns, export, spec, tabular
 from trainyard.trainer_modules.harness.config import TrainerConfig
 from trainyard.trainer_modules.harness.transform import preprocessing_fn, resolve
@@ -222,14 +222,14 @@ def test_the_first_of_several_values_counts():
 )
 def test_an_override_that_does_not_fit(dtype, feature, where):
     with pytest.raises(RecipeError) as caught:
-        resolve("c", dtype, {"c": Feature.model_validate(feature)})
+        resolve("c", dtype, {"c": TableFeature.model_validate(feature)})
     assert caught.value.where == where
 
 
 def test_auto_follows_the_type():
     assert resolve("c", tf.string, {}).kind == "categorical"
     assert resolve("c", tf.int64, {}).kind == "numeric"
-    assert resolve("c", tf.int64, {"c": Feature(kind="categorical")}).kind == "categorical"
+    assert resolve("c", tf.int64, {"c": TableFeature(kind="categorical")}).kind == "categorical"
 
 
 def test_no_column_left():
@@ -242,7 +242,7 @@ def test_no_column_left():
 
 def test_columns_of_one_spelling_get_names_of_their_own():
     names = ["a b", "a/b", "性别", "城市"]
-    features = {name: Feature(kind="categorical") for name in names}
+    features = {name: TableFeature(kind="categorical") for name in names}
     with tf.Graph().as_default():
         placeholders = {name: tf.compat.v1.placeholder(tf.string, [None]) for name in names}
         outputs = tabular.preprocess(placeholders, features)

@@ -10,7 +10,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-PREDICT_ROWS = 4096  # bounds what the layers of a wide network hold at a time
+from trainyard.trainer_modules.harness import description
+
+PREDICT_ROWS = 4096
+PREDICT_BYTES = 8 << 20  # of decoded images; the layers of a network hold many times that
 
 Array = NDArray[Any]
 
@@ -28,6 +31,7 @@ class Model:
 
     def __init__(self, folder: Path, spec: Any) -> None:
         self._loaded = tf.saved_model.load(str(folder))
+        self._rows = _rows(folder)
         signatures = self._loaded.signatures
         predict = signatures[spec.signature_name or "serving_default"]
         transform = signatures[spec.preprocessing_function_names[0]]
@@ -50,7 +54,13 @@ class Model:
         Args:
             examples: Serialized tf.Examples with raw features.
         """
-        starts = range(0, len(examples), PREDICT_ROWS)
-        parts = [self._both(tf.constant(examples[i : i + PREDICT_ROWS])) for i in starts]
+        starts = range(0, len(examples), self._rows)
+        parts = [self._both(tf.constant(examples[i : i + self._rows])) for i in starts]
         labels, predictions = zip(*parts, strict=True)
         return np.concatenate(labels).ravel(), np.concatenate(predictions)
+
+
+def _rows(folder: Path) -> int:
+    if not (folder / description.FILE).exists():  # a model from elsewhere
+        return PREDICT_ROWS
+    return description.read(folder).rows(PREDICT_BYTES, at_most=PREDICT_ROWS)

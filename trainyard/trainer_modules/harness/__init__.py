@@ -2,8 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import Task, Trainer
+from trainyard.recipe_schema import Feature, ImageFeature, Task, Trainer
+
+
+def check_inputs(trainer: Trainer, features: Mapping[str, Feature]) -> None:
+    """Checks that a trainer module takes what a recipe's features are.
+
+    Args:
+        trainer: The recipe's trainer section.
+        features: The recipe's.
+
+    Raises:
+        RecipeError: There are images for a module that takes tables, or none for one of images.
+    """
+    from trainyard.trainer_modules import registry
+
+    wanted = registry.find(trainer.module).INPUTS
+    images = [name for name, entry in features.items() if isinstance(entry, ImageFeature)]
+    if bool(images) == (wanted == "image"):
+        return
+    others = [name for name in registry.names() if wanted != registry.find(name).INPUTS]
+    raise RecipeError(
+        f"the trainer module {trainer.module!r} takes "
+        + ("images, and no feature is one" if wanted == "image" else "no images"),
+        where="trainer.module" if wanted == "image" else f"features.{images[0]}",
+        expected=f"a feature with `kind: image`; or {', '.join(others)}"
+        if wanted == "image"
+        else f"`ignored`; or `trainer.module`: {', '.join(others)}",
+    )
 
 
 def check(trainer: Trainer, task: Task) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 MISSING = {tf.string: "", tf.int64: tf.int64.min, tf.float32: float("nan")}
@@ -31,6 +33,30 @@ def dense(column: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
     return tf.ensure_shape(values[:, :1], [None, 1])
 
 
+def as_parsed(values: tf.Tensor, entry: Any) -> tf.Tensor | tf.SparseTensor:
+    """Returns values as parsing serialized examples would give them.
+
+    Args:
+        values: One a row, `[B]`, with `MISSING` where there is none.
+        entry: How the column is parsed, such as `tf.io.VarLenFeature`.
+
+    Returns:
+        Sparse `[B, 1]` without the missing values, or dense.
+    """
+    if isinstance(entry, tf.io.FixedLenFeature):
+        return tf.reshape(values, [-1, *entry.shape])
+    present = tf.where(tf.logical_not(_equals_missing(values)))  # (present, 1)
+    rows = tf.shape(values, tf.int64)[0]
+    indices = tf.pad(present, [[0, 0], [0, 1]])
+    return tf.SparseTensor(indices, tf.gather_nd(values, present), tf.stack([rows, 1]))
+
+
+def _equals_missing(values: tf.Tensor) -> tf.Tensor:
+    if values.dtype.is_floating:
+        return tf.math.is_nan(values)
+    return tf.equal(values, tf.constant(MISSING[values.dtype], values.dtype))
+
+
 def is_missing(values: tf.Tensor) -> tf.Tensor:
     """Says which values are missing.
 
@@ -42,7 +68,7 @@ def is_missing(values: tf.Tensor) -> tf.Tensor:
     """
     if values.dtype.is_floating:
         return tf.logical_not(tf.math.is_finite(values))
-    return tf.equal(values, tf.constant(MISSING[values.dtype], values.dtype))
+    return _equals_missing(values)
 
 
 def as_number(values: tf.Tensor) -> tf.Tensor:

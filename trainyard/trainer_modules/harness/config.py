@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from trainyard import sources, trainer_modules
-from trainyard.recipe_schema import Feature, Label, Recipe, Section, Task, Trainer
+from trainyard.recipe_schema import AnyFeature, ImageFeature, Label, Recipe, Section, Task, Trainer
 from trainyard.trainer_modules import registry
 
 KEY = "trainyard"
@@ -24,12 +24,17 @@ class StageConfig(Section):
 
     label: Label
     task: Task
-    features: dict[str, Feature] = {}
+    features: dict[str, AnyFeature] = {}
 
     @classmethod
     def from_custom_config(cls, custom_config: Mapping[str, Any] | None) -> Self:
         """Reads what `custom_config` wrote."""
         return cls.model_validate_json((custom_config or {})[KEY])
+
+    @property
+    def images(self) -> dict[str, ImageFeature]:
+        """The inputs that are images."""
+        return {n: entry for n, entry in self.features.items() if isinstance(entry, ImageFeature)}
 
 
 class TransformConfig(StageConfig):

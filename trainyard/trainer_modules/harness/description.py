@@ -5,12 +5,16 @@ TensorFlow Serving ignores what it does not know in `assets.extra`.
 
 from __future__ import annotations
 
+import itertools
+import keyword
+import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import Section, Task, input_columns
+from trainyard.recipe_schema import ImageFeature, Section, Task, input_columns
 
 if TYPE_CHECKING:
     import tensorflow_transform as tft
@@ -30,39 +34,69 @@ class Description(Section):
         label: The raw label's name; a request need not have it.
         inputs: Type of each raw column that the prediction depends on.
         class_names: In the order of the predictions; empty for regression.
+        images: Which of the inputs are encoded images, and what is made of them.
+        tensors: What each input is called in the signature `serving_raw`: its own name, as
+            far as TensorFlow allows it.
     """
 
     task: Task
     label: str
     inputs: dict[str, RawType]
     class_names: tuple[str, ...]
+    images: dict[str, ImageFeature] = {}
+    tensors: dict[str, str] = {}
+
+    def rows(self, size: int, at_most: int) -> int:
+        """Says how many rows the model takes at a time.
+
+        Args:
+            size: Bytes that their decoded images may take.
+            at_most: Rows, if images do not make them fewer.
+        """
+        row = sum(4 * math.prod(image.shape) for image in self.images.values())
+        return max(1, min(at_most, size // max(1, row)))
 
 
-def write(
-    saved_model: Path,
-    config: StageConfig,
-    transform_output: tft.TFTransformOutput,
-    class_names: Sequence[str],
-) -> None:
-    """Describes a SavedModel, in its own folder.
+def of(
+    config: StageConfig, transform_output: tft.TFTransformOutput, class_names: Sequence[str]
+) -> Description:
+    """Describes a model.
 
     Args:
-        saved_model: Its folder.
         config: What the Trainer was told.
         transform_output: What Transform wrote.
         class_names: By index; empty for regression.
     """
     raw = transform_output.raw_feature_spec()
     names = input_columns(config.label, config.features, sorted(raw))
-    description = Description(
+    return Description(
         task=config.task,
         label=config.label.name,
         inputs={name: raw[name].dtype.name for name in names},
         class_names=tuple(class_names),
+        images=config.images,
+        tensors=_tensor_names(names),
     )
+
+
+def write(saved_model: Path, description: Description) -> None:
+    """Writes a description into a SavedModel's own folder."""
     file = saved_model / FILE
     file.parent.mkdir(exist_ok=True)
     file.write_text(description.model_dump_json(indent=1), encoding="utf-8")
+
+
+def _tensor_names(columns: Sequence[str]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for column in columns:
+        name = re.sub(r"\W", "_", column, flags=re.ASCII)
+        if not name[0].isalpha() or keyword.iskeyword(name) or name == "self":
+            name = f"column_{name}"
+        taken = {other.lower() for other in names.values()}  # to TensorFlow a and A are one
+        numbered = (f"{name}_{number}" for number in itertools.count(2))
+        options = itertools.chain([name], numbered)
+        names[column] = next(option for option in options if option.lower() not in taken)
+    return names
 
 
 def read(saved_model: Path) -> Description:

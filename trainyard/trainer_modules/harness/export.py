@@ -14,8 +14,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform.saved import saved_transform_io_v2
 
-from trainyard.recipe_schema import Task
-from trainyard.trainer_modules.harness import description, inputs, labels
+from trainyard.recipe_schema import ImageFeature, Task
+from trainyard.trainer_modules.harness import columns, description, images, inputs, labels
 from trainyard.trainer_modules.harness.columns import MISSING
 from trainyard.trainer_modules.harness.config import TrainerConfig
 
@@ -25,6 +25,9 @@ SUFFIX = "_xf"
 LABEL_KEY = labels.LABEL + SUFFIX
 PREDICTIONS = "predictions"
 MODEL_FILE = "model.keras"
+
+RAW = "serving_raw"
+"""The signature that takes a tensor a column. Missing values are `columns.MISSING`."""
 
 ServingFn = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
 
@@ -60,7 +63,8 @@ def write(
     """Writes the SavedModel beside its place, then renames it.
 
     `serving_default` takes serialized tf.Examples, in which the label need not be;
-    `transform_features` returns the transformed features and the label, each name
+    `serving_raw` one tensor `[B]` for each raw column that is an input, and gives the same
+    answers; `transform_features` returns the transformed features and the label, each name
     ending in `SUFFIX`.
 
     Args:
@@ -73,12 +77,20 @@ def write(
     """
     graph = saved_transform_io_v2.SavedModelLoader(transform_output.transform_savedmodel_dir)
     with_label = raw_parse_spec(transform_output)
+    told = description.of(config, transform_output, class_names)
     without = {name: entry for name, entry in with_label.items() if name != config.label.name}
 
-    def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        features = _transform(graph, tf.io.parse_example(examples, without))
+    def answered(parsed: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        features = _transform(graph, parsed)
         features.pop(labels.LABEL, None)
-        return serving_fn(features)
+        return serving_fn(images.decoded(features, config.images))
+
+    def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        return answered(tf.io.parse_example(examples, without))
+
+    def serving_raw(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        parsed = {n: columns.as_parsed(raw[told.tensors[n]], with_label[n]) for n in told.inputs}
+        return answered(parsed)
 
     def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         features = _transform(graph, tf.io.parse_example(examples, with_label))
@@ -88,13 +100,21 @@ def write(
     archive.track(model)
     archive.track(graph._imported)  # its vocabularies; the loader itself cannot be tracked
     archive.add_endpoint("serving_default", serving_default, [_SERIALIZED])
+    archive.add_endpoint(RAW, serving_raw, [_raw_tensors(told)])
     archive.add_endpoint("transform_features", transform_features, [_SERIALIZED])
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     archive.write_out(str(beside), verbose=False)
-    description.write(beside, config, transform_output, class_names)
+    description.write(beside, told)
     if folder.exists():
         shutil.rmtree(folder)  # TFX makes it, empty
     beside.rename(folder)
+
+
+def _raw_tensors(told: description.Description) -> dict[str, tf.TensorSpec]:
+    return {
+        name: tf.TensorSpec([None], tf.dtypes.as_dtype(told.inputs[column]), name=name)
+        for column, name in told.tensors.items()
+    }
 
 
 def _transform(graph: Any, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
@@ -132,7 +152,10 @@ def _most_probable(predictions: tf.Tensor) -> tf.Tensor:
 
 
 def reference_predictions(
-    model_run: Path, transform_folder: Path, serialized: Sequence[bytes]
+    model_run: Path,
+    transform_folder: Path,
+    serialized: Sequence[bytes],
+    encoded: Mapping[str, ImageFeature] | None = None,
 ) -> inputs.Array:
     """Predicts through the training graph: Transform's output, then the Keras model.
 
@@ -140,6 +163,7 @@ def reference_predictions(
         model_run: The Trainer's `model_run` folder.
         transform_folder: The `transform_graph` that Transform wrote.
         serialized: Raw tf.Examples.
+        encoded: Which of the inputs are images, and what is made of them.
 
     Returns:
         `[B, 1]` or `[B, C]`.
@@ -148,6 +172,7 @@ def reference_predictions(
     raw = tf.io.parse_example(list(serialized), raw_parse_spec(transform_output))
     features = dict(transform_output.transform_raw_features(raw))
     features.pop(labels.LABEL, None)
+    features = images.decoded(features, encoded or {})
     model = keras.saving.load_model(model_run / MODEL_FILE, compile=False)
     return np.asarray(model(features, training=False))
 
@@ -165,6 +190,24 @@ def served_predictions(saved_model: Path, serialized: Sequence[bytes]) -> inputs
     loaded = tf.saved_model.load(str(saved_model))
     answer = loaded.signatures["serving_default"](tf.constant(list(serialized)))
     return np.asarray(answer[PREDICTIONS])
+
+
+def raw_predictions(saved_model: Path, serialized: Sequence[bytes]) -> inputs.Array:
+    """Predicts as `served_predictions` does, through the signature `serving_raw`.
+
+    Args:
+        saved_model: Its folder.
+        serialized: Raw tf.Examples.
+
+    Returns:
+        `[B, 1]` or `[B, C]`.
+    """
+    loaded = tf.saved_model.load(str(saved_model))
+    told = description.read(saved_model)
+    spec = {n: tf.io.VarLenFeature(tf.dtypes.as_dtype(kind)) for n, kind in told.inputs.items()}
+    parsed = tf.io.parse_example(list(serialized), spec)
+    raw = {told.tensors[n]: tf.reshape(columns.dense(c), [-1]) for n, c in parsed.items()}
+    return np.asarray(loaded.signatures[RAW](**raw)[PREDICTIONS])
 
 
 def class_names(transform_folder: Path, label: str, task: Task) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from keras import ops
 
 from trainyard.errors import RecipeError, nearest
 from trainyard.recipe_schema import Loss, Task, Trainer
-from trainyard.trainer_modules.harness import optimizers
+from trainyard.trainer_modules.harness import optimizers, soft_labels
 from trainyard.trainer_modules.harness.construct import choose, construct, plain
 from trainyard.trainer_modules.harness.spec import ModelSpec
 
@@ -46,7 +46,7 @@ _SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "logcosh": 
 
 @keras.saving.register_keras_serializable(package="trainyard")
 class OneHot(keras.losses.Loss):  # type: ignore[misc]  # Keras is not typed
-    """A loss on one-hot labels, given class indices `[B, 1]`.
+    """A loss on one-hot labels, given class indices `[B, 1]` or shares of classes `[B, C]`.
 
     Args:
         loss: Of labels and predictions `[B, C]`.
@@ -60,7 +60,7 @@ class OneHot(keras.losses.Loss):  # type: ignore[misc]  # Keras is not typed
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Returns the loss of each example, `[B]`."""
-        return self.loss.call(ops.one_hot(ops.squeeze(y_true, -1), self.classes), y_pred)
+        return self.loss.call(soft_labels.shares(y_true, self.classes), y_pred)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -159,7 +159,7 @@ def training_metrics(task: Task, logits: bool = False) -> list[keras.metrics.Met
             keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0 if logits else 0.5),
         ]
     if task == "multiclass":
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        return [soft_labels.Accuracy()]
     return [keras.metrics.MeanAbsoluteError(name="mae")]
 
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from trainyard import progress
 from trainyard.errors import RecipeError, nearest
+from trainyard.trainer_modules.harness import images, soft_labels
 from trainyard.trainer_modules.harness.labels import LABEL
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ STRING_BYTES = 24
 
 Array = np.ndarray[Any, Any]
 Tensors = dict[str, tf.Tensor]
+Change = Callable[[Tensors, tf.Tensor], tuple[Any, ...]]
+"""Of a training batch: its inputs and labels."""
 
 
 def expand(patterns: Sequence[str]) -> list[str]:
@@ -196,6 +199,7 @@ def make_dataset(
     epochs: range | None,
     *,
     validation_rows: int | None = None,
+    augment: Change | None = None,
 ) -> tf.data.Dataset:
     """Makes batches; a trainer module may offer its own function of this name.
 
@@ -207,6 +211,7 @@ def make_dataset(
             pass in the order of the files, to validate on.
         validation_rows: How many rows validation takes at a time. If not given, many:
             a model whose state depends on the batch (`stateful`) must say its own.
+        augment: Changes training batches, before class weights are looked up.
 
     Returns:
         Batches of inputs by name and the label, and while training the weights
@@ -215,10 +220,14 @@ def make_dataset(
     del params
     training = spec.training
     if epochs is None:
-        batches = examples.batches(validation_rows or _validation_rows(spec)).map(_pair)
+        batches = examples.batches(validation_rows or _validation_rows(spec))
+        changes: list[Change] = []
     else:
         batches = examples.batches(training.batch_size, seed=training.seed, epochs=epochs)
-        batches = batches.map(_weighted(spec))
+        changes = [*filter(None, [augment]), *_weighting(spec)]
+    # What is held of images are their files; pixels are made of a few batches at a time.
+    costly = bool(spec.images or augment)
+    batches = batches.map(_prepared(spec, changes), tf.data.AUTOTUNE if costly else None)
     options = tf.data.Options()
     options.autotune.ram_budget = IN_MEMORY_BYTES  # by default half of the machine's memory
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
@@ -230,17 +239,34 @@ def _validation_rows(spec: ModelSpec) -> int:
     return max(spec.training.batch_size, min(BLOCK_ROWS, int(VALIDATION_BATCH_BYTES / max(1, row))))
 
 
+def _prepared(spec: ModelSpec, changes: Sequence[Change]) -> Callable[[Tensors], tuple[Any, ...]]:
+    def prepared(features: Tensors) -> tuple[Any, ...]:
+        batch: tuple[Any, ...] = _pair(images.decoded(features, spec.images))
+        for change in changes:
+            batch = change(*batch)
+        return batch
+
+    return prepared
+
+
 def _pair(features: Tensors) -> tuple[Tensors, tf.Tensor]:
     return {name: t for name, t in features.items() if name != LABEL}, features[LABEL]
 
 
-def _weighted(spec: ModelSpec) -> Callable[[Tensors], tuple[Any, ...]]:
+def _weighting(spec: ModelSpec) -> list[Change]:
     label = spec.label
     weights = class_weights(spec.training.class_weights, label.class_names, label.class_counts)
     if weights is None:
-        return _pair
+        return []
     by_class = tf.constant(weights, tf.float32)
-    return lambda features: (*_pair(features), tf.gather(by_class, features[LABEL]))
+
+    def weighted(inputs: Tensors, labels: tf.Tensor) -> tuple[Any, ...]:
+        if labels.dtype.is_integer:
+            return inputs, labels, tf.gather(by_class, labels)
+        shares = soft_labels.shares(labels, len(weights))  # an example of several classes
+        return inputs, labels, tf.linalg.matvec(shares, by_class)[:, tf.newaxis]
+
+    return [weighted]
 
 
 def class_weights(

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow_transform as tft
 
 from trainyard.errors import DataError
-from trainyard.recipe_schema import Task, Trainer
+from trainyard.recipe_schema import ImageFeature, Task, Trainer
 from trainyard.trainer_modules.harness import inputs, labels
 from trainyard.trainer_modules.harness.config import TrainerConfig
 
@@ -26,11 +26,13 @@ class InputSpec:
         shape: Without the batch.
         dtype: Such as `float32` or `int64`.
         vocabulary_size: How many ids there are; None for a number.
+        image: How encoded images become this input; None if it is none.
     """
 
     shape: tuple[int | None, ...]
     dtype: str
     vocabulary_size: int | None = None
+    image: ImageFeature | None = None
 
     @property
     def row_bytes(self) -> float:
@@ -79,6 +81,11 @@ class ModelSpec:
     task: Task
     label: LabelSpec
     training: Trainer = field(default_factory=Trainer)
+
+    @property
+    def images(self) -> dict[str, ImageFeature]:
+        """How encoded images become inputs, by name."""
+        return {name: entry.image for name, entry in self.inputs.items() if entry.image}
 
     @property
     def classes(self) -> int:
@@ -131,7 +138,7 @@ def build(
         _check_labels(examples.labels, split, config)
     _check_classes(names, config)
     return ModelSpec(
-        inputs=_inputs(transform_output),
+        inputs=_inputs(transform_output) | _images(config),
         task=config.task,
         label=_label_spec(train.labels, names),
         training=config.trainer,
@@ -150,6 +157,10 @@ def _inputs(transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
         for name, entry in sorted(features.items())
         if name != labels.LABEL
     }
+
+
+def _images(config: TrainerConfig) -> dict[str, InputSpec]:
+    return {n: InputSpec(f.shape, "float32", image=f) for n, f in config.images.items()}
 
 
 def _label_spec(values: inputs.Array, names: tuple[str, ...]) -> LabelSpec:

@@ -16,7 +16,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform import schema_inference
 
-from trainyard.recipe_schema import Feature
+from trainyard.recipe_schema import Feature, TableFeature
 from trainyard.trainer_modules.harness import columns
 from trainyard.trainer_modules.harness.spec import ModelSpec
 
@@ -27,7 +27,7 @@ MISSING_CATEGORY = "<missing>"
 def preprocess(
     inputs: Mapping[str, tf.Tensor | tf.SparseTensor], features: Mapping[str, Feature]
 ) -> dict[str, tf.Tensor]:
-    """Prepares a table's columns.
+    """Prepares a table's columns, and leaves out those that are none.
 
     Args:
         inputs: Raw columns, the label not among them.
@@ -37,9 +37,10 @@ def preprocess(
         `numeric`, float32 `[B, N]`, all numeric columns, scaled and without NaN; and
         `COLUMN_id`, int64 `[B, 1]`, for each categorical or bucketized column.
     """
-    values = {name: columns.dense(inputs[name]) for name in sorted(features)}
-    outputs = _numeric(values, features)
-    for name, feature in sorted(features.items()):
+    table = {n: f for n, f in sorted(features.items()) if isinstance(f, TableFeature)}
+    values = {name: columns.dense(inputs[name]) for name in table}
+    outputs = _numeric(values, table)
+    for name, feature in table.items():
         if feature.kind in _IDS:
             key = _key(name, outputs)
             outputs[key] = _IDS[feature.kind](values[name], feature, key)
@@ -54,7 +55,7 @@ def _key(name: str, taken: Container[str]) -> str:
 
 
 def _numeric(
-    values: Mapping[str, tf.Tensor], features: Mapping[str, Feature]
+    values: Mapping[str, tf.Tensor], features: Mapping[str, TableFeature]
 ) -> dict[str, tf.Tensor]:
     stacks: list[tf.Tensor] = []
     for scaling, scale in _SCALINGS.items():
@@ -67,7 +68,7 @@ def _numeric(
 
 
 def _stacked(
-    names: Sequence[str], values: Mapping[str, tf.Tensor], features: Mapping[str, Feature]
+    names: Sequence[str], values: Mapping[str, tf.Tensor], features: Mapping[str, TableFeature]
 ) -> tf.Tensor:
     """Returns float32 `[B, N]`, floats before integers, NaN where there is no default either."""
     by_type = [[n for n in names if values[n].dtype == dtype] for dtype in (tf.float32, tf.int64)]
@@ -103,7 +104,7 @@ _SCALINGS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
 }
 
 
-def _bucketized(values: tf.Tensor, feature: Feature, key: str) -> tf.Tensor:
+def _bucketized(values: tf.Tensor, feature: TableFeature, key: str) -> tf.Tensor:
     number = _stacked([key], {key: values}, {key: feature})
     boundaries = tft.quantiles(number, feature.buckets, epsilon=0.01)
     ids = tft.apply_buckets(number, boundaries)
@@ -114,7 +115,7 @@ def _bucketized(values: tf.Tensor, feature: Feature, key: str) -> tf.Tensor:
     return ids
 
 
-def _categorical(values: tf.Tensor, feature: Feature, key: str) -> tf.Tensor:
+def _categorical(values: tf.Tensor, feature: TableFeature, key: str) -> tf.Tensor:
     text = columns.as_text(values)
     text = tf.where(tf.equal(text, ""), _default_text(values.dtype, feature), text)
     return tft.compute_and_apply_vocabulary(
@@ -125,7 +126,7 @@ def _categorical(values: tf.Tensor, feature: Feature, key: str) -> tf.Tensor:
     )
 
 
-def _default_text(dtype: tf.DType, feature: Feature) -> tf.Tensor:
+def _default_text(dtype: tf.DType, feature: TableFeature) -> tf.Tensor:
     if feature.default is None:
         return tf.constant(MISSING_CATEGORY)
     if dtype == tf.string:
@@ -133,7 +134,7 @@ def _default_text(dtype: tf.DType, feature: Feature) -> tf.Tensor:
     return columns.as_text(tf.cast(feature.default, dtype))
 
 
-_IDS: dict[str, Callable[[tf.Tensor, Feature, str], tf.Tensor]] = {
+_IDS: dict[str, Callable[[tf.Tensor, TableFeature, str], tf.Tensor]] = {
     "bucketized": _bucketized,
     "categorical": _categorical,
 }

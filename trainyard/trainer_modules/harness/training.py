@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,10 @@ def _no_callbacks(params: Any, model_spec: spec.ModelSpec) -> list[keras.callbac
     return []
 
 
+def _no_augmentation(params: Any, model_spec: spec.ModelSpec) -> None:
+    del params, model_spec
+
+
 def _datasets(
     training: Training,
     module: registry.TrainerModule,
@@ -164,7 +169,9 @@ def _datasets(
     model_spec: spec.ModelSpec,
     start: int,
 ) -> tuple[Any, Any]:
-    make = getattr(module, "make_dataset", inputs.make_dataset)
+    augment = getattr(module, "augment", _no_augmentation)(params, model_spec)
+    usual = partial(inputs.make_dataset, augment=augment)
+    make = getattr(module, "make_dataset", usual)
     # Training that has ended needs no epoch, but Keras wants batches to look at.
     epochs = range(min(start, model_spec.epochs - 1), model_spec.epochs)
     return (

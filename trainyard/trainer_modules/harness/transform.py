@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import Feature, input_columns
+from trainyard.recipe_schema import Feature, TableFeature, input_columns
 from trainyard.trainer_modules import registry
 from trainyard.trainer_modules.harness import labels
 from trainyard.trainer_modules.harness.config import TransformConfig
@@ -61,9 +61,23 @@ def resolve(name: str, dtype: tf.DType, overrides: Mapping[str, Feature]) -> Fea
         The feature, of a kind other than `auto`.
 
     Raises:
-        RecipeError: Text is to be numeric, or the default has the wrong type.
+        RecipeError: The feature does not fit the column's type.
     """
-    feature = overrides.get(name, Feature())
+    feature = overrides.get(name, TableFeature())
+    if isinstance(feature, TableFeature):
+        return _resolved(name, dtype, feature)
+    if dtype != tf.string:
+        raise RecipeError(
+            f"the column {name!r} holds numbers and cannot be an {feature.kind}",
+            where=f"features.{name}.kind",
+            expected="numeric, categorical, bucketized or ignored",
+            received=feature.kind,
+            hint="`data.images` makes images of columns of pixels",
+        )
+    return feature
+
+
+def _resolved(name: str, dtype: tf.DType, feature: TableFeature) -> TableFeature:
     own = "categorical" if dtype == tf.string else "numeric"
     kind = own if feature.kind == "auto" else feature.kind
     where = f"features.{name}"
