@@ -199,12 +199,12 @@ def test_mistaken_images_are_shown_with_their_files(tmp_path):
 
 
 def test_mistaken_rows_are_shown_with_their_inputs(tmp_path):
-    row = example(label=b"no", fare=12.5, trips=3, company=None, city="Zürich".encode())
+    row = example(label=b"no", fare=12.5, trips=3, company=b"", city="Zürich".encode())
     wrong = Mistake(label=-1, prediction=0, probability=0.9996, example=row)
     section = mistakes_section(written(tmp_path, [wrong] * 20), TABLE, ["yes", "no"])
     assert not section.in_pictures
-    assert section.columns == ["city", "fare", "trips"]
-    assert section.shown[0].values == ["Zürich", "12.5", "3"]
+    assert section.columns == ["city", "company", "fare", "trips"]
+    assert section.shown[0].values == ["Zürich", "", "12.5", "3"]
     assert (section.shown[0].actual, section.shown[0].how) == ("not in training", "> 99 %")
     assert len(section.shown) == 12
 

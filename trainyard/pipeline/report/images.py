@@ -107,9 +107,8 @@ def _rows(folder: Path, recipe: Recipe) -> Iterator[examples.Row]:
     data, read = recipe.data, 0
     seen = {recipe.label.name, data.image_source, data.images and data.images.column}
     for batch, _ in arrow_examples.record_batches(tfrecord_blocks.shards(folder)):
-        yield from examples.rows(
-            batch.select([name for name in batch.schema.names if name in seen])
-        )
+        columns = [name for name in batch.schema.names if name in seen]
+        yield from batch.select(columns).to_pylist()
         read += batch.nbytes
         if read > MOST_BYTES:
             return

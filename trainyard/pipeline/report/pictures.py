@@ -10,7 +10,7 @@ from pathlib import Path
 SMALL = 32
 """Up to so many pixels an image is kept as it is, and drawn with its pixels to be seen."""
 
-_KINDS = {".svg": "svg+xml", ".png": "png", ".jpg": "jpeg"}
+_KINDS = {".svg": "svg+xml", ".png": "png", ".webp": "webp"}
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ def thumbnail(encoded: bytes, described: str, side: int) -> Picture:
     """
     from PIL import Image
 
-    image = Image.open(io.BytesIO(encoded))
-    image.draft(image.mode, (2 * side, 2 * side))  # a JPEG is not unpacked in full for this
-    image = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+    opened = Image.open(io.BytesIO(encoded))
+    opened.draft(opened.mode, (2 * side, 2 * side))  # a JPEG is not unpacked in full for this
+    image = opened.convert("L" if opened.mode in ("1", "L", "LA") else "RGB")
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     small = max(image.size) <= SMALL
     image.info = {}
