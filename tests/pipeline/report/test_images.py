@@ -153,7 +153,7 @@ def test_facts_are_those_of_the_statistics(tmp_path):
     assert facts == {
         "width": "40 px",
         "height": "30 to 1,600 px",
-        "colours": "75 % of the images",
+        "channels": "75 % in colour",
         "brightness, 0 to 1": "0.46 ± 0.00",
     }
 

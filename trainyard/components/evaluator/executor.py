@@ -26,6 +26,8 @@ Artifacts = dict[str, list[Artifact]]
 class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not typed
     """Writes what the stock executor writes, which takes over where something is missing here.
 
+    Beside it lie the worst mistakes, for the report.
+
     It is made with a Beam executor's context, but is none: TFX builds a package
     of itself for Beam's workers whenever it makes one.
     """

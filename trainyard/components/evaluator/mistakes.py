@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from trainyard.components.evaluator.vectorized import Array
+Array = NDArray[Any]
 
 FILE = "mistakes.json"
 """Lies beside TFMA's files, which it does not disturb: their readers go by name."""

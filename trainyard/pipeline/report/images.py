@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainyard.components.example_gen.executor import ENCODED_AGAIN
 from trainyard.components.records import arrow_examples, tfrecord_blocks
 from trainyard.pipeline.measured import number
 from trainyard.pipeline.report import examples, pictures
@@ -67,6 +66,8 @@ def images_section(
     """
     if recipe.data.images is None:
         return None
+    from trainyard.components.example_gen.executor import ENCODED_AGAIN  # brings TFX along
+
     strips = _strips(folder, recipe, classes[:MOST_CLASSES])
     return ImagesSection(
         facts=_facts(recipe.data.images.column, features),
@@ -133,8 +134,8 @@ def _facts(column: str, features: Mapping[str, Any]) -> dict[str, str]:
     in_words = {
         "width": _range(found, "width", " px"),
         "height": _range(found, "height", " px"),
-        "colours": _colours(found),
-        "bytes, mean": number(round(found["bytes"].mean)) if "bytes" in found else "",
+        "channels": _channels(found),
+        "mean size": f"{found['bytes'].mean:,.0f} bytes" if "bytes" in found else "",
         "brightness, 0 to 1": _spread(found, "brightness"),
         "contrast": _spread(found, "contrast"),
     }
@@ -148,13 +149,11 @@ def _range(found: Mapping[str, Any], kind: str, unit: str) -> str:
     return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
 
 
-def _colours(found: Mapping[str, Any]) -> str:
+def _channels(found: Mapping[str, Any]) -> str:
     if "channels" not in found:
         return ""
     coloured = (found["channels"].mean - 1) / 2  # an image has 1 channel or 3
-    if coloured in (0.0, 1.0):
-        return "all" if coloured else "none: grey"
-    return f"{100 * coloured:.0f} % of the images"
+    return {0.0: "1: grey", 1.0: "3: colour"}.get(coloured, f"{100 * coloured:.0f} % in colour")
 
 
 def _spread(found: Mapping[str, Any], kind: str) -> str:

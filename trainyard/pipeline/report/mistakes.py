@@ -101,6 +101,8 @@ def mistakes_section(
 def _note(found: mistakes.Mistakes, shown: int, of_classes: bool) -> str:
     if not of_classes:
         return f"The {shown} of {found.rows:,} rows that the model is most off for."
+    if found.wrong == 1:
+        return f"The only mistake in {found.rows:,} rows."
     all_or_some = "All" if shown == found.wrong else f"The {shown} surest of"
     return f"{all_or_some} {found.wrong:,} mistakes in {found.rows:,} rows, the surest first."
 

@@ -13,7 +13,6 @@ from markupsafe import Markup
 from trainyard.pipeline.records import RunRecord
 from trainyard.pipeline.report import charts, pictures
 from trainyard.pipeline.verdict import finished_output
-from trainyard.trainer_modules.harness import samples
 
 History = dict[str, list[float | None]]
 
@@ -59,7 +58,7 @@ def training_section(record: RunRecord) -> TrainingSection | None:
         summary="\n".join(lines[:MOST_SUMMARY_LINES]),
         summary_cut=max(0, len(lines) - MOST_SUMMARY_LINES),
         picture=next(filter(None, [pictures.of_file(folder / name) for name in _MODEL]), ""),
-        augmented=pictures.of_file(folder / samples.FILE),
+        augmented=pictures.of_file(folder / "augmented.webp"),
         class_names=class_names,
     )
 
