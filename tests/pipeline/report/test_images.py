@@ -198,6 +198,14 @@ def test_mistaken_images_are_shown_with_their_files(tmp_path):
     assert opened(entry.picture).size == (40, 30)
 
 
+def test_a_long_path_keeps_its_file_name(tmp_path):
+    path = "/".join(["folder"] * 30) + "/bee.jpg"
+    row = example(image=encoded(), label=b"ants", path=path.encode())
+    wrong = Mistake(label=0, prediction=1, probability=0.6, example=row)
+    (entry,) = mistakes_section(written(tmp_path, [wrong]), FOLDERS, ["ants", "bees"]).shown
+    assert entry.file == path
+
+
 def test_mistaken_rows_are_shown_with_their_inputs(tmp_path):
     row = example(label=b"no", fare=12.5, trips=3, company=b"", city="Zürich".encode())
     wrong = Mistake(label=-1, prediction=0, probability=0.9996, example=row)

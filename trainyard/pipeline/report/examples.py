@@ -10,6 +10,7 @@ from trainyard.pipeline.measured import number
 from trainyard.recipe_schema import Recipe
 
 MOST_CHARACTERS = 60
+MOST_VALUES = 8
 
 Row = dict[str, Any]
 """By column the list of a row's values; None where there is none."""
@@ -26,8 +27,8 @@ class Reader:
     recipe: Recipe
 
     def label(self, row: Row) -> str:
-        """The row's own label, in words."""
-        return words(row.get(self.recipe.label.name))
+        """The row's own label, as text."""
+        return _first(row, self.recipe.label.name)
 
     def image(self, row: Row) -> bytes | None:
         """The row's image, encoded, if the data are images."""
@@ -38,12 +39,16 @@ class Reader:
     def file(self, row: Row) -> str:
         """The file that the row's image is from, or empty."""
         images, source = self.recipe.data.images, self.recipe.data.image_source
-        is_beside = images and source and source != images.column
-        return words(row.get(source)) if is_beside and source else ""
+        return _first(row, source) if images and source and source != images.column else ""
 
     def inputs(self, names: Iterable[str]) -> list[str]:
         """The columns that the model depends on."""
         return list(self.recipe.input_columns(sorted(names)))
+
+
+def _first(row: Row, column: str) -> str:
+    values = row.get(column)
+    return _word(values[0]) if values else ""
 
 
 def words(values: Any) -> str:
@@ -52,13 +57,13 @@ def words(values: Any) -> str:
     Args:
         values: A list of whole numbers, numbers or bytes, or None.
     """
-    text = ", ".join(_word(value) for value in (values or ())[:8])
+    text = ", ".join(_word(value) for value in (values or ())[:MOST_VALUES])
     return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
 
 
 def _word(value: Any) -> str:
     if isinstance(value, bytes):
-        return value[: 4 * MOST_CHARACTERS].decode("utf-8", errors="replace")
+        return value.decode("utf-8", errors="replace")
     return str(value) if isinstance(value, int) else number(value)
 
 
