@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from trainyard.components.records import arrow_examples, tfrecord_blocks
 from trainyard.pipeline.measured import number
 from trainyard.pipeline.report import examples, pictures
@@ -108,8 +110,8 @@ def _rows(folder: Path, recipe: Recipe) -> Iterator[examples.Row]:
     data, read = recipe.data, 0
     seen = {recipe.label.name, data.image_source, data.images and data.images.column}
     for batch, _ in arrow_examples.record_batches(tfrecord_blocks.shards(folder)):
-        columns = [name for name in batch.schema.names if name in seen]
-        yield from batch.select(columns).to_pylist()
+        columns = {name: batch.column(name) for name in batch.schema.names if name in seen}
+        yield from pa.RecordBatch.from_pydict(columns).to_pylist()
         read += batch.nbytes
         if read > MOST_BYTES:
             return

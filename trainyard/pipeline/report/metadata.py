@@ -27,8 +27,9 @@ def properties(store: Path, uri: str) -> dict[str, str]:
         store: The database.
         uri: The artifact's.
     """
-    query = """SELECT name, string_value FROM ArtifactProperty JOIN Artifact ON artifact_id = id
-        WHERE uri = ? AND is_custom_property AND string_value IS NOT NULL"""
+    query = """SELECT own.name, own.string_value FROM ArtifactProperty AS own
+        JOIN Artifact ON Artifact.id = own.artifact_id
+        WHERE uri = ? AND own.is_custom_property AND own.string_value IS NOT NULL"""
     return dict(_rows(store, query, [uri]))
 
 
