@@ -102,12 +102,11 @@ class Worst:
         self._kept = sorted(self._kept, key=lambda pair: -pair[0])[:MOST]
 
     def found(self) -> Mistakes:
-        """Returns the worst, as many as fit into the file."""
-        sizes = np.cumsum([len(mistake.example) for _, mistake in self._kept])
-        fit = int(np.searchsorted(sizes, MOST_BYTES, "right"))
-        return Mistakes(
-            rows=self.rows, wrong=self.wrong, worst=[mistake for _, mistake in self._kept[:fit]]
-        )
+        """Returns the worst, as many as fit into the file, but the first in any case."""
+        worst = [mistake for _, mistake in self._kept]
+        sizes = np.cumsum([len(mistake.example) for mistake in worst])
+        fit = max(1, int(np.searchsorted(sizes, MOST_BYTES, "right")))
+        return Mistakes(rows=self.rows, wrong=self.wrong, worst=worst[:fit])
 
 
 def _judged(labels: Array, predictions: Array) -> _Judged:

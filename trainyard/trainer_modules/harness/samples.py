@@ -58,17 +58,18 @@ def write(
         spec: Its inputs.
         examples: Transformed training examples.
     """
-    hook = getattr(module, "augment", None)
-    hook = hook(params, spec) if hook else None
-    for name, feature in spec.images.items():
-        layers = _augmenting_layers(model, name)
-        if hook or layers:
-            batch = _batch(spec, examples)
-            versions = [_augmented(batch, name, hook, layers, number) for number in range(VERSIONS)]
-            original = batch[0][name].numpy()
-            rows = np.stack([original, *versions], axis=1)[:SHOWN]  # (images, versions, H, W, C)
-            _sheet(_levels(rows, feature)).save(model_run / FILE, quality=85)
-            return
+    name = next(iter(spec.images), None)
+    if name is None:
+        return
+    augment = getattr(module, "augment", None)
+    hook = augment(params, spec) if augment else None
+    layers = _augmenting_layers(model, name)
+    if hook is None and layers is None:
+        return
+    batch = _batch(spec, examples)
+    versions = [_augmented(batch, name, hook, layers, number) for number in range(VERSIONS)]
+    rows = np.stack([batch[0][name], *versions], axis=1)[:SHOWN]  # (images, versions, H, W, C)
+    _sheet(_levels(rows, spec.images[name])).save(model_run / FILE, quality=85)
 
 
 def _batch(spec: ModelSpec, examples: inputs.Examples) -> Batch:
@@ -82,7 +83,8 @@ def _batch(spec: ModelSpec, examples: inputs.Examples) -> Batch:
 def _augmenting_layers(model: keras.Model, name: str) -> keras.Model | None:
     """What comes between an input and the last random layer behind it, with a state of its own."""
     random = [layer for layer in model.layers if isinstance(layer, _RANDOM)]
-    image = next((entry for entry in model.inputs if entry.name == name), None)
+    # A model that is a class of its own has no inputs to begin at.
+    image = next((entry for entry in getattr(model, "inputs", ()) if entry.name == name), None)
     if not random or image is None:
         return None
     return keras.models.clone_model(keras.Model(image, random[-1].output))
