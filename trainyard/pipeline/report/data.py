@@ -309,18 +309,20 @@ class SchemaRow:
     domain: str
 
 
-def schema_rows(record: RunRecord) -> tuple[list[SchemaRow], int]:
+def schema_rows(record: RunRecord, recipe: Recipe) -> tuple[list[SchemaRow], int]:
     """The first columns of the schema, alike ones together, and how many there are."""
     folder = finished_output(record, "SchemaGen", "schema")
     files = sorted(folder.glob("*.pbtxt")) if folder else []
     if not files:
         return [], 0
     schema = text_format.Parse(files[0].read_text("utf-8"), schema_pb2.Schema())
+    image = recipe.data.images and recipe.data.images.column
     domains = {domain.name: list(domain.value) for domain in schema.string_domain}
     alike: dict[tuple[str, str, str], list[str]] = {}
     for feature in schema.feature[:MOST_COLUMNS]:
         kind = schema_pb2.FeatureType.Name(feature.type).lower()
-        asked = (_KINDS.get(kind, kind), _presence(feature), _domain(feature, domains))
+        known = "image" if feature.name == image else _KINDS.get(kind, kind)
+        asked = (known, _presence(feature), _domain(feature, domains))
         alike.setdefault(asked, []).append(_shortened(feature.name))
     rows = [SchemaRow(", ".join(names), *asked) for asked, names in alike.items()]
     return rows, len(schema.feature)

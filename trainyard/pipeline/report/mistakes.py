@@ -13,7 +13,7 @@ from trainyard.pipeline.report import examples, pictures
 from trainyard.pipeline.report.pictures import Picture
 from trainyard.recipe_schema import Recipe
 
-MOST_COLUMNS = 10
+MOST_COLUMNS = 20
 MOST_ROWS = 12
 SIDE = 96
 

@@ -51,7 +51,7 @@ def write_report(record: RunRecord, recipe: Recipe) -> Path:
 def _render(record: RunRecord, recipe: Recipe, verdict: Verdict) -> str:
     training = training_section(record)
     class_names = training.class_names if training else []
-    schema, schema_count = schema_rows(record)
+    schema, schema_count = schema_rows(record, recipe)
     return _template().render(
         record=record,
         recipe=recipe,

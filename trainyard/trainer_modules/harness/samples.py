@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,8 @@ def _augmented(
     pixels = turned[name]
     if layers:
         pixels = layers(pixels, training=True)
-    return np.asarray(tf.roll(tf.cast(pixels, tf.float32), -number, 0))
+    back: Pixels = tf.roll(tf.cast(pixels, tf.float32), -number, 0).numpy()
+    return back
 
 
 def _levels(pixels: Pixels, feature: ImageFeature) -> Pixels:
@@ -113,7 +114,7 @@ def _levels(pixels: Pixels, feature: ImageFeature) -> Pixels:
     return np.round(255 * shares).astype(np.uint8)
 
 
-def _sheet(rows: Sequence[Sequence[Pixels]]) -> Image.Image:
+def _sheet(rows: Pixels) -> Image.Image:
     """Lays images out in rows on nothing, the first of each a little apart."""
     cells = [[_cell(pixels) for pixels in row] for row in rows]
     width, height = cells[0][0].size
