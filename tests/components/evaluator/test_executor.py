@@ -120,10 +120,10 @@ def test_a_label_that_training_did_not_see_stops_a_binary_evaluation(material, t
     with tf.io.TFRecordWriter(str(folder / "rows.gz"), "GZIP") as writer:
         writer.write(serialize({"score": [0.5]}))
     planned = plan.make(inputs, properties(config(metrics=["accuracy"])))
-    from trainyard.components.evaluator import executor
+    from trainyard.components.evaluator import executor, mistakes
 
     with pytest.raises(DataError, match="label that cannot be used"):
-        executor._measured(planned)
+        executor._measured(planned, mistakes.Worst())
     (folder / "rows.gz").write_bytes((folder / "rows.gz").read_bytes()[:-12])
     with pytest.raises(DataError, match="not a whole TFRecord"):
-        executor._measured(planned)
+        executor._measured(planned, mistakes.Worst())

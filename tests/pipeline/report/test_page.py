@@ -4,7 +4,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
+from trainyard.components.evaluator import mistakes
+from trainyard.components.evaluator.mistakes import Mistake, Mistakes
 from trainyard.pipeline.report.page import duration, write_report
 
 VOID = {"meta", "br", "img"}
@@ -238,3 +241,26 @@ def test_a_thousand_columns_are_cut_with_a_note(runs, home):
 )
 def test_durations(seconds, words):
     assert duration(seconds) == words
+
+
+def test_where_the_stock_evaluator_judged_the_page_says_that_it_keeps_no_rows(page):
+    assert any(title in page.said("h3") for title in ("Most confident mistakes", "Largest errors"))
+    assert "TFX's own Evaluator judged the model" in page.said("p")
+
+
+def test_mistakes_are_a_table_of_the_inputs(runs):
+    run = runs["binary"]
+    example = tf.train.Example()
+    example.features.feature["group"].bytes_list.value.append(b"<i>south</i>")
+    example.features.feature["mean_radius"].float_list.value.append(17.5)
+    wrong = Mistake(label=0, prediction=1, probability=0.97, example=example.SerializeToString())
+    file = run.record.output("Evaluator", "evaluation") / mistakes.FILE
+    file.write_text(Mistakes(rows=100, wrong=1, worst=[wrong]).model_dump_json())
+    try:
+        page = page_of(run)
+    finally:
+        file.unlink()
+    assert "All 1 mistakes in 100 rows" not in page.said("p")
+    assert "The only mistake in 100 rows." in page.said("p")
+    assert "<i>south</i>" in page.said("td")
+    assert {"17.5", "97 %"} <= set(page.text["td"])

@@ -14,7 +14,7 @@ from tfx.types import Artifact, artifact_utils
 from tfx.types import standard_component_specs as names
 
 from trainyard import progress
-from trainyard.components.evaluator import plan, result_files
+from trainyard.components.evaluator import mistakes, plan, result_files
 from trainyard.components.evaluator.sliced_metrics import Answers
 from trainyard.components.records import tfrecord_blocks
 
@@ -25,6 +25,8 @@ Artifacts = dict[str, list[Artifact]]
 
 class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not typed
     """Writes what the stock executor writes, which takes over where something is missing here.
+
+    Beside it lie the worst mistakes, for the report.
 
     It is made with a Beam executor's context, but is none: TFX builds a package
     of itself for Beam's workers whenever it makes one.
@@ -60,18 +62,25 @@ def _evaluate(
     planned: plan.Plan, inputs: Artifacts, outputs: Artifacts, properties: dict[str, Any]
 ) -> None:
     folder = Path(artifact_utils.get_single_uri(outputs[names.EVALUATION_KEY]))
+    worst = mistakes.Worst()
+    sliced = _measured(planned, worst)
     validation = result_files.write(
-        folder, planned.config, planned.model_folders, _measured(planned)
+        folder,
+        planned.config,
+        planned.model_folders,
+        sliced,
+        {mistakes.FILE: worst.found().model_dump_json()},
     )
     if _has_thresholds(planned.config):
         blessing = artifact_utils.get_single_instance(outputs[names.BLESSING_KEY])
         result_files.bless(blessing, inputs, properties, validation.validation_ok)
 
 
-def _measured(planned: plan.Plan) -> result_files.Sliced:
+def _measured(planned: plan.Plan, worst: mistakes.Worst) -> result_files.Sliced:
     rows = 0
     for examples, answers in tfrecord_blocks.ahead(_answered(planned)):
         planned.metrics.add(answers, planned.slicer.slices(examples))
+        worst.add(examples, *answers[planned.candidate])
         rows += len(examples)
         progress.report(f"{rows:,} rows judged")
     sliced = list(planned.metrics.results())

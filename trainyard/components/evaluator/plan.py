@@ -60,6 +60,12 @@ class Plan:
     slicer: Slicer
     metrics: SlicedMetrics
 
+    @property
+    def candidate(self) -> str:
+        """The name of the model that is judged."""
+        specs = self.config.model_specs
+        return next(_name(spec, self.config) for spec in specs if not spec.is_baseline)
+
 
 def make(inputs: Artifacts, properties: Mapping[str, Any]) -> Plan:
     """Reads what the stock Evaluator is given.

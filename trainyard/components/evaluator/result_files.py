@@ -19,7 +19,13 @@ from trainyard.components.evaluator.slice_keys import SliceKey
 Sliced = list[tuple[SliceKey, dict[Any, Any]]]
 
 
-def write(folder: Path, config: Any, models: dict[str, str], sliced: Sliced) -> Any:
+def write(
+    folder: Path,
+    config: Any,
+    models: dict[str, str],
+    sliced: Sliced,
+    beside_it: Mapping[str, str],
+) -> Any:
     """Writes an evaluation beside its place, then renames it.
 
     Args:
@@ -27,6 +33,7 @@ def write(folder: Path, config: Any, models: dict[str, str], sliced: Sliced) -> 
         config: The `tfma.EvalConfig` with its defaults filled in.
         models: Folders of the models by name.
         sliced: Slices, their metrics and plots.
+        beside_it: Files of our own, by name.
 
     Returns:
         The `ValidationResult`.
@@ -41,6 +48,8 @@ def write(folder: Path, config: Any, models: dict[str, str], sliced: Sliced) -> 
         _write(beside / f"{kind}-00000-of-00001.tfrecord", [record[kind] for record in records])
     validation = private.validation(sliced, config)
     _write(beside / f"{tfma.VALIDATIONS_KEY}.tfrecord", [validation])
+    for name, content in beside_it.items():
+        (beside / name).write_text(content, encoding="utf-8")
     if folder.exists():
         shutil.rmtree(folder)  # TFX makes it, empty
     beside.rename(folder)

@@ -16,8 +16,10 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from trainyard.components.example_gen import quarantine
 from trainyard.pipeline.measured import number
 from trainyard.pipeline.records import RunRecord
-from trainyard.pipeline.report import marks
+from trainyard.pipeline.report import marks, metadata
+from trainyard.pipeline.report.images import ImagesSection, images_section
 from trainyard.pipeline.verdict import finished_output
+from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
 
 MOST_COLUMNS = 60
@@ -70,6 +72,7 @@ class DataSection:
         class_count: How many there are.
         label_pictures: For regression: its values in words and a histogram, by split.
         set_aside: The rows that could not be read and are in no split.
+        images: The images, if there are any.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -79,6 +82,7 @@ class DataSection:
     class_count: int = 0
     label_pictures: dict[str, tuple[str, Markup]] = field(default_factory=dict)
     set_aside: quarantine.Summary | None = None
+    images: ImagesSection | None = None
 
 
 def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
@@ -106,7 +110,20 @@ def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
         class_count=len(classes),
         label_pictures=_label_pictures(label, by_column) if recipe.task == "regression" else {},
         set_aside=quarantine.read(examples) if examples else None,
+        images=_images(examples, by_column, recipe, classes) if examples else None,
     )
+
+
+def _images(
+    examples: Path,
+    by_column: Mapping[str, Mapping[str, Any]],
+    recipe: Recipe,
+    classes: Sequence[LabelClass],
+) -> ImagesSection | None:
+    split, features = next(iter(by_column.items()))
+    properties = metadata.properties(Workspace.of(recipe).metadata, str(examples))
+    names = [entry.name for entry in classes]
+    return images_section(examples / f"Split-{split}", features, recipe, names, properties)
 
 
 def _statistics(folder: Path | None) -> Statistics:
@@ -292,18 +309,20 @@ class SchemaRow:
     domain: str
 
 
-def schema_rows(record: RunRecord) -> tuple[list[SchemaRow], int]:
+def schema_rows(record: RunRecord, recipe: Recipe) -> tuple[list[SchemaRow], int]:
     """The first columns of the schema, alike ones together, and how many there are."""
     folder = finished_output(record, "SchemaGen", "schema")
     files = sorted(folder.glob("*.pbtxt")) if folder else []
     if not files:
         return [], 0
     schema = text_format.Parse(files[0].read_text("utf-8"), schema_pb2.Schema())
+    image = recipe.data.images and recipe.data.images.column
     domains = {domain.name: list(domain.value) for domain in schema.string_domain}
     alike: dict[tuple[str, str, str], list[str]] = {}
     for feature in schema.feature[:MOST_COLUMNS]:
         kind = schema_pb2.FeatureType.Name(feature.type).lower()
-        asked = (_KINDS.get(kind, kind), _presence(feature), _domain(feature, domains))
+        known = "image" if feature.name == image else _KINDS.get(kind, kind)
+        asked = (known, _presence(feature), _domain(feature, domains))
         alike.setdefault(asked, []).append(_shortened(feature.name))
     rows = [SchemaRow(", ".join(names), *asked) for asked, names in alike.items()]
     return rows, len(schema.feature)

@@ -51,7 +51,7 @@ def write_report(record: RunRecord, recipe: Recipe) -> Path:
 def _render(record: RunRecord, recipe: Recipe, verdict: Verdict) -> str:
     training = training_section(record)
     class_names = training.class_names if training else []
-    schema, schema_count = schema_rows(record)
+    schema, schema_count = schema_rows(record, recipe)
     return _template().render(
         record=record,
         recipe=recipe,
@@ -69,7 +69,7 @@ def _render(record: RunRecord, recipe: Recipe, verdict: Verdict) -> str:
         schema_count=schema_count,
         shown_columns=MOST_COLUMNS,
         training=training,
-        quality=quality_section(record, verdict.findings, recipe.label.name, class_names),
+        quality=quality_section(record, verdict.findings, recipe, class_names),
         stages=stages_section(record, recipe),
         parameters=list(parameters(recipe)),
         style=Markup((_HERE / "style.css").read_text("utf-8")),

@@ -19,7 +19,9 @@ from trainyard.pipeline.evaluation import (
 from trainyard.pipeline.measured import Measured, Slice, number, read_measured
 from trainyard.pipeline.records import Finding, RunRecord
 from trainyard.pipeline.report import charts, marks
+from trainyard.pipeline.report.mistakes import MistakesSection, class_name, mistakes_section
 from trainyard.pipeline.verdict import finished_output
+from trainyard.recipe_schema import Recipe
 
 MOST_SLICES = 40
 MOST_CLASSES = 20
@@ -88,6 +90,7 @@ class QualitySection:
         table_metrics: The metrics of the table's columns.
         confusion: The confusion matrix, for classes.
         figures: Caption and chart.
+        mistakes: Single rows that are judged wrongly.
     """
 
     overall: list[tuple[str, str, str, str]]
@@ -97,17 +100,18 @@ class QualitySection:
     table_metrics: list[str] = field(default_factory=list)
     confusion: Confusion | None = None
     figures: list[tuple[str, Markup]] = field(default_factory=list)
+    mistakes: MistakesSection | None = None
 
 
 def quality_section(
-    record: RunRecord, findings: Sequence[Finding], label: str, class_names: Sequence[str]
+    record: RunRecord, findings: Sequence[Finding], recipe: Recipe, class_names: Sequence[str]
 ) -> QualitySection | None:
     """Reads the evaluation; None if the Evaluator has not come to its end.
 
     Args:
         record: The run.
         findings: The verdict's, for the bounds.
-        label: The label's name.
+        recipe: The recipe that was run.
         class_names: The classes in the order of the predictions.
     """
     folder = finished_output(record, "Evaluator", "evaluation")
@@ -126,7 +130,8 @@ def quality_section(
         ],
         table_metrics=metrics,
         confusion=_confusion(plots, class_names),
-        figures=[*_curves(plots), *_residuals(measured, label)],
+        figures=[*_curves(plots), *_residuals(measured, recipe.label.name)],
+        mistakes=mistakes_section(measured.folder, recipe, class_names),
     )
 
 
@@ -229,15 +234,9 @@ def _of_classes(matrices: Any, class_names: Sequence[str]) -> Confusion:
         totals.setdefault(predicted, 0.0)
     shown = sorted(sorted(totals, key=lambda key: -totals[key])[:MOST_CLASSES])
     counts = [[entries.get((actual, predicted), 0.0) for predicted in shown] for actual in shown]
-    names = [_class_name(key, class_names) for key in shown]
+    names = [class_name(key, class_names) for key in shown]
     note = "Predicted: the most probable class."
     return Confusion(names, [_cells(row) for row in counts], len(totals) - len(shown), note)
-
-
-def _class_name(index: int, class_names: Sequence[str]) -> str:
-    if index < 0:
-        return "not in training"
-    return class_names[index] if index < len(class_names) else str(index)
 
 
 def _cells(row: Sequence[float]) -> list[tuple[int, float]]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from markupsafe import Markup
 from pydantic import BaseModel
 
 from trainyard.pipeline.records import RunRecord, StageRecord
-from trainyard.pipeline.report import marks
+from trainyard.pipeline.report import marks, metadata
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
 
@@ -56,7 +54,8 @@ class Parameter:
 def stages_section(record: RunRecord, recipe: Recipe) -> StagesSection:
     """Resolves what each stage read to the stage that wrote it."""
     workspace = Workspace.of(recipe)
-    uris = _artifact_uris(workspace.metadata, record)
+    ids = {i for stage in record.stages for key in stage.inputs.values() for i in key}
+    uris = metadata.uris(workspace.metadata, ids)
     written_by = {
         uri: stage.name
         for stage in record.stages
@@ -82,20 +81,6 @@ def stages_section(record: RunRecord, recipe: Recipe) -> StagesSection:
         for stage in record.stages
     ]
     return StagesSection(rows, _drawing(record, uris, written_by))
-
-
-def _artifact_uris(metadata: Path, record: RunRecord) -> dict[int, str]:
-    """URIs by MLMD artifact id; ids alone say nothing to a reader."""
-    ids = {i for stage in record.stages for key in stage.inputs.values() for i in key}
-    if not ids or not metadata.exists():
-        return {}
-    marks_of_ids = ",".join("?" * len(ids))
-    query = f"SELECT id, uri FROM Artifact WHERE id IN ({marks_of_ids})"
-    try:
-        with closing(sqlite3.connect(f"{metadata.absolute().as_uri()}?mode=ro", uri=True)) as store:
-            return dict(store.execute(query, sorted(ids)).fetchall())
-    except sqlite3.Error:
-        return {}  # a damaged store: the report says less, but it is there
 
 
 def _input(key: str, uris: list[str], written_by: dict[str, str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ from typing import Any
 from markupsafe import Markup
 
 from trainyard.pipeline.records import RunRecord
-from trainyard.pipeline.report import charts
+from trainyard.pipeline.report import charts, pictures
 from trainyard.pipeline.verdict import finished_output
 
 History = dict[str, list[float | None]]
 
-_PICTURES = {"model.svg": "image/svg+xml", "model.png": "image/png"}
+_MODEL = ("model.svg", "model.png")
 MOST_SUMMARY_LINES = 120
 
 
@@ -31,6 +30,7 @@ class TrainingSection:
         summary: Keras's table of layers.
         summary_cut: How many lines of it were left out.
         picture: The model as a data address, or empty.
+        augmented: Training images beside what augmentation makes of them; likewise.
         class_names: The classes in the order of the predictions.
     """
 
@@ -39,6 +39,7 @@ class TrainingSection:
     summary: str
     summary_cut: int
     picture: str
+    augmented: str
     class_names: list[str]
 
 
@@ -56,7 +57,8 @@ def training_section(record: RunRecord) -> TrainingSection | None:
         curves=_curves(_json(folder / "history.json"), int(facts.get("best_epoch", 0))),
         summary="\n".join(lines[:MOST_SUMMARY_LINES]),
         summary_cut=max(0, len(lines) - MOST_SUMMARY_LINES),
-        picture=_picture(folder),
+        picture=next(filter(None, [pictures.of_file(folder / name) for name in _MODEL]), ""),
+        augmented=pictures.of_file(folder / "augmented.webp"),
         class_names=class_names,
     )
 
@@ -82,11 +84,3 @@ def _curves(history: History, best_epoch: int) -> list[Markup]:
 def _sides(history: History, metric: str) -> dict[str, Sequence[float | None]]:
     sides = {"training": history.get(metric), "validation": history.get(f"val_{metric}")}
     return {label: values for label, values in sides.items() if values}
-
-
-def _picture(folder: Path) -> str:
-    for name, kind in _PICTURES.items():
-        file = folder / name
-        if file.exists():
-            return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
-    return ""
