@@ -218,8 +218,8 @@ def _training_seconds(
     steps = batches + (WARM_UP + TRACED + 3) * model.steps_per_execution
     changes = {"steps": steps, "epochs": None, "early_stopping": None}
     shortened = model_spec.training.model_copy(update=changes)
-    batches = ("make_dataset", "augment")
-    own = {name: getattr(module, name) for name in batches if hasattr(module, name)}
+    offered = ("make_dataset", "augment")
+    own = {name: getattr(module, name) for name in offered if hasattr(module, name)}
     hooks = SimpleNamespace(callbacks=lambda *_: [clock], **own)
     limited = dataclasses.replace(model_spec, training=shortened)
     training.fit(arranged, hooks, params, model, limited)
