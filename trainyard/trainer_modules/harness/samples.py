@@ -111,7 +111,8 @@ def _augmented(
 def _levels(pixels: Pixels, feature: ImageFeature) -> Pixels:
     black, white = _ENDS[feature.scale]
     shares = np.clip((pixels - black) / (white - black), 0, 1)
-    return np.round(255 * shares).astype(np.uint8)
+    levels: Pixels = np.round(255 * shares).astype(np.uint8)
+    return levels
 
 
 def _sheet(rows: Pixels) -> Image.Image:
