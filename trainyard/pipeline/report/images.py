@@ -18,7 +18,7 @@ from trainyard.recipe_schema import Recipe
 
 MOST_PICTURES = 96
 MOST_CLASSES = 24
-MOST_OF_A_CLASS = 12
+MOST_OF_A_CLASS = 11
 MOST_BYTES = 256 << 20
 """Of examples that are read in search of pictures: half a second."""
 
