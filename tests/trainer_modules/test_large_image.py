@@ -38,6 +38,12 @@ def test_a_saved_model_predicts_the_same(backbone, tmp_path):
     np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5)
 
 
+def test_dropout_everywhere_has_names_of_its_own():
+    vit = dataclasses.replace(large_image.TINY.vit, dropout=0.1)
+    params = dataclasses.replace(large_image.TINY, vit=vit, dropout=0.1)
+    assert large_image.build_model(params, specification(shape=(32, 32, 3)))
+
+
 def augmented(spec, batches=1, threads=None, **changes):
     params = dataclasses.replace(large_image.TINY, **changes)
     data = tf.data.Dataset.from_tensors(one_batch(spec)).repeat(batches)

@@ -99,7 +99,7 @@ def build_model(params: Params, spec: ModelSpec) -> keras.Model:
         maps = backbones.feature_map(image, params.backbone, params.weights, params.options)
     vector = backbones.vector(maps, params.pooling)  # (B, width)
     if params.dropout:
-        vector = keras.layers.Dropout(params.dropout, name="dropout")(vector)
+        vector = keras.layers.Dropout(params.dropout, name="summary_dropout")(vector)
     return heads.compiled(inputs, image_inputs.with_others(vector, inputs, spec), spec)
 
 

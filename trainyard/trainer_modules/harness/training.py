@@ -28,6 +28,7 @@ from trainyard.trainer_modules.harness import (
     options,
     phases,
     picture,
+    samples,
     spec,
     workers,
 )
@@ -149,23 +150,23 @@ def _trained(training: Training, writes: bool) -> Trained:
 
 
 def _write_model(training: Training, trained: Trained, folder: Path) -> None:
+    module, params, model_spec = trained.module, trained.params, trained.spec
+    samples.write(training.model_run, module, params, trained.model, model_spec, training.train)
     progress.report("exporting", 1.0)
     trainer = training.config.trainer
-    predictor = heads.predictor(trained.model, trained.spec)
+    predictor = heads.predictor(trained.model, model_spec)
     if (trainer.precision, trainer.distribution.name) != ("float32", "none"):
         predictor = modes.plain_copy(predictor)
     predictor.save(training.model_run / export.MODEL_FILE)
-    class_names = trained.spec.label.class_names
-    own = getattr(trained.module, "serving_fn", None)
+    class_names = model_spec.label.class_names
+    own = getattr(module, "serving_fn", None)
     export.write(
         folder,
         predictor,
         training.transform_output,
         training.config,
         class_names,
-        own(predictor, trained.params, trained.spec)
-        if own
-        else export.answer(predictor, class_names),
+        own(predictor, params, model_spec) if own else export.answer(predictor, class_names),
     )
 
 
