@@ -131,6 +131,10 @@ def write_training(source: Source, folder: Path) -> None:
         "seconds": 4.52,
         "steps_per_second": 473.1,
         "parameters": 12865,
+        "phases": [
+            {"name": "head", "first_epoch": 1, "last_epoch": 8},
+            {"name": "all", "first_epoch": 9, "last_epoch": 20},
+        ],
         "class_names": source.class_names,
         "class_counts": [1] * len(source.class_names),
     }

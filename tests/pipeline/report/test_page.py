@@ -136,6 +136,10 @@ def test_data_training_lineage_parameters_and_versions_are_there(page):
     assert page.said("th").count("group") >= 2
 
 
+def test_phases_of_training_are_told_in_words(page):
+    assert "head: epochs 1-8; all: epochs 9-20" in page.said("dd")
+
+
 def test_the_baseline_is_shown_where_there_is_one(runs):
     assert "Last blessed" in page_of(runs["binary"]).said("th")
 

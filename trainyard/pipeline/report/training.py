@@ -51,6 +51,7 @@ def training_section(record: RunRecord) -> TrainingSection | None:
     facts = _json(folder / "training.json")
     class_names = [str(name) for name in facts.pop("class_names", [])]
     facts.pop("class_counts", None)
+    facts["phases"] = _phases(facts.pop("phases", []))
     lines = _text(folder / "summary.txt").splitlines()
     return TrainingSection(
         facts={key.replace("_", " "): value for key, value in facts.items() if value},
@@ -61,6 +62,12 @@ def training_section(record: RunRecord) -> TrainingSection | None:
         augmented=pictures.of_file(folder / "augmented.webp"),
         class_names=class_names,
     )
+
+
+def _phases(phases: list[dict[str, Any]]) -> str:
+    """Says when which layers learned; nothing if all did all the time."""
+    said = [f"{each['name']}: epochs {each['first_epoch']}-{each['last_epoch']}" for each in phases]
+    return "; ".join(said) if len(said) > 1 else ""
 
 
 def _json(file: Path) -> dict[str, Any]:
