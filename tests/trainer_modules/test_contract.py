@@ -97,8 +97,10 @@ def test_overfits_one_batch(module, task, transformed, tmp_path):
     found = registry.find(module)
     model = found.build_model(found.TINY, built)
     batch = tf.data.Dataset.from_tensors(one_batch(training, built))
-    model.fit(batch.repeat(400), verbose=0)
-    loss = loss_of(model, batch)
+    for _ in range(4):
+        model.fit(batch.repeat(100), verbose=0)
+        if (loss := loss_of(model, batch)) < 0.02:
+            break
     assert loss < 0.02, OVERFIT_HINT.format(module=module, task=task, loss=loss)
 
 

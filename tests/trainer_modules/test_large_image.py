@@ -17,16 +17,6 @@ from trainyard.trainer_modules.harness import soft_labels
 SHAPE = (16, 16, 3)
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_overfits_one_batch(task):
-    keras.utils.set_random_seed(1)
-    spec = specification(task, SHAPE, optimizer={"name": "adam", "learning_rate": 0.03})
-    model = large_image.build_model(large_image.TINY, spec)
-    batch = tf.data.Dataset.from_tensors(one_batch(spec))
-    model.fit(batch.repeat(400), verbose=0)
-    assert model.evaluate(batch, verbose=0, return_dict=True)["loss"] < 0.02
-
-
 @pytest.mark.parametrize("backbone", ["vit", "EfficientNetV2B0"])
 def test_a_saved_model_predicts_the_same(backbone, tmp_path):
     spec = specification(shape=(32, 32, 1), others=True)

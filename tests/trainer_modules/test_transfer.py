@@ -7,9 +7,8 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from tests.trainer_modules.images import TASKS, one_batch, specification
+from tests.trainer_modules.images import one_batch, specification
 from trainyard.errors import RecipeError
 from trainyard.trainer_modules import registry, transfer
 from trainyard.trainer_modules.harness import backbones
@@ -33,16 +32,6 @@ def names_of(params, spec=None) -> list[str]:
     return [
         phase.name for phase in transfer.phases(transfer.build_model(params, spec), params, spec)
     ]
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_overfits_from_scratch(task):
-    keras.utils.set_random_seed(1)
-    spec = specification(task, SHAPE, optimizer={"name": "adam", "learning_rate": 0.03})
-    model = transfer.build_model(transfer.TINY, spec)
-    batch = tf.data.Dataset.from_tensors(one_batch(spec))
-    model.fit(batch.repeat(200), verbose=0)
-    assert model.evaluate(batch, verbose=0, return_dict=True)["loss"] < 0.02
 
 
 def test_a_saved_model_predicts_the_same(file, tmp_path):
