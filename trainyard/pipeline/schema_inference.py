@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from trainyard.components.example_gen import derived_label, images, input_splits, reader
+from trainyard.components.example_gen import derived_label, images, input_splits, left_out, reader
 from trainyard.components.example_gen.reader import Block
 from trainyard.components.records import parallel
 from trainyard.progress import report
@@ -82,7 +82,7 @@ def _labelled_blocks(recipe: Recipe) -> Iterator[Block]:
     derived_label.check(recipe.label, images.columns(data, types), f"({files[0]})")
     blocks = images.blocks(data, reader.blocks(data, files, types))
     for block, _ in parallel.mapped(partial(images.append, data), blocks):
-        yield derived_label.append(recipe.label, block)
+        yield left_out.wanted(data, derived_label.append(recipe.label, block))
 
 
 def _curate(
