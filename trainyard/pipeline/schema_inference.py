@@ -79,7 +79,9 @@ def _labelled_blocks(recipe: Recipe) -> Iterator[Block]:
     data = recipe.data.model_copy(update={"schema_file": "infer"})
     files = input_splits.find(data)
     types = reader.columns(data, files)
-    derived_label.check(recipe.label, images.columns(data, types), f"({files[0]})")
+    names = images.columns(data, types)
+    derived_label.check(recipe.label, names, f"({files[0]})")
+    left_out.check(data, [*names, recipe.label.name])
     blocks = images.blocks(data, reader.blocks(data, files, types))
     for block, _ in parallel.mapped(partial(images.append, data), blocks):
         yield left_out.wanted(data, derived_label.append(recipe.label, block))

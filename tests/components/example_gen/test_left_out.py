@@ -101,7 +101,9 @@ def test_a_column_that_is_not_there(tmp_path):
 
 
 def test_text_where_a_number_is_needed(tmp_path):
-    with pytest.raises(DataError, match=r"(?s)the condition .* cannot be computed.*data\.where"):
+    with pytest.raises(
+        DataError, match=r"data\.where, on .*row 1 and after: the condition .* cannot be computed"
+    ):
         written(tmp_path, "text", where="place > 3")
 
 
