@@ -138,19 +138,24 @@ def _training(recipe: Any) -> Any:
 
     workspace = Workspace.of(recipe)
     outputs = workspace.artifacts / "Transform"
-    examples = _newest(outputs / "transformed_examples")
+    examples = newest(outputs / "transformed_examples")
     return Training.of(
         SimpleNamespace(
             train_files=[f"{examples}/Split-train/*"],
             eval_files=[f"{examples}/Split-eval/*"],
-            transform_graph_path=str(_newest(outputs / "transform_graph")),
+            transform_graph_path=str(newest(outputs / "transform_graph")),
             model_run_dir=str(workspace.root),
             custom_config=TrainerConfig.of(recipe).custom_config(workspace.checkpoints),
         )
     )
 
 
-def _newest(folder: Path) -> Path:
+def newest(folder: Path) -> Path:
+    """Returns an output's newest artifact.
+
+    Args:
+        folder: It has a numbered folder for each.
+    """
     return max(folder.iterdir(), key=lambda version: int(version.name))
 
 

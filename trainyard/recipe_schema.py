@@ -29,6 +29,13 @@ Task = Literal["binary", "multiclass", "regression"]
 Scalar = bool | int | float | str
 
 
+def _parse(text: str) -> Expression:
+    try:
+        return Expression(text)
+    except RecipeError as error:
+        raise ValueError(error.message) from None
+
+
 class Section(BaseModel):
     """A part of a recipe: frozen, unknown keys forbidden."""
 
@@ -41,6 +48,13 @@ class Split(Section):
     train: int = Field(8, ge=1, description="Share of the rows to train on.")
     eval: int = Field(1, ge=1, description="Share to validate on while training (early stopping).")
     test: int = Field(1, ge=0, description="Share the Evaluator judges on; 0: the eval split.")
+
+    train_per_class: int | None = Field(
+        None,
+        ge=1,
+        description="Classes: train on so many rows of each, the first among those that fell to "
+        "`train`; the others of these are left out and counted. What is held out stays the same.",
+    )
 
     @property
     def judged(self) -> Literal["eval", "test"]:
@@ -132,6 +146,12 @@ class Data(Section):
     max_bad_share: float = Field(
         0.1, ge=0, lt=1, description="Quarantine: an error if a larger share of the rows is bad."
     )
+    where: str | None = Field(
+        None,
+        description="A comparison, such as `digit < 5`: rows for which it does not hold, or of "
+        "which a column that it names is missing, are left out and counted. `trainyard predict` "
+        "takes all rows.",
+    )
     split: Split = Split()
     key: str | None = Field(
         None, description="Rows with the same value here never sit in two splits."
@@ -143,6 +163,13 @@ class Data(Section):
     )
 
     model_config = ConfigDict(populate_by_name=True)
+
+    @field_validator("where")
+    @classmethod
+    def _is_condition(cls, value: str | None) -> str | None:
+        if value is not None and not (_parse(value).is_boolean and _parse(value).columns):
+            raise ValueError("a comparison of columns, such as `digit < 5`")
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -201,13 +228,6 @@ class Label(Section):
     def is_column(self) -> bool:
         """Whether the label is a column as it stands in the data."""
         return self.parsed.is_column and self.parsed.columns == (self.name,)
-
-
-def _parse(text: str) -> Expression:
-    try:
-        return Expression(text)
-    except RecipeError as error:
-        raise ValueError(error.message) from None
 
 
 class Feature(Section):
@@ -550,6 +570,12 @@ class Recipe(Section):
     gate: Gate = Gate()
     push: Push = Push()
     engine: Engine = Engine()
+
+    @model_validator(mode="after")
+    def _classes_to_count(self) -> Self:
+        if self.task == "regression" and self.data.split.train_per_class:
+            raise ValueError("`data.split.train_per_class`: regression has no classes")
+        return self
 
     @field_validator("features", mode="before")
     @classmethod

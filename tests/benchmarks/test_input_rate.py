@@ -17,7 +17,7 @@ def test_each_input_is_compared_with_arrays():
 def test_the_newest_artifact_is_the_one_with_the_largest_number(tmp_path):
     for number in ("9", "10"):
         (tmp_path / number).mkdir()
-    assert input_rate._newest(tmp_path) == tmp_path / "10"
+    assert input_rate.newest(tmp_path) == tmp_path / "10"
 
 
 def test_the_recipes_are_there():

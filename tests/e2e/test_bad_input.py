@@ -147,6 +147,13 @@ RECIPES = {
     "unknown parameter": ("hidden: [4]", "hiden: [4]", ["'hiden'", "did you mean 'hidden'?"]),
     "unknown optimizer": ("trainer: {", "trainer: {optimizer: adma, ", ["adma", "adam"]),
     "loss that does not fit": ("trainer: {", "trainer: {loss: mse_, ", ["mse_"]),
+    "a model that nobody pushed": (
+        "params: {hidden: [4]}",
+        "module: transfer, params: {weights: {recipe: nobody}}",
+        ["'nobody' has pushed no such model", "run that recipe first"],
+    ),
+    "condition on no column": ("data: {", "data: {where: z > 1, ", ["'z'", "data"]),
+    "condition that is none": ("data: {", "data: {where: a, ", ["data.where", "comparison"]),
     "feature that is no column": ("task:", "features: {c: numeric}\ntask:", ["'c'"]),
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import references
-from tests.e2e.conftest import ON_BOTH_ENGINES, RECIPES, ROOT
+from tests.e2e.conftest import ON_BOTH_ENGINES, RECIPES, ROOT, before
 from trainyard.components.pusher import versions
 from trainyard.trainer_modules.harness import export
 
@@ -45,7 +45,9 @@ def test_header_says_what_how_and_what_to_expect(name):
 
 
 @each_recipe
-def test_check_draws_the_dag(name, trainyard):
+def test_check_draws_the_dag(name, trainyard, ran):
+    for first in before(name):
+        ran(first)
     ended = trainyard("check", ROOT / "recipes" / f"{name}.yaml")
     assert (ended.code, ended.err) == (0, "")
     for stage in STAGES:

@@ -35,6 +35,38 @@ def test_survives_the_way_through_a_record(tmp_path):
     assert "schema" in json.loads(dump(recipe))["data"]
 
 
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ("imagenet", "imagenet"),
+        ("w.keras", "{folder}/w.keras"),
+        ("../w.weights.h5", "{folder}/../w.weights.h5"),
+        ("there", "{folder}/there"),
+        ({"recipe": "first"}, {"recipe": "first", "version": 10}),
+        ({"recipe": "first", "version": 9}, {"recipe": "first", "version": 9}),
+        ({"recipe": "second"}, {"recipe": "second"}),
+    ],
+)
+def test_files_that_parameters_mean(tmp_path, monkeypatch, weights, expected):
+    monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path / "home"))
+    (tmp_path / "there").mkdir()
+    for version in ("9", "10"):
+        (tmp_path / "home/serving/first" / version).mkdir(parents=True)
+    trainer = json.dumps({"module": "transfer", "params": {"weights": weights}})
+    loaded = load_recipe(write(tmp_path, SOUND + f"trainer: {trainer}\n"))
+    if isinstance(expected, str):
+        expected = expected.format(folder=tmp_path)
+    assert loaded.trainer.params["weights"] == expected
+    assert resolved_recipe(dump(loaded)) == loaded
+
+
+def test_text_that_is_no_file_stays(tmp_path):
+    (tmp_path / "relu").touch()
+    trainer = "trainer: {module: mlp, params: {activation: relu}}\n"
+    loaded = load_recipe(write(tmp_path, SOUND + trainer))
+    assert loaded.trainer.params == {"activation": "relu"}
+
+
 def test_is_frozen(tmp_path):
     recipe = load_recipe(write(tmp_path, SOUND))
     with pytest.raises(ValueError, match="frozen"):

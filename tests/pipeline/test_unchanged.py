@@ -7,7 +7,7 @@ from trainyard.components.pusher import versions
 from trainyard.errors import DataError
 from trainyard.pipeline import records, unchanged
 from trainyard.pipeline.records import RunRecord, StageRecord, Verdict
-from trainyard.recipe_schema import Recipe
+from trainyard.recipe_schema import Recipe, Trainer
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +100,17 @@ def test_missing_data_are_named(recipe, tmp_path):
     (tmp_path / "rows.csv").unlink()
     with pytest.raises(DataError, match="no such file"):
         unchanged.fingerprint(recipe)
+
+
+def test_a_file_that_a_parameter_names_counts(recipe, tmp_path):
+    file = tmp_path / "a.weights.h5"
+    params = {"weights": str(file)}
+    recipe = recipe.model_copy(update={"trainer": Trainer(module="transfer", params=params)})
+    file.write_text("one")
+    before = unchanged.fingerprint(recipe)
+    assert unchanged.fingerprint(recipe) == before
+    file.write_text("another")
+    assert unchanged.fingerprint(recipe) != before
 
 
 def test_an_image_that_a_table_names_counts(tmp_path):

@@ -64,6 +64,7 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
 def _with_module_defaults(recipe: Recipe) -> Recipe:
     module = registry.find(recipe.trainer.module)
     params = registry.params(module, recipe.trainer.params)
+    registry.files(params)  # that they are there
     harness.check(recipe.trainer, recipe.task)
     harness.check_inputs(recipe.trainer, recipe.features)
     defaults = module.metrics(params, recipe.task)

@@ -17,7 +17,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from trainyard.data import datasets
 from trainyard.errors import RecipeError, nearest
+from trainyard.pipeline import frameworks
 from trainyard.recipe_schema import Recipe
+from trainyard.trainer_modules import registry
 
 Location = tuple[int | str, ...]
 
@@ -30,7 +32,8 @@ def load_recipe(path: str | Path, *, schema_must_exist: bool = True) -> Recipe:
         schema_must_exist: Whether a curated schema that is not there is an error.
 
     Returns:
-        The recipe, its paths absolute, its dataset fetched.
+        The recipe, its paths absolute, its dataset fetched; a pushed model that it starts
+        from is named with the version that is served now.
 
     Raises:
         RecipeError: The file is missing, is not YAML, or does not say what a recipe may say.
@@ -227,4 +230,20 @@ def _resolve(recipe: Recipe, document: Any, file: Path, schema_must_exist: bool)
     if push.destination is not None:
         push = push.model_copy(update={"destination": str(folder / push.destination)})
     data = data.model_copy(update={"path": path, "schema_file": schema})
-    return recipe.model_copy(update={"data": data, "push": push})
+    trainer = recipe.trainer.model_copy(update={"params": _pinned(recipe, folder)})
+    return recipe.model_copy(update={"data": data, "push": push, "trainer": trainer})
+
+
+def _pinned(recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """Makes plain which files the module's parameters mean; only the module knows."""
+    given, module = recipe.trainer.params, recipe.trainer.module
+    if module not in registry.names() or not any(_may_be_file(v, folder) for v in given.values()):
+        return given  # without loading Keras
+    with frameworks.loading(cloud=recipe.engine.name != "local"):
+        return dict(registry.pinned(registry.find(module), given, folder))
+
+
+def _may_be_file(value: Any, folder: Path) -> bool:
+    if isinstance(value, str):
+        return bool(Path(value).suffix) or "/" in value or (folder / value).exists()
+    return isinstance(value, Mapping) and "recipe" in value

@@ -34,8 +34,8 @@ def fingerprint(recipe: Recipe) -> str:
         recipe: A resolved recipe, as its file says it.
 
     Returns:
-        SHA-256 over recipe, data files and images (size and time), curated schema, code and
-        versions.
+        SHA-256 over recipe, data files, images and files that the trainer's parameters name
+        (size and time), curated schema, code and versions.
 
     Raises:
         DataError: The data are not there.
@@ -45,14 +45,25 @@ def fingerprint(recipe: Recipe) -> str:
 
 def _facts(recipe: Recipe) -> Iterator[str]:
     yield dump(recipe)
-    for file in input_splits.find(recipe.data):
-        state = file.stat()
-        yield f"{file} {state.st_size} {state.st_mtime_ns}"
+    yield from map(_state, input_splits.find(recipe.data))
+    yield from _named_by_parameters(recipe)
     yield images.referenced(recipe.data)
     if recipe.data.schema_file != "infer":
         yield Path(recipe.data.schema_file).read_text(encoding="utf-8")
     yield sources.digest([Path(trainyard.__path__[0])])
     yield from (version(package) for package in PACKAGES)
+
+
+def _state(file: Path) -> str:
+    state = file.stat()
+    return f"{file} {state.st_size} {state.st_mtime_ns}"
+
+
+def _named_by_parameters(recipe: Recipe) -> Iterator[str]:
+    # A loaded recipe's files have absolute paths; a pushed version does not change.
+    values = (value for value in recipe.trainer.params.values() if isinstance(value, str))
+    paths = (Path(value) for value in values if Path(value).is_absolute())
+    yield from (_state(path) for path in paths if path.exists())
 
 
 def taken_over(recipe: Recipe, recipe_file: Path) -> RunRecord | None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainyard import outputs
+from trainyard.outputs import home as home
 from trainyard.recipe_schema import Recipe
-
-
-def home() -> Path:
-    """Trainyard's output folder: `TRAINYARD_HOME`, else `trainyard_out` here."""
-    return Path(os.environ.get("TRAINYARD_HOME", "trainyard_out")).absolute()
 
 
 @dataclass(frozen=True)
@@ -29,8 +25,8 @@ class Workspace:
     @classmethod
     def of(cls, recipe: Recipe) -> Workspace:
         """Returns the folders for a recipe; creates none."""
-        default = home() / "serving" / recipe.name
-        return cls(home() / recipe.name, Path(recipe.push.destination or default))
+        serving = recipe.push.destination or outputs.serving(recipe.name)
+        return cls(home() / recipe.name, Path(serving))
 
     @property
     def metadata(self) -> Path:

@@ -27,7 +27,7 @@ from trainyard.recipe_schema import Feature, Task, Threshold
 from trainyard.trainer_modules.harness import backbones, heads, image_inputs, soft_labels
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
-from trainyard.trainer_modules.harness.weights_file import Weights
+from trainyard.trainer_modules.harness.weights_file import FROM_FILE, Weights
 from trainyard.trainer_modules.layers import mixing
 from trainyard.trainer_modules.layers.vision_transformer import Transformer
 
@@ -56,7 +56,7 @@ class Params:
     backbone: Literal["vit"] | backbones.Name = "EfficientNetV2B0"
     options: Mapping[str, Any] = field(default_factory=dict)
     vit: Transformer = field(default_factory=Transformer)
-    weights: Weights = "none"
+    weights: Weights = field(default="none", metadata=FROM_FILE)
     pooling: Literal["average", "max"] = "average"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     flip: Share = 0.5

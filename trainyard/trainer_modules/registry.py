@@ -11,6 +11,7 @@ import json
 import os
 import pkgutil
 from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Protocol, cast
 
@@ -127,6 +128,37 @@ def _params_error(error: ValidationError) -> RecipeError:
         received=repr(first["input"]),
         hint="see the parameter's comment in the trainer module",
     )
+
+
+def pinned(module: TrainerModule | ModuleType, values: Mapping[str, Any], folder: Path) -> Any:
+    """Makes plain what files parameters mean: absolute paths, versions of pushed models.
+
+    A field of `Params` that names a file says so in its metadata: `pinned`, from its value in
+    the recipe and the recipe's folder to what is recorded; and `file`, from its value to the
+    file that is read, or None.
+
+    Args:
+        module: The trainer module.
+        values: `trainer.params` of the recipe, not yet checked.
+        folder: The recipe's.
+    """
+    fields = {field.name: field.metadata for field in dataclasses.fields(module.Params)}
+    marked = {n: meta["pinned"] for n, meta in fields.items() if "pinned" in meta}
+    return {n: marked[n](v, folder) if n in marked else v for n, v in values.items()}
+
+
+def files(instance: Any) -> list[Path]:
+    """The files that parameters name, whose content counts for what is trained.
+
+    Args:
+        instance: A module's `Params`.
+
+    Raises:
+        RecipeError: There is no such file.
+    """
+    fields = dataclasses.fields(instance)
+    named = (f.metadata["file"](getattr(instance, f.name)) for f in fields if "file" in f.metadata)
+    return [file for file in named if file]
 
 
 def preprocess_params(instance: Any) -> dict[str, Any]:

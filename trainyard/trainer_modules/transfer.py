@@ -25,7 +25,7 @@ from trainyard.trainer_modules.harness import backbones, heads, image_inputs
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.phases import Phase
 from trainyard.trainer_modules.harness.spec import ModelSpec
-from trainyard.trainer_modules.harness.weights_file import Weights
+from trainyard.trainer_modules.harness.weights_file import FROM_FILE, Weights
 from trainyard.trainer_modules.layers.augmentation import Augmentation
 
 Count = Annotated[int, Field(ge=1)]
@@ -52,7 +52,7 @@ class Params:
 
     backbone: backbones.Name = "EfficientNetV2B0"
     options: Mapping[str, Any] = field(default_factory=dict)
-    weights: Weights = "imagenet"
+    weights: Weights = field(default="imagenet", metadata=FROM_FILE)
     head_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     fine_tune: Annotated[int, Field(ge=0)] = 20
     stages: Count = 1

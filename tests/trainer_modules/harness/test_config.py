@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.trainer_modules import images
 from tests.trainer_modules.tables import recipe
 from trainyard.trainer_modules.harness import config
 from trainyard.trainer_modules.harness.config import TrainerConfig, TransformConfig
@@ -51,3 +52,18 @@ def test_the_digest_sees_a_change_in_code(tmp_path, monkeypatch):
     assert changed != before
     (tmp_path / "one.py").write_text("a = 2")
     assert config.code_digest("one") not in (before, changed)
+
+
+def test_a_file_counts_by_its_content(tmp_path):
+    file = tmp_path / "a.weights.h5"
+
+    def digest(content: bytes, **more: object) -> str:
+        file.write_bytes(content)
+        params = {"weights": str(file), **more}
+        chosen = images.recipe("binary", module="transfer", params=params)
+        return TrainerConfig.of(chosen).custom_config(Path("checkpoints"))["files"]
+
+    assert digest(b"one") == digest(b"one", dropout=0.5)
+    assert digest(b"two") != digest(b"one")
+    none = images.recipe("binary", module="transfer", params={"weights": "none"})
+    assert TrainerConfig.of(none).custom_config(Path("checkpoints"))["files"] == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +14,15 @@ from tests.trainer_modules.tables import serialize
 from trainyard.components.evaluator import models
 from trainyard.components.pusher import contract
 from trainyard.trainer_modules import large_image
-from trainyard.trainer_modules.harness import description, export, inputs, spec, training
+from trainyard.trainer_modules.harness import (
+    backbones,
+    description,
+    export,
+    inputs,
+    spec,
+    training,
+)
+from trainyard.trainer_modules.harness.weights_file import PUSHED_MODEL
 
 LARGE = {
     "backbone": "vit",
@@ -31,6 +40,25 @@ def trained(transformed, tmp_path_factory):
     training.run_fn(made.fn_args(run, module="cnn", params=params, class_weights="balanced"))
     shutil.move(run / "Format-Serving", run / "1")
     return made, run
+
+
+def test_what_is_exported_can_be_trained_on(trained, tmp_path):
+    """It is in the SavedModel, and cut at the image's vector it is a backbone."""
+    made, run = trained
+    file = run / "1" / PUSHED_MODEL
+    assert file.read_bytes() == (run / "model_run" / export.MODEL_FILE).read_bytes()
+    params = {"weights": str(run / "1"), "fine_tune": 0}
+    training.run_fn(made.fn_args(tmp_path, module="transfer", params=params))
+    first = keras.saving.load_model(file, compile=False)
+    second = keras.saving.load_model(tmp_path / "model_run" / export.MODEL_FILE, compile=False)
+    backbone = second.get_layer(backbones.BACKBONE)
+    assert backbone.layers[-1].name == backbones.FEATURES
+    learned = [layer for layer in backbone.layers if layer.weights]
+    assert len(learned) == 2  # a convolution and its normalization
+    for layer in learned:
+        origin = first.get_layer(layer.name).get_weights()
+        for ours, theirs in zip(layer.get_weights(), origin, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
 
 
 def test_both_signatures_answer_as_the_training_graph(trained):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from google.protobuf import wrappers_pb2
 from tfx.components.example_gen import write_split
@@ -22,7 +24,13 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from trainyard import progress
-from trainyard.components.example_gen import derived_label, images, input_splits, reader
+from trainyard.components.example_gen import (
+    derived_label,
+    images,
+    input_splits,
+    left_out,
+    reader,
+)
 from trainyard.components.example_gen.quarantine import Quarantine, Summary
 from trainyard.components.example_gen.splits import Splitter
 from trainyard.components.records import encoder, parallel, shards
@@ -31,6 +39,7 @@ from trainyard.errors import DataError, EnvironmentProblem
 from trainyard.recipe_schema import Data, Label, Section
 
 SHARD = "data_tfrecord"  # stock's name
+_TRAIN = 0  # the place of the training split: the first in `Split.buckets`
 SET_ASIDE = "rows_set_aside"
 """The artifact's property: how many rows are in its quarantine file."""
 
@@ -95,17 +104,18 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
         names = next(iter(splitters.values())).names
         artifact.split_names = artifact_utils.encode_split_names(names)
         try:
-            rows, aside, changes = _generate(settings, splitters, Path(artifact.uri))
+            written = _generate(settings, splitters, Path(artifact.uri))
         except OSError as error:
             raise EnvironmentProblem(
                 f"the examples cannot be written: {error}",
                 where=artifact.uri,
                 hint="free some space on that disk, or set TRAINYARD_HOME to a writable folder",
             ) from None
-        _check_splits(rows, names, list(splitters))
+        _check_splits(written, names, list(splitters))
         _describe(artifact, exec_properties)
-        artifact.set_int_custom_property(SET_ASIDE, aside.bad)
-        artifact.set_string_custom_property(ENCODED_AGAIN, json.dumps(changes))
+        artifact.set_int_custom_property(SET_ASIDE, written.aside.bad)
+        artifact.set_string_custom_property(ENCODED_AGAIN, json.dumps(written.changes))
+        artifact.set_string_custom_property(left_out.PROPERTY, json.dumps(written.left_out))
 
 
 def _splitters(data: Data, exec_properties: Mapping[str, Any]) -> dict[Path, Splitter]:
@@ -134,17 +144,37 @@ def _splitter(exec_properties: Mapping[str, Any], name: str, claimed: Sequence[s
     return Splitter(list(buckets), {each: buckets[each] for each in chosen}, key)
 
 
-def _generate(
-    settings: Settings, splitters: Mapping[Path, Splitter], folder: Path
-) -> tuple[Counter[str], Summary, Counter[str]]:
-    """Reads and writes everything; returns how many rows each split got, and what none got."""
+class _Written(NamedTuple):
+    """What came of the input: rows a split, rows left out, images encoded again, bad rows."""
+
+    rows: Counter[str]
+    left_out: Counter[str]
+    changes: Counter[str]
+    aside: Summary
+
+
+def _generate(settings: Settings, splitters: Mapping[Path, Splitter], folder: Path) -> _Written:
+    """Reads and writes everything."""
     progress.report("looking at the columns")
     data, files = settings.data, list(splitters)
     types = reader.columns(data, files)
-    derived_label.check(settings.label, images.columns(data, types), f"({files[0]})")
+    names = images.columns(data, types)
+    derived_label.check(settings.label, names, f"({files[0]})")
+    left_out.check(data, [*names, settings.label.name])
     blocks = images.blocks(data, reader.blocks(data, files, types))
-    encoded = parallel.mapped(partial(_encode, settings, splitters), blocks)
+    encoded = _all_encoded(settings, splitters, blocks)
     return _write(encoded, splitters[files[0]].names, folder, data.max_bad_share)
+
+
+class _Assigned(NamedTuple):
+    """A block whose rows have their places: that of a split in the list of all, or -1."""
+
+    block: reader.Block
+    examples: Any
+    records: list[bytes]
+    places: npt.NDArray[np.int64]
+    changes: Counter[str]
+    left_out: Counter[str]
 
 
 class _Part(NamedTuple):
@@ -161,31 +191,68 @@ class _Encoded(NamedTuple):
     parts: list[_Part]
     block: reader.Block
     changes: Counter[str]
+    left_out: Counter[str]
 
 
-def _encode(
+def _all_encoded(
+    settings: Settings, splitters: Mapping[Path, Splitter], blocks: Iterable[reader.Block]
+) -> Iterator[_Encoded]:
+    assign = partial(_assigned, settings, splitters)
+    pack = partial(_packed, settings, splitters)
+    few = settings.data.split.train_per_class
+    if few is None:
+        yield from parallel.mapped(lambda block: pack(assign(block)), blocks)
+        return
+    # Which rows are the first is known in the order of the input only.
+    limit = partial(_limited, settings.label, left_out.FewOfEachClass(few))
+    yield from map(pack, map(limit, parallel.mapped(assign, blocks)))
+
+
+def _assigned(
     settings: Settings, splitters: Mapping[Path, Splitter], block: reader.Block
-) -> _Encoded:
+) -> _Assigned:
     block, changes = images.append(settings.data, block)
-    batch, splitter = derived_label.append(settings.label, block).batch, splitters[block.file]
-    compressed = shards.stored if settings.data.images else shards.compressed
-    examples = encoder.encode(batch)
+    block = derived_label.append(settings.label, block)
+    before = len(block.batch)
+    block = left_out.wanted(settings.data, block)
+    unwanted = Counter({left_out.WHERE: before - len(block.batch)})
+    examples = encoder.encode(block.batch)
     records = encoder.each(examples)
-    split_of_row = splitter.assign(batch, records)
-    framed, parts = shards.framed(examples, records), []
-    for split in range(len(splitter.names)):
-        chosen = framed.filter(pa.array(split_of_row == split))
+    places = splitters[block.file].assign(block.batch, records)
+    return _Assigned(block, examples, records, places, changes, unwanted)
+
+
+def _limited(label: Label, few: left_out.FewOfEachClass, block: _Assigned) -> _Assigned:
+    batch, places = block.block.batch, block.places.copy()
+    if label.name not in batch.schema.names:  # no tf.Example of the block has it
+        return block
+    surplus = few.surplus(batch.column(label.name), places == _TRAIN)
+    places[surplus] = -1
+    unwanted = block.left_out + Counter({left_out.TRAIN_PER_CLASS: len(surplus)})
+    return block._replace(places=places, left_out=unwanted)
+
+
+def _packed(
+    settings: Settings, splitters: Mapping[Path, Splitter], assigned: _Assigned
+) -> _Encoded:
+    block = assigned.block
+    compressed = shards.stored if settings.data.images else shards.compressed
+    framed, parts = shards.framed(assigned.examples, assigned.records), []
+    for split in range(len(splitters[block.file].names)):
+        chosen = framed.filter(pa.array(assigned.places == split))
         parts.append(_Part(len(chosen), *compressed(chosen)))
     # The rows are in the parts now; what remains is where they came from, and the bad ones.
-    return _Encoded(parts, dataclasses.replace(block, batch=batch.slice(0, 0)), changes)
+    rest = dataclasses.replace(block, batch=block.batch.slice(0, 0))
+    return _Encoded(parts, rest, assigned.changes, assigned.left_out)
 
 
 def _write(
     blocks: Iterable[_Encoded], splits: list[str], folder: Path, max_bad_share: float
-) -> tuple[Counter[str], Summary, Counter[str]]:
+) -> _Written:
     """Writes the shards of all splits, and what is set aside."""
     counts: Counter[str] = Counter()
     changes: Counter[str] = Counter()
+    unwanted: Counter[str] = Counter()
     with ExitStack() as stack:
         writers = {name: ShardWriter(folder / f"Split-{name}" / SHARD) for name in splits}
         for writer in writers.values():
@@ -196,23 +263,30 @@ def _write(
                 writer.write(part.member, part.size)
                 counts[name] += part.rows
             changes += encoded.changes
+            unwanted += encoded.left_out
             quarantine.add(encoded.block.file, encoded.block.bad)
-            aside = f", {quarantine.count:,} set aside" if quarantine.count else ""
-            again = f", {changes.total():,} images encoded again" if changes else ""
-            progress.report(f"{counts.total():,} rows{aside}{again}", encoded.block.fraction)
-    summary = quarantine.finish(counts.total(), max_bad_share)
+            said = {
+                f"{unwanted.total():,} left out": unwanted.total(),
+                f"{quarantine.count:,} set aside": quarantine.count,
+                f"{changes.total():,} images encoded again": changes.total(),
+            }
+            words = [f"{counts.total():,} rows", *(text for text, count in said.items() if count)]
+            progress.report(", ".join(words), encoded.block.fraction)
+    summary = quarantine.finish(counts.total() + unwanted.total(), max_bad_share)
     for writer in writers.values():
         writer.finish()
-    return counts, summary, changes
+    return _Written(counts, unwanted, changes, summary)
 
 
-def _check_splits(rows: Counter[str], splits: list[str], files: list[Path]) -> None:
-    empty = [name for name in splits if not rows[name]]
+def _check_splits(written: _Written, splits: list[str], files: list[Path]) -> None:
+    empty = [name for name in splits if not written.rows[name]]
     if empty:
+        unwanted = left_out.sentence(written.left_out)
         raise DataError(
             f"no row fell into the split {' or '.join(map(repr, empty))}",
             where=", ".join(map(str, files[:3])),
-            received=f"{rows.total()} rows: {dict(rows)}",
+            received=f"{written.rows.total()} rows: {dict(written.rows)}"
+            + (f"; left out: {unwanted}" if unwanted else ""),
             hint="give more rows, or the split a larger share in `data.split`; "
             "with `data.key`, there may be too few different keys",
         )

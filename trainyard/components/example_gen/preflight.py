@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainyard.components.example_gen import derived_label, images, reader
+from trainyard.components.example_gen import derived_label, images, left_out, reader
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.errors import RecipeError, nearest
 from trainyard.recipe_schema import Data, Label
@@ -34,6 +34,7 @@ def preflight(data: Data, label: Label, files: Sequence[Path]) -> dict[str, Colu
     first = next(images.blocks(data, reader.blocks(data, files, raw)))
     images.append(data, dataclasses.replace(first, batch=first.batch[:_FEW]))
     derived_label.check(label, types, f"({files[0]})")
+    left_out.check(data, [*types, label.name])
     if data.key is not None and data.key not in types:
         raise RecipeError(
             f"there is no column {data.key!r} to split by",

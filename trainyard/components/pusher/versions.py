@@ -6,18 +6,10 @@ import json
 import shutil
 from pathlib import Path
 
+from trainyard.outputs import versions as versions
+
 # TensorFlow Serving ignores what it does not know in assets.extra.
 MARKER = Path("assets.extra") / "pushed_by.json"
-
-
-def versions(destination: Path) -> list[Path]:
-    """The versions there are, oldest first.
-
-    Args:
-        destination: The model's base path; it need not exist.
-    """
-    folders = (path for path in destination.glob("*") if path.name.isdecimal() and path.is_dir())
-    return sorted(folders, key=lambda folder: int(folder.name))
 
 
 def next_version(destination: Path) -> int:

@@ -13,7 +13,7 @@ from google.protobuf import text_format
 from markupsafe import Markup
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
-from trainyard.components.example_gen import quarantine
+from trainyard.components.example_gen import left_out, quarantine
 from trainyard.pipeline.measured import number
 from trainyard.pipeline.records import RunRecord
 from trainyard.pipeline.report import marks, metadata
@@ -72,6 +72,7 @@ class DataSection:
         class_count: How many there are.
         label_pictures: For regression: its values in words and a histogram, by split.
         set_aside: The rows that could not be read and are in no split.
+        left_out: The rows that the recipe did not want, in words; empty if there are none.
         images: The images, if there are any.
     """
 
@@ -82,6 +83,7 @@ class DataSection:
     class_count: int = 0
     label_pictures: dict[str, tuple[str, Markup]] = field(default_factory=dict)
     set_aside: quarantine.Summary | None = None
+    left_out: str = ""
     images: ImagesSection | None = None
 
 
@@ -97,6 +99,7 @@ def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
     names.sort(key=lambda name: name != label)
     classes = list(_classes(label, by_column, recipe.task))
     inputs = set(recipe.input_columns(names))
+    properties = metadata.properties(Workspace.of(recipe).metadata, str(examples or ""))
     return DataSection(
         rows={split: int(stats.num_examples) for split, stats in splits.items()},
         columns=[
@@ -110,7 +113,8 @@ def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
         class_count=len(classes),
         label_pictures=_label_pictures(label, by_column) if recipe.task == "regression" else {},
         set_aside=quarantine.read(examples) if examples else None,
-        images=_images(examples, by_column, recipe, classes) if examples else None,
+        left_out=left_out.sentence(json.loads(properties.get(left_out.PROPERTY) or "{}")),
+        images=_images(examples, by_column, recipe, classes, properties) if examples else None,
     )
 
 
@@ -119,9 +123,9 @@ def _images(
     by_column: Mapping[str, Mapping[str, Any]],
     recipe: Recipe,
     classes: Sequence[LabelClass],
+    properties: Mapping[str, str],
 ) -> ImagesSection | None:
     split, features = next(iter(by_column.items()))
-    properties = metadata.properties(Workspace.of(recipe).metadata, str(examples))
     names = [entry.name for entry in classes]
     return images_section(examples / f"Split-{split}", features, recipe, names, properties)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from trainyard import sources, trainer_modules
+from trainyard.data import homes
 from trainyard.recipe_schema import AnyFeature, ImageFeature, Label, Recipe, Section, Task, Trainer
 from trainyard.trainer_modules import registry
 
@@ -87,12 +88,21 @@ class TrainerConfig(StageConfig):
 
         Args:
             checkpoints: Where interrupted training leaves its state.
+
+        Raises:
+            RecipeError: A file that a parameter names is not there.
         """
         return {
             KEY: self.model_dump_json(),
             "code": code_digest(self.trainer.module),
+            "files": self._files_digest(),
             "checkpoints": str(checkpoints),
         }
+
+    def _files_digest(self) -> str:
+        """Of what the module's parameters have it read, so that caching sees another content."""
+        params = registry.params(registry.find(self.trainer.module), self.trainer.params)
+        return " ".join(homes.digest(file) for file in registry.files(params))
 
 
 def code_digest(module: str) -> str:

@@ -18,6 +18,7 @@ from trainyard.recipe_schema import ImageFeature, Task
 from trainyard.trainer_modules.harness import columns, description, images, inputs, labels
 from trainyard.trainer_modules.harness.columns import MISSING
 from trainyard.trainer_modules.harness.config import TrainerConfig
+from trainyard.trainer_modules.harness.weights_file import PUSHED_MODEL
 
 SUFFIX = "_xf"
 """Ends the names of transformed features: TFMA's slices must find the raw columns."""
@@ -59,13 +60,14 @@ def write(
     config: TrainerConfig,
     class_names: Sequence[str],
     serving_fn: ServingFn,
+    keras_file: Path,
 ) -> None:
     """Writes the SavedModel beside its place, then renames it.
 
     `serving_default` takes serialized tf.Examples, in which the label need not be;
     `serving_raw` one tensor `[B]` for each raw column that is an input, and gives the same
     answers; `transform_features` returns the transformed features and the label, each name
-    ending in `SUFFIX`.
+    ending in `SUFFIX`. The Keras model is there too: a later training may start from it.
 
     Args:
         folder: Where to.
@@ -74,6 +76,7 @@ def write(
         config: What the Trainer was told.
         class_names: By index; empty for regression.
         serving_fn: From transformed features to what is answered.
+        keras_file: The model as Keras saved it.
     """
     graph = saved_transform_io_v2.SavedModelLoader(transform_output.transform_savedmodel_dir)
     with_label = raw_parse_spec(transform_output)
@@ -105,6 +108,7 @@ def write(
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     archive.write_out(str(beside), verbose=False)
     description.write(beside, told)
+    shutil.copyfile(keras_file, beside / PUSHED_MODEL)
     if folder.exists():
         shutil.rmtree(folder)  # TFX makes it, empty
     beside.rename(folder)

@@ -62,7 +62,8 @@ class Training:
         graph = fn_args.transform_graph_path or fn_args.transform_output
         transform_output = tft.TFTransformOutput(graph)
         features = transform_output.transformed_feature_spec()
-        identity = [custom["trainyard"], custom.get("code", ""), graph, *fn_args.train_files]
+        known = [custom["trainyard"], custom.get("code", ""), custom.get("files", "")]
+        identity = [*known, graph, *fn_args.train_files]
         return cls(
             config=TrainerConfig.from_custom_config(custom),
             transform_output=transform_output,
@@ -157,7 +158,8 @@ def _write_model(training: Training, trained: Trained, folder: Path) -> None:
     predictor = heads.predictor(trained.model, model_spec)
     if (trainer.precision, trainer.distribution.name) != ("float32", "none"):
         predictor = modes.plain_copy(predictor)
-    predictor.save(training.model_run / export.MODEL_FILE)
+    keras_file = training.model_run / export.MODEL_FILE
+    predictor.save(keras_file)
     class_names = model_spec.label.class_names
     own = getattr(module, "serving_fn", None)
     export.write(
@@ -167,6 +169,7 @@ def _write_model(training: Training, trained: Trained, folder: Path) -> None:
         training.config,
         class_names,
         own(predictor, params, model_spec) if own else export.answer(predictor, class_names),
+        keras_file,
     )
 
 

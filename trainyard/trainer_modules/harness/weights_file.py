@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import keras
 from pydantic import ConfigDict, Field
 
+from trainyard import outputs
 from trainyard.errors import RecipeError, nearest
 
 PUSHED_MODEL = Path("assets.extra") / "model.keras"
@@ -39,14 +40,14 @@ class Pushed:
         Raises:
             RecipeError: There is none.
         """
-        serving = Path(os.environ.get("TRAINYARD_HOME", "trainyard_out")) / "serving" / self.recipe
-        there = {int(path.name): path for path in serving.glob("*") if path.name.isdecimal()}
+        serving = outputs.serving(self.recipe)
+        there = {int(path.name): path for path in outputs.versions(serving)}
         version = self.version or max(there, default=0)
         if version not in there:
             raise RecipeError(
                 f"the recipe {self.recipe!r} has pushed no such model",
                 where=WHERE,
-                expected=", ".join(map(str, sorted(there))) or f"a version in {serving.absolute()}",
+                expected=", ".join(map(str, sorted(there))) or f"a version in {serving}",
                 received=f"version {version}" if version else "no version",
                 hint="run that recipe first; if it pushes elsewhere, give that version's folder",
             )
@@ -55,6 +56,26 @@ class Pushed:
 
 Weights = Pushed | str
 """`imagenet`, `none`, a file (.weights.h5 or .keras), a pushed version's folder, or its recipe."""
+
+NO_FILE = ("imagenet", "none")
+
+
+def pinned(weights: Any, folder: Path) -> Any:
+    """Makes plain which file a recipe means, whatever is pushed or wherever one is later.
+
+    Args:
+        weights: As the recipe's file has it, not yet checked.
+        folder: What paths are relative to.
+
+    Returns:
+        The same; a path absolute, and a recipe with the version that it now serves, if any.
+    """
+    if isinstance(weights, str) and weights not in NO_FILE:
+        return str(folder / weights)
+    if isinstance(weights, Mapping) and weights.get("version") is None:
+        served = outputs.versions(outputs.serving(str(weights.get("recipe"))))
+        return dict(weights) | ({"version": int(served[-1].name)} if served else {})
+    return weights
 
 
 def file_of(weights: Weights) -> Path | None:
@@ -69,7 +90,7 @@ def file_of(weights: Weights) -> Path | None:
     Raises:
         RecipeError: There is none.
     """
-    if weights in ("imagenet", "none"):
+    if weights in NO_FILE:
         return None
     given = weights.folder if isinstance(weights, Pushed) else Path(weights)
     file = given / PUSHED_MODEL if given.is_dir() else given
@@ -82,9 +103,7 @@ def file_of(weights: Weights) -> Path | None:
             expected="imagenet, none, a file .keras or .weights.h5, a pushed version's folder, "
             "or {recipe: NAME}",
             received=str(weights),
-            hint="run its recipe again"
-            if given.is_dir()
-            else nearest(str(weights), ("imagenet", "none")),
+            hint="run its recipe again" if given.is_dir() else nearest(given.name, NO_FILE),
         )
     return file
 
@@ -119,3 +138,7 @@ def unusable(file: Path, expected: str, received: str) -> RecipeError:
         received=received.strip().splitlines()[0][:200],
         hint="write the file with save('FILE.keras') of the network without its top",
     )
+
+
+FROM_FILE = {"pinned": pinned, "file": file_of}
+"""The metadata of a field of a module's `Params` that holds `Weights`: see `registry`."""

@@ -1,0 +1,127 @@
+"""Rows that the recipe does not want."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pydantic import ValidationError
+
+from tests.components.example_gen.test_executor import execute, rows, splits
+from trainyard.components.example_gen import left_out, preflight
+from trainyard.components.example_gen.component import ExampleGen
+from trainyard.components.example_gen.reader import Block
+from trainyard.errors import DataError, RecipeError
+from trainyard.recipe_schema import Data, Label, Recipe
+
+LABEL = Label.model_validate("place")
+
+
+def values(examples, name: str) -> list:
+    found = (example.features.feature[name] for example in examples)
+    return [(each.int64_list.value or each.bytes_list.value)[0] for each in found]
+
+
+def written(tmp_path, name: str, **data):
+    file = rows(tmp_path)
+    artifact = execute(ExampleGen(Data(path=str(file), **data), LABEL, "1"), tmp_path / name)
+    return artifact, splits(artifact)
+
+
+def counted(artifact) -> dict[str, int]:
+    return json.loads(artifact.get_string_custom_property(left_out.PROPERTY))
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("number > 1", [2, 3]),
+        ("number > 1 or text == 'a'", [1, 3]),
+        ("not number > 1", [1]),
+        ("list < 3", [1, 2]),
+        ("absent > 0", []),
+    ],
+)
+def test_a_row_without_the_value_does_not_fit(where, expected):
+    columns = {
+        "number": pa.array([1, 2, 3, None]),
+        "text": pa.array(["a", None, "b", "a"]),
+        "list": pa.array([[1], [2], [3], []]),
+    }
+    block = Block(pa.RecordBatch.from_pydict(columns), Path("f"), 1, 1.0)
+    kept = left_out.wanted(Data(path="f", where=where), block)
+    assert kept.batch.column("number").to_pylist() == expected
+
+
+def test_only_rows_that_fit_are_written_and_stay_where_they_were(tmp_path):
+    _, everything = written(tmp_path, "all")
+    artifact, found = written(tmp_path, "some", where="fare < 100")
+    for split, examples in found.items():
+        assert values(examples, "fare") == [f for f in values(everything[split], "fare") if f < 100]
+    assert counted(artifact) == {left_out.WHERE: 200}
+
+
+def test_so_many_of_each_class_are_trained_on(tmp_path):
+    _, everything = written(tmp_path, "all")
+    artifact, found = written(tmp_path, "few", split={"train_per_class": 3})
+    assert Counter(values(found["train"], "place")) == {f"p{i}".encode(): 3 for i in range(9)}
+    for split in ("eval", "test"):  # what is held out does not depend on it
+        assert found[split] == everything[split]
+    assert counted(artifact) == {left_out.TRAIN_PER_CLASS: len(everything["train"]) - 27}
+    classes = values(everything["train"], "place")
+    fares = zip(classes, values(everything["train"], "fare"), strict=True)
+    first = [fare for name, fare in fares if name == b"p1"][:3]
+    trained = zip(values(found["train"], "place"), values(found["train"], "fare"), strict=True)
+    assert [fare for name, fare in trained if name == b"p1"] == first
+
+
+def test_the_first_are_counted_over_all_blocks():
+    few = left_out.FewOfEachClass(2)
+    train = np.array([True, True, False, True])
+    assert few.surplus(pa.array(["a", "a", "a", "b"]), train).tolist() == []
+    assert few.surplus(pa.array(["b", "a", "a", "b"]), train).tolist() == [1, 3]
+    assert few.surplus(pa.array([[1], [1], [1], [1]]), train).tolist() == [3]
+
+
+def test_nothing_left(tmp_path):
+    with pytest.raises(DataError, match=r"left out: 300 that do not fit data\.where"):
+        written(tmp_path, "none", where="fare < 0")
+
+
+def test_a_column_that_is_not_there(tmp_path):
+    data = Data(path=str(rows(tmp_path)), where="fares < 3")
+    with pytest.raises(RecipeError, match=r"(?s)data\.where.*did you mean 'fare'"):
+        preflight.preflight(data, LABEL, [tmp_path / "rows.csv"])
+    with pytest.raises(RecipeError, match="did you mean 'fare'"):
+        execute(ExampleGen(data, LABEL, "1"), tmp_path / "out")
+
+
+def test_text_where_a_number_is_needed(tmp_path):
+    with pytest.raises(
+        DataError, match=r"data\.where, on .*row 1 and after: the condition .* cannot be computed"
+    ):
+        written(tmp_path, "text", where="place > 3")
+
+
+@pytest.mark.parametrize("where", ["fare", "fare + 1", "1 > 0", "fare <", "len(fare) > 1"])
+def test_what_is_no_condition(where):
+    with pytest.raises(ValidationError, match=r"comparison of columns|expression"):
+        Data(path="f", where=where)
+
+
+def test_regression_has_no_classes():
+    data = {"path": "f", "split": {"train_per_class": 3}}
+    with pytest.raises(ValidationError, match="regression has no classes"):
+        Recipe.model_validate({"name": "r", "data": data, "label": "y", "task": "regression"})
+
+
+def test_nothing_is_said_of_what_is_not():
+    assert left_out.sentence({}) == ""
+    assert left_out.sentence({left_out.WHERE: 0}) == ""
+    both = {left_out.WHERE: 1200, left_out.TRAIN_PER_CLASS: 2}
+    said = left_out.sentence(both)
+    assert said == "1,200 that do not fit data.where, 2 beyond data.split.train_per_class"
