@@ -38,6 +38,15 @@ def test_a_saved_model_predicts_the_same(backbone, tmp_path):
     np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5)
 
 
+@pytest.mark.parametrize("backbone", ["vit", "MobileNetV3Small"])
+def test_it_is_the_first_model_of_a_process(backbone):
+    keras.utils.clear_session()  # the names that Keras gives begin anew: `dropout` is ours
+    spec = specification(shape=(32, 32, 3))
+    params = dataclasses.replace(large_image.TINY, backbone=backbone, dropout=0.1)
+    names = [layer.name for layer in large_image.build_model(params, spec).layers]
+    assert "dropout" in names
+
+
 def augmented(spec, batches=1, threads=None, **changes):
     params = dataclasses.replace(large_image.TINY, **changes)
     data = tf.data.Dataset.from_tensors(one_batch(spec)).repeat(batches)

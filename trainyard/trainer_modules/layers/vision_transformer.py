@@ -91,11 +91,12 @@ class Transformer:
             self.heads, self.width // self.heads, dropout=self.dropout, name=f"{name}_attention"
         )
         seen = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_normalization_1")(tokens)
-        tokens = tokens + layers.Dropout(self.dropout)(attention(seen, seen))
+        drop = layers.Dropout(self.dropout, name=f"{name}_attention_dropout")
+        tokens = tokens + drop(attention(seen, seen))
         hidden = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_normalization_2")(tokens)
         wide = layers.Dense(self.mlp_ratio * self.width, "gelu", name=f"{name}_hidden")(hidden)
         narrow = layers.Dense(self.width, name=f"{name}_output")(wide)
-        return tokens + layers.Dropout(self.dropout)(narrow)
+        return tokens + layers.Dropout(self.dropout, name=f"{name}_dropout")(narrow)
 
 
 @keras.saving.register_keras_serializable(package="trainyard")
