@@ -57,7 +57,7 @@ GOALS = {
     "housing": Goal("mae", linear_slack=0.0),
     "digits_cnn": Goal("accuracy", floor=0.98, linear_slack=0.0),
     "mnist_cnn": Goal("accuracy", floor=0.95, linear_slack=0.0),
-    "mnist_resnet": Goal("accuracy", floor=0.94, linear_slack=0.0),  # 0.01 below the CNN's
+    "mnist_resnet": Goal("accuracy", floor=0.964, linear_slack=0.0),  # mnist_cnn's 0.974, less 0.01
     "ants_bees_large": Goal("auc", linear_slack=0.0),
 }
 LOWER_IS_BETTER = {"mae"}
