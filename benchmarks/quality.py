@@ -26,7 +26,8 @@ HEADER = """\
 
 Written by `make quality`. Every figure is measured on the split that the Evaluator judges on, which
 no training and no early stopping has seen; references are fitted by scikit-learn on the same
-training rows and columns. Seeds are fixed in the recipes.
+training rows and columns; of images, on the pixels, at 32 by 32 if the recipe's are larger. Seeds
+are fixed in the recipes.
 
 | recipe | metric | reached | floor | trivial | linear | boosting | verdict | seconds | commit |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import references
 from trainyard.errors import EnvironmentProblem
 from trainyard.pipeline import cli
 from trainyard.pipeline.recipe import resolved_recipe
@@ -19,6 +20,9 @@ from trainyard.recipe_schema import Recipe
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted(file.stem for file in (ROOT / "recipes").glob("*.yaml"))
+# A minute and more each; `make quality` runs them.
+SLOW = {"mnist_resnet", "ants_bees_large"}
+RUN = sorted(references.GOALS.keys() - SLOW)
 ON_BOTH_ENGINES = ["adult_income", "taxi_tips"]
 
 

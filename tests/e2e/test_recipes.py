@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import references
-from tests.e2e.conftest import ON_BOTH_ENGINES, RECIPES, ROOT, before
+from tests.e2e.conftest import ON_BOTH_ENGINES, RECIPES, ROOT, RUN
 from trainyard.components.pusher import versions
 from trainyard.trainer_modules.harness import export
 
@@ -28,7 +28,7 @@ STAGES = [
 each_recipe = pytest.mark.parametrize("name", RECIPES)
 each_run = pytest.mark.parametrize(
     ("name", "engine"),
-    [*((name, "local") for name in RECIPES), *((name, "beam") for name in ON_BOTH_ENGINES)],
+    [*((name, "local") for name in RUN), *((name, "beam") for name in ON_BOTH_ENGINES)],
 )
 
 
@@ -44,10 +44,8 @@ def test_header_says_what_how_and_what_to_expect(name):
         assert word in text
 
 
-@each_recipe
-def test_check_draws_the_dag(name, trainyard, ran):
-    for first in before(name):
-        ran(first)
+@pytest.mark.parametrize("name", references.GOALS)
+def test_check_draws_the_dag(name, trainyard):
     ended = trainyard("check", ROOT / "recipes" / f"{name}.yaml")
     assert (ended.code, ended.err) == (0, "")
     for stage in STAGES:
@@ -89,9 +87,35 @@ def test_served_answers_are_the_trained_ones(name, engine, ran):
         run.record.output("Trainer", "model_run"),
         run.record.output("Transform", "transform_graph"),
         rows,
+        _images(run),
     )
     np.testing.assert_allclose(served, trained, rtol=1e-5, atol=1e-5)
     assert np.ptp(served) > 0, "the model answers every row alike"
+
+
+@each_run
+def test_a_tensor_a_column_gets_the_same_answers(name, engine, ran):
+    run = ran(name, engine)
+    version, rows = Path(run.record.verdict.destination), _raw_rows(run, 50)
+    np.testing.assert_allclose(
+        export.raw_predictions(version, rows),
+        export.served_predictions(version, rows),
+        rtol=1e-5,
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("name", ["digits_cnn", "mnist_cnn"])
+def test_an_image_file_is_all_that_a_pushed_model_asks_for(name, ran):
+    import tensorflow as tf
+
+    run = ran(name)
+    examples = run.record.output("ExampleGen", "examples")
+    judged = references.read_split(examples, run.recipe.data.split.judged, _images(run)).head(100)
+    model = tf.saved_model.load(run.record.verdict.destination)
+    answered = model.signatures[export.RAW](image=tf.constant(list(judged["image"])))
+    named = [int(label) for label in answered["label"].numpy().ravel()]
+    assert np.mean(named == judged[run.recipe.label.name].astype(int)) > 0.9
 
 
 @each_run
@@ -111,6 +135,10 @@ def test_the_report_opens_without_a_network(name, engine, ran, trainyard):
     assert _fetched(page) == []
     assert "<svg" in page
     assert name in page
+
+
+def _images(run):
+    return {n: f for n, f in run.recipe.features.items() if f.kind == "image"}
 
 
 def _raw_rows(run, count):

@@ -28,10 +28,13 @@ def test_a_saved_model_predicts_the_same(backbone, tmp_path):
     np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5)
 
 
-def test_dropout_everywhere_has_names_of_its_own():
+@pytest.mark.parametrize("backbone", ["vit", "MobileNetV3Small"])
+def test_it_is_the_first_model_of_a_process(backbone):
+    keras.utils.clear_session()  # the names that Keras gives begin anew
+    spec = specification(shape=(32, 32, 3))
     vit = dataclasses.replace(large_image.TINY.vit, dropout=0.1)
-    params = dataclasses.replace(large_image.TINY, vit=vit, dropout=0.1)
-    assert large_image.build_model(params, specification(shape=(32, 32, 3)))
+    params = dataclasses.replace(large_image.TINY, backbone=backbone, vit=vit, dropout=0.1)
+    assert large_image.build_model(params, spec)
 
 
 def augmented(spec, batches=1, threads=None, **changes):

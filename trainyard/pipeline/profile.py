@@ -44,14 +44,24 @@ def profile(recipe: Recipe, seconds: float) -> str:
     Returns:
         A table, and sentences.
     """
+    measured = measure(recipe, seconds)
+    return "\n".join([_table(measured), "", *sentences(measured, recipe)])
+
+
+def measure(recipe: Recipe, seconds: float) -> Profile:
+    """Measures as `profile` does.
+
+    Args:
+        recipe: A resolved and checked recipe.
+        seconds: About how long each of the three measurements takes.
+    """
     workspace = Workspace.of(recipe)
     name = f"profile-{records.new_id(datetime.now(UTC))}"
     folder = workspace.root / "profiles" / name
     with local.claimed(workspace):
         folder.mkdir(parents=True)
         outputs = _transformed(recipe, workspace, name, folder)
-        measured = _measured(recipe, outputs, folder, seconds)
-    return "\n".join([_table(measured), "", *sentences(measured, recipe)])
+        return _measured(recipe, outputs, folder, seconds)
 
 
 def _transformed(
