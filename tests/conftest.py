@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+# As `trainyard` does before TensorFlow is imported: tests in this process look at stderr too.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 _ended = pytest.StashKey[int]()
 
 
