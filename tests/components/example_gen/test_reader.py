@@ -100,8 +100,7 @@ def test_a_column_is_decided_over_all_blocks(tmp_path, monkeypatch):
     assert len(blocks) > 5
     assert [b.batch.column(0).type for b in blocks] == [pa.float64()] * len(blocks)
     assert [v for b in blocks for v in b.batch.column(0).to_pylist()] == list(map(float, rows))
-    ends = [b.first_row + len(b.batch) for b in blocks]
-    assert [b.first_row for b in blocks] == [1, *ends[:-1]]
+    assert [number for b in blocks for number in b.numbers] == list(range(1, len(rows) + 1))
     assert blocks[-1].fraction == pytest.approx(1.0)
 
 

@@ -242,7 +242,7 @@ def _packed(
         chosen = framed.filter(pa.array(assigned.places == split))
         parts.append(_Part(len(chosen), *compressed(chosen)))
     # The rows are in the parts now; what remains is where they came from, and the bad ones.
-    rest = dataclasses.replace(block, batch=block.batch.slice(0, 0))
+    rest = dataclasses.replace(block, batch=block.batch.slice(0, 0), numbers=block.numbers[:0])
     return _Encoded(parts, rest, assigned.changes, assigned.left_out)
 
 

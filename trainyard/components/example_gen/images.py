@@ -334,13 +334,10 @@ def _without(block: Block, bad: Mapping[int, ImageRefusedError]) -> Block:
     if not bad:
         return block
     rows = [
-        BadRow(block.number(index), error.reason, error.detail, _text(block, index))
+        BadRow(int(block.numbers[index]), error.reason, error.detail, _text(block, index))
         for index, error in bad.items()
     ]
-    fits = pa.array(np.isin(np.arange(len(block.batch)), list(bad), invert=True))
-    return dataclasses.replace(
-        block, batch=block.batch.filter(fits), bad=tuple(sorted([*block.bad, *rows]))
-    )
+    return block.filter(np.isin(np.arange(len(block.batch)), list(bad), invert=True), rows)
 
 
 def _text(block: Block, index: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -63,8 +62,7 @@ def wanted(data: Data, block: Block) -> Block:
     if data.where is None:
         return block
     holds = computed.values(Expression(data.where), block, "the condition", WHERE)
-    fits = pc.fill_null(pc.equal(holds, 1), False)
-    return dataclasses.replace(block, batch=block.batch.filter(fits))
+    return block.filter(np.asarray(pc.fill_null(pc.equal(holds, 1), False)))
 
 
 class FewOfEachClass:

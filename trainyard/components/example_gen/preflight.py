@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,7 +31,7 @@ def preflight(data: Data, label: Label, files: Sequence[Path]) -> dict[str, Colu
     raw = reader.first_columns(data, files)
     types = images.columns(data, raw)
     first = next(images.blocks(data, reader.blocks(data, files, raw)))
-    images.append(data, dataclasses.replace(first, batch=first.batch[:_FEW]))
+    images.append(data, next(first.cut([0, min(_FEW, len(first.batch))])))
     derived_label.check(label, types, f"({files[0]})")
     left_out.check(data, [*types, label.name])
     if data.key is not None and data.key not in types:

@@ -11,13 +11,16 @@ import glob
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -44,27 +47,34 @@ class Block:
         batch: The columns, each int64, float64, string, binary, null (no value at
             all), or, from tf.Examples, a list of values a row; missing values are null.
         file: Where the rows come from.
-        first_row: The number of the first of them in the file; 1 follows the header.
+        numbers: The number of each in the file, shape `(n,)`; 1 follows the header.
         fraction: How much of the whole input has been read, 0 to 1.
         bad: The rows that cannot be read and are not in the batch, in order.
     """
 
     batch: pa.RecordBatch
     file: Path
-    first_row: int
+    numbers: npt.NDArray[np.int64]
     fraction: float
     bad: tuple[BadRow, ...] = ()
 
     def row(self, index: int) -> str:
         """Says where a row of this block stands, such as `trips.csv, row 7`."""
-        return f"{self.file}, row {self.number(index)}"
+        return f"{self.file}, row {self.numbers[index]}"
 
-    def number(self, index: int) -> int:
-        """Returns the number in the file of a row of this block."""
-        number = self.first_row + index
-        for bad in self.bad:
-            number += bad.row <= number
-        return number
+    def filter(self, kept: npt.NDArray[np.bool_], bad: Iterable[BadRow] = ()) -> Block:
+        """Returns some of the rows.
+
+        Args:
+            kept: Which, shape `(n,)`.
+            bad: Those among the others that cannot be used.
+        """
+        return dataclasses.replace(
+            self,
+            batch=self.batch.filter(pa.array(kept)),
+            numbers=self.numbers[kept],
+            bad=tuple(sorted([*self.bad, *bad])),
+        )
 
     def cut(self, starts: Sequence[int]) -> Iterator[Block]:
         """Yields the rows in parts.
@@ -72,14 +82,20 @@ class Block:
         Args:
             starts: Where each part begins, ascending; the first at 0.
         """
-        after = self.first_row + len(self.batch) + len(self.bad)
-        rows = [self.first_row, *(self.number(start) for start in starts[1:]), after]
-        ends = [*starts[1:], len(self.batch)]
-        parts = zip(starts, ends, itertools.pairwise(rows), strict=True)
-        for start, end, (row, next_row) in parts:
-            bad = tuple(each for each in self.bad if row <= each.row < next_row)
-            batch = self.batch.slice(start, end - start)
-            yield dataclasses.replace(self, batch=batch, first_row=row, bad=bad)
+        bad, places = self.bad, [*starts, len(self.batch)]
+        for start, end in itertools.pairwise(places):
+            last = end == len(self.batch)
+            before = len(bad) if last else bisect_left(bad, self.numbers[end], key=_number)
+            yield dataclasses.replace(
+                self,
+                batch=self.batch.slice(start, end - start),
+                numbers=self.numbers[start:end],
+                bad=bad[:before],
+            )
+            bad = bad[before:]
+
+
+_number = attrgetter("row")
 
 
 @dataclass(frozen=True)
@@ -324,8 +340,7 @@ def blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -
         for raw in _FORMATS[data.format].batches(data, file):
             if not len(raw):
                 continue
-            block = Block(_with_new_names(data, raw.batch), file, first_row, 0.0)
-            block = _block(data, raw, block, types)
+            block = _block(data, raw, file, first_row, types)
             yield dataclasses.replace(block, fraction=(before + raw.position) / total)
             first_row += len(raw)
             good, bad = good + len(block.batch), bad + len(block.bad)
@@ -352,26 +367,25 @@ def _no_rows(data: Data, files: Sequence[Path], bad: int) -> DataError:
     )
 
 
-def _block(data: Data, raw: RawBatch, block: Block, types: Mapping[str, ColumnType]) -> Block:
+def _block(
+    data: Data, raw: RawBatch, file: Path, first_row: int, types: Mapping[str, ColumnType]
+) -> Block:
     """Types a block; what does not fit is an error, or is taken out."""
-    bad = tuple(each._replace(row=block.first_row + each.row) for each in raw.bad)
-    block = dataclasses.replace(block, bad=bad)
+    bad = tuple(each._replace(row=first_row + each.row) for each in raw.bad)
+    numbers = np.delete(np.arange(len(raw)), [each.row for each in raw.bad]) + first_row
+    block = Block(_with_new_names(data, raw.batch), file, numbers, 0.0, bad)
     try:
         return _typed(data, block, types)
     except DataError:
         if data.on_bad_row == "error":
             raise
     misfits = dict(_misfits(data, block, types))
-    numbers = np.delete(np.arange(len(raw)), [each.row for each in raw.bad]) + block.first_row
     found = [
         BadRow(int(numbers[index]), error.message, error.received, text)
         for (index, error), text in zip(misfits.items(), raw.as_text([*misfits]), strict=True)
     ]
-    fits = pa.array(np.isin(np.arange(len(block.batch)), list(misfits), invert=True))
-    good = dataclasses.replace(
-        block, batch=block.batch.filter(fits), bad=tuple(sorted([*bad, *found]))
-    )
-    return _typed(data, good, types)
+    fits = np.isin(np.arange(len(block.batch)), list(misfits), invert=True)
+    return _typed(data, block.filter(fits, found), types)
 
 
 def _misfits(
@@ -385,8 +399,8 @@ def _misfits(
         if not half:
             yield start, error
             return
-        for batch, first in ((block.batch[:half], start), (block.batch[half:], start + half)):
-            yield from _misfits(data, dataclasses.replace(block, batch=batch), types, first)
+        for part, first in zip(block.cut([0, half]), (start, start + half), strict=True):
+            yield from _misfits(data, part, types, first)
 
 
 def _typed(data: Data, block: Block, types: Mapping[str, ColumnType]) -> Block:
