@@ -19,12 +19,14 @@ from trainyard.recipe_schema import Data
 
 WHERE = "data.where"
 TRAIN_PER_CLASS = "data.split.train_per_class"
+IN_ORDER = "data.split.in_order"
 PROPERTY = "rows_left_out"
-"""The property of the examples' artifact: how many rows, for each of the two keys; JSON."""
+"""The property of the examples' artifact: how many rows, for each of the keys; JSON."""
 
 _MEANINGS = {
     WHERE: "that do not fit data.where",
     TRAIN_PER_CLASS: "beyond data.split.train_per_class",
+    IN_ORDER: "that reach over the border of two splits",
 }
 
 
