@@ -295,7 +295,7 @@ def _types(
         return form.types(*told, data, file)
     types = dict.fromkeys(form.names(*told, data, file), ColumnType.MISSING)
     texts = (raw.batch for raw in itertools.islice(form.batches(*told, data, file), batches))
-    for found in parallel.mapped(partial(_widened, types), texts):
+    for found in (map if batches else parallel.mapped)(partial(_widened, types), texts):
         _widen(types, found)
     return types
 
