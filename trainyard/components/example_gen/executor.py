@@ -54,7 +54,7 @@ class Settings(Section):
     """
 
     data: Data
-    label: Label
+    labels: dict[str, Label]
     code: str
     schema_digest: str
     images_digest: str
@@ -159,8 +159,9 @@ def _generate(settings: Settings, splitters: Mapping[Path, Splitter], folder: Pa
     data, files = settings.data, list(splitters)
     types = reader.columns(data, files)
     names = images.columns(data, types)
-    derived_label.check(settings.label, names, f"({files[0]})")
-    left_out.check(data, [*names, settings.label.name])
+    for key, label in settings.labels.items():
+        derived_label.check(label, names, f"({files[0]})", key=key)
+    left_out.check(data, [*names, *(label.name for label in settings.labels.values())])
     blocks = images.blocks(data, reader.blocks(data, files, types))
     encoded = _all_encoded(settings, splitters, blocks)
     return _write(encoded, splitters[files[0]].names, folder, data.max_bad_share)
@@ -204,7 +205,8 @@ def _all_encoded(
         yield from parallel.mapped(lambda block: pack(assign(block)), blocks)
         return
     # Which rows are the first is known in the order of the input only.
-    limit = partial(_limited, settings.label, left_out.FewOfEachClass(few))
+    (label,) = settings.labels.values()  # else there are no classes to count
+    limit = partial(_limited, label, left_out.FewOfEachClass(few))
     yield from map(pack, map(limit, parallel.mapped(assign, blocks)))
 
 
@@ -212,7 +214,8 @@ def _assigned(
     settings: Settings, splitters: Mapping[Path, Splitter], block: reader.Block
 ) -> _Assigned:
     block, changes = images.append(settings.data, block)
-    block = derived_label.append(settings.label, block)
+    for key, label in settings.labels.items():
+        block = derived_label.append(label, block, key=key)
     before = len(block.batch)
     block = left_out.wanted(settings.data, block)
     unwanted = Counter({left_out.WHERE: before - len(block.batch)})

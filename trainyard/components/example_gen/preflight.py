@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trainyard.components.example_gen import derived_label, images, left_out, reader
@@ -14,12 +14,14 @@ from trainyard.recipe_schema import Data, Label
 _FEW = 16
 
 
-def preflight(data: Data, label: Label, files: Sequence[Path]) -> dict[str, ColumnType]:
-    """Checks headers, the first block, the first images, the key and the label's columns.
+def preflight(
+    data: Data, labels: Mapping[str, Label], files: Sequence[Path]
+) -> dict[str, ColumnType]:
+    """Checks headers, the first block, the first images, key, weight and the labels' columns.
 
     Args:
         data: The recipe's data section.
-        label: The recipe's label section.
+        labels: The recipe's labels, by their keys in it.
         files: From `input_splits.find`.
 
     Returns:
@@ -27,14 +29,17 @@ def preflight(data: Data, label: Label, files: Sequence[Path]) -> dict[str, Colu
 
     Raises:
         DataError: A header or the first block is wrong, or there are no rows.
-        RecipeError: The key or a column of the label is not there.
+        RecipeError: The key, the weight or a column of a label is not there, or the weight is
+            no number.
     """
     raw = reader.first_columns(data, files)
     types = images.columns(data, raw)
     first = next(images.blocks(data, reader.blocks(data, files, raw)))
     images.append(data, dataclasses.replace(first, batch=first.batch[:_FEW]))
-    derived_label.check(label, types, f"({files[0]})")
-    left_out.check(data, [*types, label.name])
+    for key, label in labels.items():
+        derived_label.check(label, types, f"({files[0]})", key=key)
+    left_out.check(data, [*types, *(label.name for label in labels.values())])
+    _check_weight(data.weight, types)
     if data.key is not None and data.key not in types:
         raise RecipeError(
             f"there is no column {data.key!r} to split by",
@@ -42,3 +47,16 @@ def preflight(data: Data, label: Label, files: Sequence[Path]) -> dict[str, Colu
             hint=nearest(data.key, types),
         )
     return types
+
+
+def _check_weight(weight: str | None, types: Mapping[str, ColumnType]) -> None:
+    if weight is None or types.get(weight) in (ColumnType.INTEGER, ColumnType.FLOAT):
+        return
+    there = weight in types
+    raise RecipeError(
+        f"the weights in {weight!r} are no numbers" if there else f"there is no column {weight!r}",
+        where="data.weight",
+        expected="a column of numbers: how much each row counts",
+        received=types[weight].name.lower() if there else "",
+        hint="" if there else nearest(weight, types),
+    )
