@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainyard.components.example_gen import image_check, input_splits, reader
+from trainyard.components.example_gen import image_check, input_splits, patterns, reader
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.image_check import ImageRefusedError, Prepared
 from trainyard.components.example_gen.quarantine import BadRow
@@ -186,7 +186,8 @@ def _state(file: Path) -> str:
 
 def _base(data: Data, block: Block) -> Path:
     """The folder that paths are relative to."""
-    return Path(data.path or "") if data.format == "folders" else block.file.parent
+    is_folder = data.format == "folders"
+    return patterns.sure_folder(data.path or "") if is_folder else block.file.parent
 
 
 def _has_paths(data: Data, images: Images, column: pa.Array | None) -> bool:
