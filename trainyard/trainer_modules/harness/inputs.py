@@ -108,7 +108,9 @@ class Examples:
         targets: dict[str, list[Array]] = {name: [np.empty(0)] for name in self._targets}
         blocks: list[Tensors] = []
         rows, size = 0, 0.0
-        for block in self._blocks().map(self._parse, tf.data.AUTOTUNE).prefetch(1):
+        for serialized in self._blocks().prefetch(2):
+            fits = size <= self.memory
+            block = self._parse(serialized) if fits else self._parse_targets(serialized)
             for name, parts in targets.items():
                 parts.append(block[name].numpy().reshape(-1))
             rows += len(block[self._targets[0]])
@@ -150,6 +152,12 @@ class Examples:
 
     def _parse(self, serialized: tf.Tensor) -> Tensors:
         parsed: Tensors = tf.io.parse_example(serialized, self.features)
+        return parsed
+
+    def _parse_targets(self, serialized: tf.Tensor) -> Tensors:
+        """Passes over all else, images above all, without a copy of it."""
+        targets = {name: self.features[name] for name in self._targets}
+        parsed: Tensors = tf.io.parse_example(serialized, targets)
         return parsed
 
     def _streamed(self, rows: int, seed: int, epochs: range | None) -> tf.data.Dataset:
