@@ -214,9 +214,7 @@ def build(
         _check_weights(examples.targets.get(keys.WEIGHT), split, config.weight)
     return ModelSpec(
         inputs=_inputs(config, transform_output) | _images(config),
-        heads={
-            name: _head(name, config, transform_output, train, held_out) for name in config.heads
-        },
+        heads=heads,
         training=config.trainer,
         weighted=config.weight is not None,
     )
