@@ -8,7 +8,16 @@ from typing import Any, Self
 
 from trainyard import sources, trainer_modules
 from trainyard.data import homes
-from trainyard.recipe_schema import AnyFeature, ImageFeature, Label, Recipe, Section, Task, Trainer
+from trainyard.recipe_schema import (
+    AnyFeature,
+    ImageFeature,
+    Label,
+    Recipe,
+    Section,
+    Task,
+    TextFeature,
+    Trainer,
+)
 from trainyard.trainer_modules import registry
 
 KEY = "trainyard"
@@ -36,6 +45,11 @@ class StageConfig(Section):
     def images(self) -> dict[str, ImageFeature]:
         """The inputs that are images."""
         return {n: entry for n, entry in self.features.items() if isinstance(entry, ImageFeature)}
+
+    @property
+    def texts(self) -> dict[str, TextFeature]:
+        """The inputs that are text."""
+        return {n: entry for n, entry in self.features.items() if isinstance(entry, TextFeature)}
 
 
 class TransformConfig(StageConfig):
