@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,18 +15,22 @@ from trainyard.trainer_modules.harness.spec import ModelSpec
 
 
 def preprocess(
-    inputs: Mapping[str, tf.Tensor | tf.SparseTensor], features: Mapping[str, Feature]
+    inputs: Mapping[str, tf.Tensor | tf.SparseTensor],
+    features: Mapping[str, Feature],
+    params: Any = None,
 ) -> dict[str, tf.Tensor]:
     """Passes images through as they are, and prepares the other columns as a table's.
 
     Args:
         inputs: Raw columns, the label not among them.
         features: How each becomes an input, of a kind other than `auto`.
+        params: The trainer module's hyperparameters; not read.
 
     Returns:
         Each image column under its own name, the encoded bytes, string `[B, 1]`;
         and what `tabular.preprocess` makes of the others.
     """
+    del params
     images = [name for name, entry in features.items() if isinstance(entry, ImageFeature)]
     encoded = {name: columns.dense(inputs[name]) for name in sorted(images)}
     return tabular.preprocess(inputs, features) | encoded

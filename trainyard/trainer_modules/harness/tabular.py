@@ -10,6 +10,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -25,18 +26,22 @@ MISSING_CATEGORY = "<missing>"
 
 
 def preprocess(
-    inputs: Mapping[str, tf.Tensor | tf.SparseTensor], features: Mapping[str, Feature]
+    inputs: Mapping[str, tf.Tensor | tf.SparseTensor],
+    features: Mapping[str, Feature],
+    params: Any = None,
 ) -> dict[str, tf.Tensor]:
     """Prepares a table's columns, and leaves out those that are none.
 
     Args:
         inputs: Raw columns, the label not among them.
         features: How each becomes an input, of a kind other than `auto`.
+        params: The trainer module's hyperparameters; not read.
 
     Returns:
         `numeric`, float32 `[B, N]`, all numeric columns, scaled and without NaN; and
         `COLUMN_id`, int64 `[B, 1]`, for each categorical or bucketized column.
     """
+    del params
     table = {n: f for n, f in sorted(features.items()) if isinstance(f, TableFeature)}
     values = {name: columns.dense(inputs[name]) for name in table}
     outputs = _numeric(values, table)
