@@ -294,7 +294,9 @@ class TextFeature(Feature):
     )
     lower: bool = Field(True, description="Whether capital letters become small ones.")
     ngrams: int = Field(
-        1, ge=1, description="Up to so many neighbouring tokens are also one; after the single ones."
+        1,
+        ge=1,
+        description="Up to so many neighbours are one token more, after the single ones.",
     )
     vocabulary: int = Field(20_000, ge=1, description="Most frequent tokens kept.")
     min_count: int = Field(1, ge=1, description="Tokens that training texts have less often go.")

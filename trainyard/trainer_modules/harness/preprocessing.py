@@ -8,13 +8,13 @@ from typing import Any
 import tensorflow as tf
 
 from trainyard.recipe_schema import Feature
-from trainyard.trainer_modules.harness import image_inputs, texts
+from trainyard.trainer_modules.harness import image_inputs, tabular, texts
 
 
 def preprocess(
     inputs: Mapping[str, tf.Tensor | tf.SparseTensor], features: Mapping[str, Feature], params: Any
 ) -> dict[str, tf.Tensor]:
-    """Turns raw columns into model inputs; numbers, categories, images and text in any mixture.
+    """Turns raw columns into model inputs: numbers, categories, images and text in any mixture.
 
     Args:
         inputs: Raw columns, the label not among them.
@@ -26,4 +26,8 @@ def preprocess(
         own name, string `[B, 1]`, and what `texts.preprocess` makes of each text.
     """
     del params
-    return image_inputs.preprocess(inputs, features) | texts.preprocess(inputs, features)
+    kinds = (tabular, image_inputs, texts)
+    outputs: dict[str, tf.Tensor] = {}
+    for kind in kinds:
+        outputs |= kind.preprocess(inputs, features)
+    return outputs

@@ -155,9 +155,7 @@ def build(
     )
 
 
-def _inputs(
-    config: TrainerConfig, transform_output: tft.TFTransformOutput
-) -> dict[str, InputSpec]:
+def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
     text = {key: config.texts[column] for column, key in texts.keys(config.features).items()}
     for key, feature in text.items():
         texts.vocabulary(transform_output, key, feature)

@@ -17,7 +17,7 @@ from tensorflow_transform import schema_inference
 
 from trainyard.errors import DataError
 from trainyard.recipe_schema import Feature, TextFeature
-from trainyard.trainer_modules.harness import columns
+from trainyard.trainer_modules.harness import columns, tft_private
 
 PADDING, START, END, UNKNOWN = range(4)
 """Ids. `UNKNOWN` is the first of `TextFeature.oov_buckets`."""
@@ -45,8 +45,8 @@ def keys(features: Mapping[str, Feature]) -> dict[str, str]:
     for column in sorted(n for n, f in features.items() if isinstance(f, TextFeature)):
         stem = re.sub(r"[^A-Za-z0-9_.-]", "_", column)  # also of a file and of a Keras layer
         numbered = (f"{stem}_{number}{SUFFIX}" for number in itertools.count(2))
-        free = (key for key in itertools.chain([stem + SUFFIX], numbered))
-        named[column] = next(key for key in free if key not in named.values())
+        names = itertools.chain([stem + SUFFIX], numbered)
+        named[column] = next(key for key in names if key not in named.values())
     return named
 
 
@@ -62,9 +62,9 @@ def preprocess(
     Returns:
         `COLUMN_tokens`, int64 `[B, length]`, for each column of text.
     """
+    text = {name: entry for name, entry in features.items() if isinstance(entry, TextFeature)}
     return {
-        key: ids(columns.dense(inputs[column]), features[column], key)
-        for column, key in keys(features).items()
+        key: ids(columns.dense(inputs[name]), text[name], key) for name, key in keys(text).items()
     }
 
 
@@ -84,7 +84,8 @@ def tokenize(values: tf.Tensor, feature: TextFeature) -> tf.RaggedTensor:
     tokens = _cut(text, feature.tokens)
     if feature.ngrams == 1:
         return tokens
-    return tf.strings.ngrams(tokens, list(range(1, feature.ngrams + 1)), separator=_separator(feature))
+    widths = list(range(1, feature.ngrams + 1))
+    return tf.strings.ngrams(tokens, widths, separator=_separator(feature))
 
 
 def _cut(text: tf.Tensor, tokens: str) -> tf.RaggedTensor:
@@ -116,7 +117,7 @@ def ids(values: tf.Tensor, feature: TextFeature, key: str) -> tf.Tensor:
     file = tft.vocabulary(
         tokens,
         top_k=feature.vocabulary,
-        frequency_threshold=feature.min_count,
+        frequency_threshold=feature.min_count if feature.min_count > 1 else None,
         reserved_tokens=_reserved(feature),
         vocab_filename=key,
     )
@@ -160,7 +161,7 @@ def _dense(tokens: tf.RaggedTensor, feature: TextFeature) -> tf.Tensor:
 
 
 def _reserved(feature: TextFeature) -> list[str]:
-    """The vocabulary's first lines; no text has such tokens, for they have blanks."""
+    """The vocabulary's first lines; no single token of a text has a blank."""
     unknown = (f"[unknown token {n}]" for n in range(1, feature.oov_buckets + 1))
     return ["[no token]", "[start of text]", "[end of text]", *unknown]
 
@@ -182,7 +183,7 @@ def vocabulary(
         DataError: There is no token in the training texts.
     """
     lines = [line.decode() for line in transform_output.vocabulary_by_name(key)]
-    if len(lines) > len(_reserved(feature)):
+    if lines[len(_reserved(feature)) :] not in ([], [tft_private.IN_EMPTY_VOCABULARY]):
         return lines
     raise DataError(
         "the vocabulary is empty: no token of the training texts is left",
