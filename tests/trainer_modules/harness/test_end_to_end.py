@@ -13,6 +13,7 @@ from trainyard.trainer_modules.harness import description, export, training
 
 RECORDS = {
     "history.json",
+    "learning_rate.json",
     "model.keras",
     "model.svg",
     "summary.txt",

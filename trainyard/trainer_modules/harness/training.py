@@ -96,9 +96,9 @@ class Trained:
 def run_fn(fn_args: Any) -> None:
     """Trains a module on transformed examples and exports it.
 
-    Writes into `model_run_dir`: model.keras, history.json, training_log.csv,
-    training.json, summary.txt, model.svg, tensorboard/; into `serving_model_dir`
-    the SavedModel.
+    Writes into `model_run_dir`: model.keras, history.json, learning_rate.json,
+    training_log.csv, training.json, summary.txt, model.svg, tensorboard/; into
+    `serving_model_dir` the SavedModel.
 
     Args:
         fn_args: TFX's `FnArgs`; `custom_config` is what `TrainerConfig.custom_config` returned.
@@ -321,6 +321,7 @@ def _write_records(
 ) -> None:
     history = saver.state.history
     callbacks.write_history(model_run / "history.json", history)
+    callbacks.write_learning_rates(model_run / "learning_rate.json", saver.learning_rates)
     steps = min(model_spec.steps, len(history) * model_spec.steps_per_epoch)
     steps_now = max(0, steps - saver.resumed_from * model_spec.steps_per_epoch)
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
