@@ -27,6 +27,8 @@ from trainyard.expressions import Expression
 
 Task = Literal["binary", "multiclass", "regression"]
 Scalar = bool | int | float | str
+POSITION = "position"
+"""The column that says where in its file a row begins that is a part of a longer whole."""
 
 ONLY = ""
 """What the one head of a recipe is called that names none."""
@@ -46,12 +48,18 @@ class Section(BaseModel):
 
 
 class Split(Section):
-    """Shares of the rows; each row's place is decided by a hash, not by chance."""
+    """Shares of the rows; a hash decides each row's place, or the order, but never chance."""
 
     train: int = Field(8, ge=1, description="Share of the rows to train on.")
     eval: int = Field(1, ge=1, description="Share to validate on while training (early stopping).")
     test: int = Field(1, ge=0, description="Share the Evaluator judges on; 0: the eval split.")
 
+    in_order: bool | str = Field(
+        False,
+        description="Train on what comes first, judge on what comes last: by the rows' place in "
+        "their file, or by a column of numbers, dates or times. Rows that reach over the border of "
+        "two splits are left out and counted. Always true of windows that overlap.",
+    )
     train_per_class: int | None = Field(
         None,
         ge=1,
@@ -116,6 +124,21 @@ class Images(Section):
         return tuple(f"{self.column}_{kind}" for kind in kinds)
 
 
+class Windows(Section):
+    """How a long text is cut into rows, in characters."""
+
+    length: int = Field(ge=1, description="What each row has.")
+    stride: int | None = Field(
+        None, ge=1, description="From one row's beginning to the next's; `length` if not given."
+    )
+    column: str = Field("text", description="The name of the text in examples and features.")
+
+    @property
+    def step(self) -> int:
+        """From one row's beginning to the next's."""
+        return self.stride or self.length
+
+
 class Data(Section):
     """Where the rows come from."""
 
@@ -125,18 +148,37 @@ class Data(Section):
         description="A file, a glob, or a pattern with {SPAN}, {VERSION} or {YYYY}-{MM}-{DD}; "
         "relative to the recipe.",
     )
-    format: Literal["csv", "parquet", "tfrecord", "folders"] = Field(
+    format: Literal["csv", "parquet", "tfrecord", "folders", "lines", "parallel", "text"] = Field(
         "csv",
         description="CSV columns are integers, floats or text, decided over all rows; dates, times "
         "and `true` stay text. Parquet: booleans become 0 and 1, dates and times ISO text. "
-        "Folders: `path` has a folder of images for each class, which is the column `label`.",
+        "Folders: `path` has a folder of images for each class, which is the column `label`. "
+        "Lines: each file is a class, each line a row: the columns `text` and `label`, which is "
+        "what tells the files' names apart. Parallel: each file is a column, named in the same "
+        "way. Text: each file is one long text, which is cut into `windows`.",
     )
     columns: dict[str, str] = Field(
         default_factory=dict, description="New names for raw columns, `NEW: OLD`."
     )
     images: Images | None = Field(None, description="If the data are images, or name some.")
     delimiter: str = Field(",", min_length=1, max_length=1, description="CSV: between the fields.")
-    encoding: str = Field("utf-8", description="CSV: the file's text encoding.")
+    header: tuple[str, ...] = Field(
+        (), description="CSV: the columns' names, if the file has no line for them."
+    )
+    quoting: bool = Field(
+        True, description="CSV: whether quotes may stand around a field; else they are text."
+    )
+    encoding: str = Field("utf-8", description="The encoding of CSV and other text files.")
+    windows: Windows | None = Field(None, description="Text: how it is cut.")
+    texts: tuple[str, ...] = Field(
+        (),
+        description="Columns of text that are checked and measured. Those whose feature is `text` "
+        "are, without being named here.",
+    )
+    empty_texts: Literal["refuse", "keep"] = Field(
+        "refuse", description="Whether a row is bad that has an empty text."
+    )
+    max_characters: int = Field(1_000_000, ge=1, description="A row is bad that has a longer text.")
     missing: tuple[str, ...] = Field(
         ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?"),
         description="CSV: what stands for a missing value.",
@@ -186,6 +228,34 @@ class Data(Section):
             return {**value, "images": value.get("images") or {}}
         return value
 
+    @model_validator(mode="after")
+    def _windows_of_text(self) -> Self:
+        if (self.windows is not None) != (self.format == "text"):
+            raise ValueError("`windows` belong to the format `text`, which needs them")
+        if self.windows and self.windows.step < self.windows.length and not self.split.in_order:
+            raise ValueError("windows that overlap must be split `in_order`")
+        if self.windows and isinstance(self.split.in_order, str):
+            raise ValueError("windows are `in_order` by their place: `in_order: true`")
+        return self
+
+    @model_validator(mode="after")
+    def _named_by_header(self) -> Self:
+        if self.header and self.format != "csv":
+            raise ValueError("only a CSV file can have a `header`")
+        if len(set(self.header)) < len(self.header):
+            raise ValueError("`header`: every name once")
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _overlaps_in_order(cls, value: Any) -> Any:
+        """Windows that share characters must not come into different splits."""
+        if not isinstance(value, dict) or value.get("format") != "text":
+            return value
+        split = value.get("split") or {}
+        in_order = isinstance(split, Split) or "in_order" in split
+        return value if in_order else {**value, "split": {**split, "in_order": True}}
+
     @property
     def image_source(self) -> str | None:
         """The raw column that images come from; None without images."""
@@ -194,12 +264,35 @@ class Data(Section):
         return self.images.source or ("path" if self.format == "folders" else self.images.column)
 
     @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The columns of text."""
+        own = [self.windows.column] if self.windows else ["text"] if self.format == "lines" else []
+        new = {old: name for name, old in self.columns.items()}
+        return tuple(dict.fromkeys([*(new.get(name, name) for name in own), *self.texts]))
+
+    @property
+    def reach(self) -> tuple[str, int] | None:
+        """The column of the place where a row begins, and how many places it has."""
+        return (POSITION, self.windows.length) if self.windows else None
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The columns of what is measured of images and texts."""
+        texts = [name for column in self.text_columns for name in text_measures(column)]
+        return (*(self.images.measures if self.images else ()), *texts)
+
+    @property
     def besides(self) -> tuple[str, ...]:
-        """Columns that come with images, and are inputs of a model only if `features` says so."""
-        if self.images is None:
-            return ()
-        source = (self.image_source,) if self.image_source != self.images.column else ()
-        return (*filter(None, source), *self.images.measures)
+        """Columns that come with others, and are inputs of a model only if `features` says so."""
+        source = self.image_source if self.images else None
+        own = self.images.column if self.images else None
+        named = (source if source != own else None, self.reach and self.reach[0])
+        return (*filter(None, named), *self.measures)
+
+
+def text_measures(column: str) -> tuple[str, str]:
+    """The columns of what is measured of a column of text."""
+    return f"{column}_characters", f"{column}_words"
 
 
 class Label(Section):
@@ -281,13 +374,64 @@ class ImageFeature(Feature):
         return (*self.size, self.channels)
 
 
+class Embedding(Section):
+    """Word vectors that were learned elsewhere."""
+
+    file: str = Field(
+        description="Text, in the format of GloVe or word2vec: a word a line, then its numbers; "
+        "relative to the recipe."
+    )
+    trainable: bool = Field(False, description="Whether training changes them.")
+
+
+class TextFeature(Feature):
+    """How a column of text becomes ids of tokens (`kind: text`)."""
+
+    kind: Literal["text"] = "text"
+    tokens: Literal["word", "character", "whitespace"] = Field(
+        "word",
+        description="word: letters and digits together, with apostrophes within them; each other "
+        "sign alone. whitespace: what stands between blanks.",
+    )
+    lower: bool = Field(True, description="Whether capital letters become small ones.")
+    ngrams: int = Field(
+        1,
+        ge=1,
+        description="Up to so many neighbours are one token more, after the single ones.",
+    )
+    vocabulary: int = Field(20_000, ge=1, description="Most frequent tokens kept.")
+    min_count: int = Field(1, ge=1, description="Tokens that training texts have less often go.")
+    oov_buckets: int = Field(1, ge=1, description="Hash buckets for all other tokens.")
+    length: int = Field(256, ge=1, description="Tokens kept of a text at most, markers included.")
+    truncate: Literal["end", "start"] = Field("end", description="Where longer texts lose tokens.")
+    markers: bool = Field(False, description="Puts a start and an end around the tokens.")
+    embedding: Embedding | None = Field(None, description="If not given, vectors are learned.")
+
+    @model_validator(mode="after")
+    def _room_for_a_token(self) -> Self:
+        if self.markers and self.length < 3:
+            raise ValueError("`length` must be at least 3: two are the markers'")
+        return self
+
+
+_BRANCHES = {"image": "(image)", "text": "(text)"}
+
+
+def _kind(feature: Any) -> Any:
+    """The kind of a feature that may not have been checked yet."""
+    if isinstance(feature, str):
+        return feature
+    return feature.get("kind") if isinstance(feature, Mapping) else getattr(feature, "kind", None)
+
+
 def _branch(feature: Any) -> str:
-    kind = feature.get("kind") if isinstance(feature, Mapping) else getattr(feature, "kind", None)
-    return "(image)" if kind == "image" else "(table)"
+    return _BRANCHES.get(str(_kind(feature)), "(table)")
 
 
 AnyFeature = Annotated[
-    Annotated[TableFeature, Tag("(table)")] | Annotated[ImageFeature, Tag("(image)")],
+    Annotated[TableFeature, Tag("(table)")]
+    | Annotated[ImageFeature, Tag("(image)")]
+    | Annotated[TextFeature, Tag("(text)")],
     Discriminator(_branch),
 ]
 
@@ -676,15 +820,29 @@ class Recipe(Section):
             return value
         return {k: {"kind": v} if isinstance(v, str) else v or {} for k, v in value.items()}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _texts_are_data(cls, value: Any) -> Any:
+        """Names columns of text in `data` too, for those who read the data without a recipe."""
+        if not isinstance(value, dict) or not isinstance(value.get("features"), dict):
+            return value
+        texts = [name for name, feature in value["features"].items() if _kind(feature) == "text"]
+        data = value.get("data")
+        if texts and isinstance(data, Mapping):
+            data = {**data, "texts": [*dict.fromkeys([*(data.get("texts") or ()), *texts])]}
+        elif texts and isinstance(data, Data):
+            data = data.model_copy(update={"texts": (*dict.fromkeys([*data.texts, *texts]),)})
+        return {**value, "data": data}
+
     @field_validator("features", mode="after")
     @classmethod
     def _images_alone(cls, value: dict[str, Feature], info: ValidationInfo) -> dict[str, Feature]:
-        """A model looks at the image; what comes with it is for statistics and slices."""
+        """A model looks at image and text; what comes with them is for statistics and slices."""
         data = info.data.get("data")
-        if not isinstance(data, Data) or data.images is None:
+        if not isinstance(data, Data):
             return value
         own: dict[str, Feature] = {n: TableFeature(kind="ignored") for n in data.besides}
-        if data.images.shape:
+        if data.images and data.images.shape:
             *size, channels = data.images.shape
             own[data.images.column] = ImageFeature.model_validate(
                 {"size": tuple(size), "channels": channels}

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -87,7 +88,7 @@ def blocks(data: Data, path: Path) -> Iterator[Block]:
     read = csv_files.batches if data.format == "csv" else parquet_files.batches
     size, first_row = file.stat().st_size or 1, 1
     for raw in read(as_it_stands, file):
-        yield Block(raw.batch, file, first_row, raw.position / size)
+        yield Block(raw.batch, file, first_row + np.arange(len(raw)), raw.position / size)
         first_row += len(raw)
 
 
@@ -104,7 +105,8 @@ def image_blocks(paths: Sequence[Path]) -> Iterator[Block]:
     for start in range(0, len(files), _BLOCK_ROWS):
         some = files[start : start + _BLOCK_ROWS]
         batch = pa.RecordBatch.from_pydict({PATH: pa.array(some, pa.string())})
-        yield Block(batch, Path(), start + 1, (start + len(some)) / len(files))
+        numbers = start + 1 + np.arange(len(some))
+        yield Block(batch, Path(), numbers, (start + len(some)) / len(files))
 
 
 def _files(path: Path) -> list[Path]:

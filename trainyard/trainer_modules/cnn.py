@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import keras
 from pydantic import Field
 
-from trainyard.trainer_modules.harness import heads, image_inputs
+from trainyard.trainer_modules.harness import heads, image_inputs, preprocessing
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.layers.augmentation import Augmentation
@@ -57,10 +57,10 @@ class Params:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
-INPUTS: Literal["table", "image"] = "image"
+INPUTS: Literal["table", "image", "text"] = "image"
 TINY = Params(filters=(8,), convolutions=1, summary="flatten", dropout=0.0)
 
-preprocess = image_inputs.preprocess
+preprocess = preprocessing.preprocess
 metrics = known_metrics.standard
 
 POOLING = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}

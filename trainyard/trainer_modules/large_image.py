@@ -23,7 +23,14 @@ import keras
 import tensorflow as tf
 from pydantic import Field
 
-from trainyard.trainer_modules.harness import backbones, heads, image_inputs, names, soft_labels
+from trainyard.trainer_modules.harness import (
+    backbones,
+    heads,
+    image_inputs,
+    names,
+    preprocessing,
+    soft_labels,
+)
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.harness.weights_file import FROM_FILE, Weights
@@ -65,12 +72,12 @@ class Params:
     cutmix: Share = 1.0
 
 
-INPUTS: Literal["table", "image"] = "image"
+INPUTS: Literal["table", "image", "text"] = "image"
 TINY = Params(
     backbone="vit", vit=Transformer(8, 16, 2, 2, 2, dropout=0.0), dropout=0.0, operations=1
 )
 
-preprocess = image_inputs.preprocess
+preprocess = preprocessing.preprocess
 metrics = known_metrics.standard
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import keras
 from pydantic import Field
 
-from trainyard.trainer_modules.harness import heads, tabular
+from trainyard.trainer_modules.harness import heads, preprocessing, tabular
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
 
@@ -48,10 +48,10 @@ class Params:
     embedding_dimension: Units | Literal["auto"] = "auto"
 
 
-INPUTS: Literal["table", "image"] = "table"
+INPUTS: Literal["table", "image", "text"] = "table"
 TINY = Params(hidden=(16,), dropout=0.0, embedding_dimension=2)
 
-preprocess = tabular.preprocess
+preprocess = preprocessing.preprocess
 metrics = known_metrics.standard
 
 

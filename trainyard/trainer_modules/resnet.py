@@ -23,7 +23,7 @@ from typing import Annotated, Literal
 import keras
 from pydantic import Field
 
-from trainyard.trainer_modules.harness import heads, image_inputs
+from trainyard.trainer_modules.harness import heads, image_inputs, preprocessing
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.layers.augmentation import Augmentation
@@ -58,10 +58,10 @@ class Params:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
-INPUTS: Literal["table", "image"] = "image"
+INPUTS: Literal["table", "image", "text"] = "image"
 TINY = Params(stages=(1, 1), filters=8)
 
-preprocess = image_inputs.preprocess
+preprocess = preprocessing.preprocess
 metrics = known_metrics.standard
 
 KERNELS = {"basic": (3, 3), "bottleneck": (1, 3, 1)}

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 import keras
 from pydantic import Field
 
-from trainyard.trainer_modules.harness import backbones, heads, image_inputs
+from trainyard.trainer_modules.harness import backbones, heads, image_inputs, preprocessing
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.phases import Phase
 from trainyard.trainer_modules.harness.spec import ModelSpec
@@ -61,10 +61,10 @@ class Params:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
-INPUTS: Literal["table", "image"] = "image"
+INPUTS: Literal["table", "image", "text"] = "image"
 TINY = Params(backbone="MobileNet", options={"alpha": 0.25}, weights="none", dropout=0.0)
 
-preprocess = image_inputs.preprocess
+preprocess = preprocessing.preprocess
 metrics = known_metrics.standard
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -24,7 +25,9 @@ COLUMNS = {
 
 
 def block(first_row: int = 1) -> Block:
-    return Block(pa.RecordBatch.from_pydict(COLUMNS), Path("trips.csv"), first_row, 1.0)
+    return Block(
+        pa.RecordBatch.from_pydict(COLUMNS), Path("trips.csv"), first_row + np.arange(4), 1.0
+    )
 
 
 def label(expression: str, name: str = "label") -> Label:
@@ -98,6 +101,6 @@ def test_not_finite_names_the_row():
 
 
 def test_several_values_in_a_row():
-    rows = Block(pa.RecordBatch.from_pydict({"a": [[1], [1, 2]]}), Path("f"), 1, 1.0)
+    rows = Block(pa.RecordBatch.from_pydict({"a": [[1], [1, 2]]}), Path("f"), np.array([1, 2]), 1.0)
     with pytest.raises(DataError, match="row 2"):
         derived_label.append(label("a + 1"), rows)

@@ -366,7 +366,7 @@ def test_portions_are_bounded_whatever_the_block(table, monkeypatch):
     assert sum(map(len, sizes)) == 60
     assert all(sum(some) <= 1000 or len(some) == 1 for some in sizes)
     assert len(portions) < 30
-    assert [each.first_row for each in portions] == list(np.cumsum([1, *map(len, sizes[:-1])]))
+    assert [each.numbers[0] for each in portions] == list(np.cumsum([1, *map(len, sizes[:-1])]))
     monkeypatch.setattr(images, "PORTION_BYTES", 1)
     assert len(list(images.blocks(data, [block]))) == 60
 
@@ -374,12 +374,12 @@ def test_portions_are_bounded_whatever_the_block(table, monkeypatch):
 def test_a_cut_keeps_the_rows_numbers():
     bad = tuple(quarantine.BadRow(row, "r", "d", "t") for row in (1, 4, 9))
     batch = pa.RecordBatch.from_pydict({"row": [2, 3, 5, 6, 7, 8, 10]})
-    block = reader.Block(batch, Path("f"), 1, 0.5, bad)
+    block = reader.Block(batch, Path("f"), np.array(batch["row"]), 0.5, bad)
     parts = list(block.cut([0, 2, 3, 6]))
-    assert [[part.number(i) for i in range(len(part.batch))] for part in parts] == [
+    assert [part.numbers.tolist() for part in parts] == [
         part.batch["row"].to_pylist() for part in parts
     ]
-    assert [row.row for part in parts for row in part.bad] == [1, 4, 9]
+    assert [[row.row for row in part.bad] for part in parts] == [[1, 4], [], [9], []]
 
 
 def test_the_cache_sees_the_images(table):

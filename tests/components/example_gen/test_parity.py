@@ -39,8 +39,9 @@ def generate(executor, folder: Path, file: Path, label: Label, key: str | None):
             **named,
         )
     )
+    data = DATA.model_copy(update={"key": key})
     settings = Settings(
-        data=DATA, labels={"label": label}, code="", schema_digest="", images_digest=""
+        data=data, labels={"label": label}, code="", schema_digest="", images_digest=""
     )
     properties = {
         "input_base": str(file.parent),

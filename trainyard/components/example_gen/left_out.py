@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -21,12 +20,14 @@ from trainyard.recipe_schema import Data
 
 WHERE = "data.where"
 TRAIN_PER_CLASS = "data.split.train_per_class"
+IN_ORDER = "data.split.in_order"
 PROPERTY = "rows_left_out"
-"""The property of the examples' artifact: how many rows, for each of the two keys; JSON."""
+"""The property of the examples' artifact: how many rows, for each of the keys; JSON."""
 
 _MEANINGS = {
     WHERE: "that do not fit data.where",
     TRAIN_PER_CLASS: "beyond data.split.train_per_class",
+    IN_ORDER: "that reach over the border of two splits",
 }
 
 
@@ -64,8 +65,7 @@ def wanted(data: Data, block: Block) -> Block:
     if data.where is None:
         return block
     holds = computed.values(Expression(data.where), block, "the condition", WHERE)
-    fits = pc.fill_null(pc.equal(holds, 1), False)
-    return dataclasses.replace(block, batch=block.batch.filter(fits))
+    return block.filter(np.asarray(pc.fill_null(pc.equal(holds, 1), False)))
 
 
 class FewOfEachClass:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trainyard.components.example_gen import derived_label, images, left_out, reader
+from trainyard.components.example_gen import derived_label, images, left_out, reader, splits, texts
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.errors import RecipeError, nearest
 from trainyard.recipe_schema import Data, Label
@@ -17,7 +16,7 @@ _FEW = 16
 def preflight(
     data: Data, labels: Mapping[str, Label], files: Sequence[Path]
 ) -> dict[str, ColumnType]:
-    """Checks headers, the first block, the first images, key, weight and the labels' columns.
+    """Checks headers, the first block, the first images; columns for key, order, weight, labels.
 
     Args:
         data: The recipe's data section.
@@ -29,23 +28,18 @@ def preflight(
 
     Raises:
         DataError: A header or the first block is wrong, or there are no rows.
-        RecipeError: The key, the weight or a column of a label is not there, or the weight is
-            no number.
+        RecipeError: A column is not there, or the weight is no number.
     """
     raw = reader.first_columns(data, files)
-    types = images.columns(data, raw)
+    types = texts.columns(data, images.columns(data, raw))
     first = next(images.blocks(data, reader.blocks(data, files, raw)))
-    images.append(data, dataclasses.replace(first, batch=first.batch[:_FEW]))
+    few = next(first.cut([0, min(_FEW, len(first.batch))]))
+    texts.append(data, images.append(data, few).block)
     for key, label in labels.items():
         derived_label.check(label, types, f"({files[0]})", key=key)
     left_out.check(data, [*types, *(label.name for label in labels.values())])
+    splits.check(data, types)
     _check_weight(data.weight, types)
-    if data.key is not None and data.key not in types:
-        raise RecipeError(
-            f"there is no column {data.key!r} to split by",
-            where="data.key",
-            hint=nearest(data.key, types),
-        )
     return types
 
 

@@ -1,4 +1,4 @@
-"""Reads CSV, Parquet, TFRecord and class folders as typed blocks; knows nothing of TFX.
+"""Reads tables, tf.Examples, text and class folders as typed blocks; knows nothing of TFX.
 
 `columns` decides names and types once over all files, `blocks` then yields the
 rows. Memory is bounded by the block, whatever the size of the input.
@@ -11,13 +11,16 @@ import glob
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,8 +28,10 @@ from trainyard.components.example_gen import (
     column_types,
     csv_files,
     folders,
+    line_files,
     parquet_files,
     tfrecord_files,
+    windows,
 )
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.quarantine import BadRow
@@ -44,27 +49,40 @@ class Block:
         batch: The columns, each int64, float64, string, binary, null (no value at
             all), or, from tf.Examples, a list of values a row; missing values are null.
         file: Where the rows come from.
-        first_row: The number of the first of them in the file; 1 follows the header.
+        numbers: The number of each in the file, shape `(n,)`; 1 follows the header.
         fraction: How much of the whole input has been read, 0 to 1.
         bad: The rows that cannot be read and are not in the batch, in order.
     """
 
     batch: pa.RecordBatch
     file: Path
-    first_row: int
+    numbers: npt.NDArray[np.int64]
     fraction: float
     bad: tuple[BadRow, ...] = ()
 
     def row(self, index: int) -> str:
         """Says where a row of this block stands, such as `trips.csv, row 7`."""
-        return f"{self.file}, row {self.number(index)}"
+        return f"{self.file}, row {self.numbers[index]}"
 
-    def number(self, index: int) -> int:
-        """Returns the number in the file of a row of this block."""
-        number = self.first_row + index
-        for bad in self.bad:
-            number += bad.row <= number
-        return number
+    def filter(self, kept: npt.NDArray[np.bool_], bad: Iterable[BadRow] = ()) -> Block:
+        """Returns some of the rows.
+
+        Args:
+            kept: Which, shape `(n,)`.
+            bad: Those among the others that cannot be used.
+        """
+        return dataclasses.replace(
+            self,
+            batch=self.batch.filter(pa.array(kept)),
+            numbers=self.numbers[kept],
+            bad=tuple(sorted([*self.bad, *bad])),
+        )
+
+    def shown(self, index: int) -> str:
+        """Returns what a row says, without bytes and lists, and not at any length."""
+        row = self.batch.slice(index, 1).to_pydict()
+        said = {n: v for n, (v,) in row.items() if not isinstance(v, bytes | list)}
+        return ", ".join(f"{name}={value!r}" for name, value in said.items())[:_SHOWN]
 
     def cut(self, starts: Sequence[int]) -> Iterator[Block]:
         """Yields the rows in parts.
@@ -72,55 +90,80 @@ class Block:
         Args:
             starts: Where each part begins, ascending; the first at 0.
         """
-        after = self.first_row + len(self.batch) + len(self.bad)
-        rows = [self.first_row, *(self.number(start) for start in starts[1:]), after]
-        ends = [*starts[1:], len(self.batch)]
-        parts = zip(starts, ends, itertools.pairwise(rows), strict=True)
-        for start, end, (row, next_row) in parts:
-            bad = tuple(each for each in self.bad if row <= each.row < next_row)
-            batch = self.batch.slice(start, end - start)
-            yield dataclasses.replace(self, batch=batch, first_row=row, bad=bad)
+        bad, places = self.bad, [*starts, len(self.batch)]
+        for start, end in itertools.pairwise(places):
+            last = end == len(self.batch)
+            before = len(bad) if last else bisect_left(bad, self.numbers[end], key=_number)
+            yield dataclasses.replace(
+                self,
+                batch=self.batch.slice(start, end - start),
+                numbers=self.numbers[start:end],
+                bad=bad[:before],
+            )
+            bad = bad[before:]
+
+
+_number = attrgetter("row")
+_SHOWN = 1000
 
 
 @dataclass(frozen=True)
 class _Format:
-    """What is particular to a file format."""
+    """What is particular to a file format.
 
-    types: Callable[[Data, Path], dict[str, ColumnType]]
-    batches: Callable[[Data, Path], Iterator[RawBatch]]
+    Attributes:
+        batches: Reads a file.
+        convert: Gives a column its type.
+        same_columns: Of the columns of a file, what has to be the same in all.
+        types: What a file says of its columns; None if the values decide.
+        names: If so, the columns' names.
+        units: What is read as one file each.
+        told: What the functions that read are told first, of all files there are.
+    """
+
+    batches: Callable[..., Iterator[RawBatch]]
     convert: Callable[[pa.Array, ColumnType], pa.Array]
     same_columns: Callable[[dict[str, ColumnType]], object]
+    types: Callable[..., dict[str, ColumnType]] | None = None
+    names: Callable[..., Iterable[str]] = list
+    units: Callable[[Sequence[Path]], Sequence[Path]] = list
+    told: Callable[[Sequence[Path]], tuple[Any, ...]] = lambda _: ()
 
 
 _Column = TypeVar("_Column")
 
 
-def _csv_types(data: Data, file: Path) -> dict[str, ColumnType]:
-    types = dict.fromkeys(csv_files.header(data, file), ColumnType.MISSING)
-    texts = (raw.batch for raw in csv_files.batches(data, file))
-    for found in parallel.mapped(partial(_widened, types), texts):
-        _widen(types, found)
-    return types
-
-
-def _widened(types: dict[str, ColumnType], batch: pa.RecordBatch) -> dict[str, ColumnType]:
-    return {n: column_types.widened(types[n], batch.column(n)) for n in batch.schema.names}
-
-
-def _widen(types: dict[str, ColumnType], found: Mapping[str, ColumnType]) -> None:
-    types |= {name: max(kind, types.get(name, kind)) for name, kind in found.items()}
+def _as_it_is(values: pa.Array, column_type: ColumnType) -> pa.Array:
+    del column_type
+    return values
 
 
 _FORMATS = {
-    "csv": _Format(_csv_types, csv_files.batches, column_types.from_text, list),
+    "csv": _Format(csv_files.batches, column_types.from_text, list, names=csv_files.header),
     "parquet": _Format(
-        parquet_files.schema_types, parquet_files.batches, parquet_files.convert, set
+        parquet_files.batches, parquet_files.convert, set, parquet_files.schema_types
     ),
     # A tf.Example may leave out a feature, so the files need not agree.
     "tfrecord": _Format(
-        tfrecord_files.feature_types, tfrecord_files.batches, tfrecord_files.convert, lambda _: None
+        tfrecord_files.batches, tfrecord_files.convert, lambda _: None, tfrecord_files.feature_types
     ),
-    "folders": _Format(folders.column_types, folders.batches, folders.convert, list),
+    "folders": _Format(folders.batches, _as_it_is, list, folders.column_types),
+    "lines": _Format(
+        line_files.class_batches,
+        _as_it_is,
+        list,
+        line_files.class_types,
+        told=lambda files: (line_files.parts(files),),
+    ),
+    "parallel": _Format(
+        line_files.column_batches,
+        column_types.from_text,
+        list,
+        names=line_files.columns,
+        units=line_files.units,
+        told=lambda files: (files,),
+    ),
+    "text": _Format(windows.batches, _as_it_is, list, windows.types),
 }
 
 _PLACEHOLDERS = {
@@ -233,7 +276,7 @@ def columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
     Raises:
         DataError: A file cannot be read, or has other columns than the first.
     """
-    return _merged(data, files, _FORMATS[data.format].types)
+    return _merged(data, files, None)
 
 
 def first_columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
@@ -246,31 +289,43 @@ def first_columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
     Raises:
         DataError: A header or the first block is wrong, or there are no rows.
     """
-    types = _merged(data, files, _quick_types)
+    types = _merged(data, files, 1)
     next(blocks(data, files, types))
     return types
 
 
-def _quick_types(data: Data, file: Path) -> dict[str, ColumnType]:
-    if data.format != "csv":
-        return _FORMATS[data.format].types(data, file)
-    types = dict.fromkeys(csv_files.header(data, file), ColumnType.MISSING)
-    for raw in csv_files.batches(data, file):
-        _widen(types, _widened(types, raw.batch))
-        break
+def _types(
+    data: Data, file: Path, files: Sequence[Path], batches: int | None
+) -> dict[str, ColumnType]:
+    """The columns of a file and their types after so many batches; all, if None."""
+    form = _FORMATS[data.format]
+    told = form.told(files)
+    if form.types:
+        return form.types(*told, data, file)
+    types = dict.fromkeys(form.names(*told, data, file), ColumnType.MISSING)
+    texts = (raw.batch for raw in itertools.islice(form.batches(*told, data, file), batches))
+    for found in (map if batches else parallel.mapped)(partial(_widened, types), texts):
+        _widen(types, found)
     return types
 
 
-def _merged(
-    data: Data, files: Sequence[Path], types_of: Callable[[Data, Path], dict[str, ColumnType]]
-) -> dict[str, ColumnType]:
+def _widened(types: dict[str, ColumnType], batch: pa.RecordBatch) -> dict[str, ColumnType]:
+    return {n: column_types.widened(types[n], batch.column(n)) for n in batch.schema.names}
+
+
+def _widen(types: dict[str, ColumnType], found: Mapping[str, ColumnType]) -> None:
+    types |= {name: max(kind, types.get(name, kind)) for name, kind in found.items()}
+
+
+def _merged(data: Data, files: Sequence[Path], batches: int | None) -> dict[str, ColumnType]:
     merged: dict[str, ColumnType] = {}
-    same = _FORMATS[data.format].same_columns
-    for file in files:
-        found = _renamed(data, types_of(data, file), file)
-        if merged and same(found) != same(merged):
+    form = _FORMATS[data.format]
+    for file in form.units(files):
+        found = _renamed(data, _types(data, file, files, batches), file)
+        if merged and form.same_columns(found) != form.same_columns(merged):
             raise _other_columns(file, list(found), files[0], list(merged))
         _widen(merged, found)
+    merged |= {name: ColumnType.TEXT for name in data.text_columns if name in merged}
     if data.schema_file == "infer":
         return merged
     wished = column_types.curated(merged, Path(data.schema_file))
@@ -326,15 +381,16 @@ def blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -
         DataError: A file cannot be read, a value is not of its type or infinite, or
             there are no rows at all.
     """
-    total = sum(file.stat().st_size for file in files) or 1
+    form = _FORMATS[data.format]
+    told, units = form.told(files), form.units(files)
+    total = sum(file.stat().st_size for file in units) or 1
     before, good, bad = 0, 0, 0
-    for file in files:
+    for file in units:
         first_row = 1
-        for raw in _FORMATS[data.format].batches(data, file):
+        for raw in form.batches(*told, data, file):
             if not len(raw):
                 continue
-            block = Block(_with_new_names(data, raw.batch), file, first_row, 0.0)
-            block = _block(data, raw, block, types)
+            block = _block(data, raw, file, first_row, types)
             yield dataclasses.replace(block, fraction=(before + raw.position) / total)
             first_row += len(raw)
             good, bad = good + len(block.batch), bad + len(block.bad)
@@ -350,7 +406,7 @@ def _with_new_names(data: Data, batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _no_rows(data: Data, files: Sequence[Path], bad: int) -> DataError:
-    nothing = ", only a header" if data.format == "csv" else ""
+    nothing = ", only a header" if data.format == "csv" and not data.header else ""
     return DataError(
         "there are no rows" + (f" that can be read: all {bad:,} are bad" if bad else nothing),
         where=", ".join(map(str, files[:3])),
@@ -361,26 +417,25 @@ def _no_rows(data: Data, files: Sequence[Path], bad: int) -> DataError:
     )
 
 
-def _block(data: Data, raw: RawBatch, block: Block, types: Mapping[str, ColumnType]) -> Block:
+def _block(
+    data: Data, raw: RawBatch, file: Path, first_row: int, types: Mapping[str, ColumnType]
+) -> Block:
     """Types a block; what does not fit is an error, or is taken out."""
-    bad = tuple(each._replace(row=block.first_row + each.row) for each in raw.bad)
-    block = dataclasses.replace(block, bad=bad)
+    bad = tuple(each._replace(row=first_row + each.row) for each in raw.bad)
+    numbers = np.delete(np.arange(len(raw)), [each.row for each in raw.bad]) + first_row
+    block = Block(_with_new_names(data, raw.batch), file, numbers, 0.0, bad)
     try:
         return _typed(data, block, types)
     except DataError:
         if data.on_bad_row == "error":
             raise
     misfits = dict(_misfits(data, block, types))
-    numbers = np.delete(np.arange(len(raw)), [each.row for each in raw.bad]) + block.first_row
     found = [
         BadRow(int(numbers[index]), error.message, error.received, text)
         for (index, error), text in zip(misfits.items(), raw.as_text([*misfits]), strict=True)
     ]
-    fits = pa.array(np.isin(np.arange(len(block.batch)), list(misfits), invert=True))
-    good = dataclasses.replace(
-        block, batch=block.batch.filter(fits), bad=tuple(sorted([*bad, *found]))
-    )
-    return _typed(data, good, types)
+    fits = np.isin(np.arange(len(block.batch)), list(misfits), invert=True)
+    return _typed(data, block.filter(fits, found), types)
 
 
 def _misfits(
@@ -394,8 +449,8 @@ def _misfits(
         if not half:
             yield start, error
             return
-        for batch, first in ((block.batch[:half], start), (block.batch[half:], start + half)):
-            yield from _misfits(data, dataclasses.replace(block, batch=batch), types, first)
+        for part, first in zip(block.cut([0, half]), (start, start + half), strict=True):
+            yield from _misfits(data, part, types, first)
 
 
 def _typed(data: Data, block: Block, types: Mapping[str, ColumnType]) -> Block:

@@ -16,6 +16,7 @@ from trainyard.recipe_schema import (
     Recipe,
     Section,
     Target,
+    TextFeature,
     Trainer,
     input_columns,
 )
@@ -61,6 +62,11 @@ class StageConfig(Section):
     def images(self) -> dict[str, ImageFeature]:
         """The inputs that are images."""
         return {n: entry for n, entry in self.features.items() if isinstance(entry, ImageFeature)}
+
+    @property
+    def texts(self) -> dict[str, TextFeature]:
+        """The inputs that are text."""
+        return {n: entry for n, entry in self.features.items() if isinstance(entry, TextFeature)}
 
 
 class TransformConfig(StageConfig):

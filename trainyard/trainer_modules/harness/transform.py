@@ -80,11 +80,13 @@ def resolve(name: str, dtype: tf.DType, overrides: Mapping[str, Feature]) -> Fea
         return _resolved(name, dtype, feature)
     if dtype != tf.string:
         raise RecipeError(
-            f"the column {name!r} holds numbers and cannot be an {feature.kind}",
+            f"the column {name!r} holds numbers and cannot be of the kind {feature.kind}",
             where=f"features.{name}.kind",
             expected="numeric, categorical, bucketized or ignored",
             received=feature.kind,
-            hint="`data.images` makes images of columns of pixels",
+            hint="`data.images` makes images of columns of pixels"
+            if feature.kind == "image"
+            else "leave its kind out",
         )
     return feature
 
