@@ -16,6 +16,7 @@ import tensorflow_model_analysis as tfma
 from numpy.typing import NDArray
 
 from trainyard.components.evaluator import sacrebleu_private as sacrebleu
+
 PREDICTIONS = "predictions"
 
 Array = NDArray[Any]
