@@ -276,7 +276,7 @@ def _head(
 
 
 def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
-    text = {key: config.texts[column] for column, key in texts.keys(config.features).items()}
+    text = {key: config.texts[column] for column, key in texts.keys(config.texts).items()}
     for key, feature in text.items():
         texts.vocabulary(transform_output, key, feature)
     domains = {
