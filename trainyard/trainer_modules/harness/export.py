@@ -37,10 +37,12 @@ class Signature:
         function: Answers with tensors by name.
         inputs: Its arguments; None if it takes transformed features, the labels among them, and
             raw columns, both by name: clients send serialized tf.Examples then.
+        resources: What it needs beside the model, such as tables.
     """
 
     function: Callable[..., dict[str, tf.Tensor]]
     inputs: tuple[tf.TensorSpec, ...] | None = None
+    resources: tuple[Any, ...] = ()
 
 
 _SERIALIZED = tf.TensorSpec([None], tf.string, name="examples")
@@ -125,6 +127,8 @@ def write(
     archive.add_endpoint(RAW, serving_raw, [_raw_tensors(told)])
     archive.add_endpoint("transform_features", transform_features, [_SERIALIZED])
     for name, signature in (signatures or {}).items():
+        for resource in signature.resources:
+            archive.track(resource)
         if signature.inputs is None:
             archive.add_endpoint(name, of_examples(signature), [_SERIALIZED])
         else:
