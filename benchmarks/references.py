@@ -22,6 +22,7 @@ from sklearn.metrics import accuracy_score, mean_absolute_error, roc_auc_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+from benchmarks import text_references
 from trainyard.pipeline.records import RunRecord
 from trainyard.recipe_schema import ImageFeature, Recipe, Task
 
@@ -59,8 +60,10 @@ GOALS = {
     "mnist_cnn": Goal("accuracy", floor=0.95, linear_slack=0.0),
     "mnist_resnet": Goal("accuracy", floor=0.964, linear_slack=0.0),  # mnist_cnn's 0.974, less 0.01
     "ants_bees_large": Goal("auc", linear_slack=0.0),
+    "shakespeare": Goal("bits_per_character", linear_slack=0.0),
+    "english_french": Goal("chrf", linear_slack=0.0),
 }
-LOWER_IS_BETTER = {"mae"}
+LOWER_IS_BETTER = {"mae", "bits_per_character"}
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,9 @@ class Result:
     Attributes:
         reached: The pushed model's.
         trivial: A constant answer's.
-        linear: Logistic or ridge regression's; of images, on their pixels.
-        boosted: Histogram gradient boosting's; None for images.
+        linear: Logistic or ridge regression's; of images, on their pixels. Of a model that
+            writes, an n-gram model's, or that of looking up the nearest text.
+        boosted: Histogram gradient boosting's; None for images and text.
     """
 
     goal: Goal
@@ -112,6 +116,10 @@ def compare(recipe: Recipe, record: RunRecord) -> Result:
     train = read_split(examples, "train", images)
     judged = read_split(examples, recipe.data.split.judged, images)
     train = train.dropna(axis="columns", how="all")  # nothing to learn from
+    if recipe.task == "text":
+        goal = GOALS[recipe.name]
+        found = text_references.scores(recipe, train, judged, goal.metric)
+        return Result(goal=goal, reached=record.verdict.metrics[goal.metric], **found)
     inputs = recipe.input_columns(list(train.columns))
     label, goal = recipe.label.name, GOALS[recipe.name]
     fitted_on = _with_pixels(train[inputs], images), train[label]

@@ -279,8 +279,9 @@ def _answered(
     rows = told.rows(_BYTES, at_most=_ROWS)
     parts = [model(examples[i : i + rows]) for i in range(0, len(examples), rows)]
     answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    for head in told.heads:
-        _check_finite(answers[names.prediction(head)], block)
+    for name, head in told.heads.items():
+        if head.task != "text":
+            _check_finite(answers[names.prediction(name)], block)
     added = dict(zip(_answer_names(told), _answer_columns(answers, told), strict=True))
     shown = {f.name: block.batch[f.name] for f in block.batch.schema if not _is_bulky(f.type)}
     return pa.RecordBatch.from_pydict(shown | added)
@@ -300,6 +301,7 @@ def _words(head: HeadDescription) -> list[str]:
         "binary": [PROBABILITY],
         "multiclass": [f"{PROBABILITY}_{name}" for name in head.class_names],
         "regression": [],
+        "text": [],
     }
     return [PREDICTION, *classes[head.task]]
 
@@ -307,6 +309,9 @@ def _words(head: HeadDescription) -> list[str]:
 def _answer_columns(answers: Mapping[str, Array], told: Description) -> Iterator[pa.Array]:
     for name, head in told.heads.items():
         numbers = answers[names.prediction(name)]  # (rows, 1 or classes)
+        if head.task == "text":
+            yield pa.array([text.decode("utf-8", "replace") for text in numbers[:, 0]])
+            continue
         if head.task == "regression":
             yield pa.array(numbers[:, 0])
             continue

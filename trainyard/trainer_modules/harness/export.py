@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,23 @@ RAW = "serving_raw"
 """The signature that takes a tensor a column. Missing values are `columns.MISSING`."""
 
 ServingFn = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One more thing that can be asked of a SavedModel.
+
+    Attributes:
+        function: Answers with tensors by name.
+        inputs: Its arguments; None if it takes transformed features, the labels among them, and
+            raw columns, both by name: clients send serialized tf.Examples then.
+        resources: What it needs beside the model, such as tables.
+    """
+
+    function: Callable[..., dict[str, tf.Tensor]]
+    inputs: tuple[tf.TensorSpec, ...] | None = None
+    resources: tuple[Any, ...] = ()
+
 
 _SERIALIZED = tf.TensorSpec([None], tf.string, name="examples")
 
@@ -53,9 +71,10 @@ def write(
     model: keras.Model,
     transform_output: tft.TFTransformOutput,
     config: TrainerConfig,
-    class_names: Mapping[str, Sequence[str]],
+    told: description.Description,
     serving_fn: ServingFn,
     keras_file: Path,
+    signatures: Mapping[str, Signature] | None = None,
 ) -> None:
     """Writes the SavedModel beside its place, then renames it.
 
@@ -69,13 +88,13 @@ def write(
         model: It predicts from transformed features.
         transform_output: What Transform wrote.
         config: What the Trainer was told.
-        class_names: By head and index; empty for regression.
+        told: What the model expects and answers.
         serving_fn: From transformed features to what is answered.
         keras_file: The model as Keras saved it.
+        signatures: What else can be asked, by name.
     """
     graph = saved_transform_io_v2.SavedModelLoader(transform_output.transform_savedmodel_dir)
     with_label = raw_parse_spec(transform_output)
-    told = description.of(config, transform_output, class_names)
     hidden = {config.weight, *(label.name for label in config.labels)}
     without = {name: entry for name, entry in with_label.items() if name not in hidden}
 
@@ -94,12 +113,26 @@ def write(
         features = _transform(graph, tf.io.parse_example(examples, with_label))
         return {f"{name}{names.SUFFIX}": tensor for name, tensor in features.items()}
 
+    def of_examples(signature: Signature) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        def answer(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+            raw = tf.io.parse_example(examples, with_label)
+            return signature.function(images.decoded(_transform(graph, raw), config.images), raw)
+
+        return answer
+
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.track(graph._imported)  # its vocabularies; the loader itself cannot be tracked
     archive.add_endpoint("serving_default", serving_default, [_SERIALIZED])
     archive.add_endpoint(RAW, serving_raw, [_raw_tensors(told)])
     archive.add_endpoint("transform_features", transform_features, [_SERIALIZED])
+    for name, signature in (signatures or {}).items():
+        for resource in signature.resources:
+            archive.track(resource)
+        if signature.inputs is None:
+            archive.add_endpoint(name, of_examples(signature), [_SERIALIZED])
+        else:
+            archive.add_endpoint(name, signature.function, list(signature.inputs))
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     archive.write_out(str(beside), verbose=False)
     description.write(beside, told)
@@ -178,7 +211,21 @@ def reference_predictions(
     features = transform_output.transform_raw_features(raw)
     features = images.decoded(_without(told.targets, features), told.images)
     model = keras.saving.load_model(model_run / MODEL_FILE, compile=False)
+    if told.writes:
+        return _written(model, told, transform_output, features)
     return keras.tree.map_structure(np.asarray, model(features, training=False))
+
+
+def _written(
+    model: keras.Model,
+    told: description.Description,
+    transform_output: tft.TFTransformOutput,
+    features: dict[str, tf.Tensor],
+) -> Any:
+    from trainyard.trainer_modules.harness import writing
+
+    writer = writing.of(model, told, transform_output)
+    return tf.function(writer.text, autograph=False)(features).numpy()
 
 
 class Served:

@@ -130,21 +130,33 @@ def ids(values: tf.Tensor, feature: TextFeature, key: str) -> tf.Tensor:
     return dense
 
 
-def ids_by(values: tf.Tensor, feature: TextFeature, vocabulary: Sequence[str]) -> tf.Tensor:
+def table(vocabulary: Sequence[str]) -> tf.lookup.StaticHashTable:
+    """Makes what finds a token's id; -1 if it has none.
+
+    Args:
+        vocabulary: As `vocabulary` returns it.
+    """
+    numbers = tf.range(len(vocabulary), dtype=tf.int64)
+    lines = tf.lookup.KeyValueTensorInitializer(tf.constant(vocabulary, tf.string), numbers)
+    return tf.lookup.StaticHashTable(lines, default_value=-1)
+
+
+def ids_by(
+    values: tf.Tensor, feature: TextFeature, known: Sequence[str] | tf.lookup.StaticHashTable
+) -> tf.Tensor:
     """Turns texts into ids as `ids` does, where there is a vocabulary.
 
     Args:
         values: Strings `[B]` or `[B, 1]`.
         feature: How.
-        vocabulary: As `vocabulary` returns it.
+        known: As `vocabulary` or `table` returns it: a SavedModel has to track the table.
 
     Returns:
         int64 `[B, length]`.
     """
     tokens = tokenize(values, feature)
-    numbers = tf.range(len(vocabulary), dtype=tf.int64)
-    lines = tf.lookup.KeyValueTensorInitializer(tf.constant(vocabulary, tf.string), numbers)
-    found = tf.lookup.StaticHashTable(lines, default_value=-1).lookup(tokens.flat_values)
+    ids_of = known if isinstance(known, tf.lookup.StaticHashTable) else table(known)
+    found = ids_of.lookup(tokens.flat_values)
     bucket = tf.strings.to_hash_bucket_fast(tokens.flat_values, feature.oov_buckets)
     found = tf.where(found < 0, bucket + UNKNOWN, found)
     return _dense(tokens.with_flat_values(found), feature)
