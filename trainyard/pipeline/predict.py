@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainyard.components.example_gen import images, parquet_files
+from trainyard.components.example_gen import images, parquet_files, texts
 from trainyard.components.example_gen.column_types import ColumnType, from_text, widened
 from trainyard.components.example_gen.reader import Block
 from trainyard.components.pusher.versions import versions
@@ -55,7 +55,8 @@ def predict(
 
     Args:
         serving: The recipe's serving directory.
-        input: CSV (also .csv.gz) or Parquet, told by the extension; needs no label.
+        input: CSV (also .csv.gz) or Parquet, told by the extension; needs no label. The first
+            line of CSV has the columns' names, even if the recipe's data have none.
         output: Likewise. CSV is UTF-8, with the recipe's delimiter; from CSV to
             Parquet the input's columns stay text.
         data: How the recipe reads CSV: delimiter, encoding, what is missing.
@@ -75,6 +76,10 @@ def predict(
         "on_bad_row": "error",
         # By its name: which column it is if none is named depends on the format.
         "images": data.images and data.images.model_copy(update={"source": data.image_source}),
+        "header": (),
+        "windows": None,
+        "texts": data.text_columns,
+        "empty_texts": "keep",
     }
     data = data.model_copy(update=here)
     prediction_files.format_of(output)
@@ -185,13 +190,15 @@ def _predictions(
 ) -> Iterator[pa.RecordBatch]:
     """The blocks' columns as they stand there, and what is predicted."""
     told = description.read(folder)
-    seen = images.columns(data, columns)
+    there = tuple(name for name in data.texts if name in columns)
+    data = data.model_copy(update={"texts": there})
+    seen = texts.columns(data, images.columns(data, columns))
     _check_columns(told, list(seen), input)
     report("loading the model")
     model, rows = _load(folder), 0
     for block in images.blocks(data, blocks):
-        made = images.append(data, block, remedy=_NOTHING_WRITTEN).block
-        yield _answered(block, made, seen, model, told, data)
+        complete = texts.append(data, images.append(data, block, remedy=_NOTHING_WRITTEN).block)
+        yield _answered(block, complete, seen, model, told, data)
         rows += len(block.batch)
         report(f"{rows:,} rows", block.fraction)
     if not rows:
@@ -266,7 +273,7 @@ def _answered(
 ) -> pa.RecordBatch:
     """The block's columns as they are, and the predictions from what the model is to see."""
     missing = data.missing if data.format == "csv" else ()
-    made = () if data.images is None else (data.images.column, *data.images.measures)
+    made = (*data.measures, *((data.images.column,) if data.images else ()))
     inputs = {
         name: seen.batch[name]
         if name in made
