@@ -113,6 +113,53 @@ class Images(Section):
         return tuple(f"{self.column}_{kind}" for kind in kinds)
 
 
+class Series(Section):
+    """Rows that follow one another in time: each gets the values before its own as a column.
+
+    The first rows of a series, which have too few before them, are left out. Rows stand in the
+    order of time; each file is a series of its own. Columns other than these are known
+    beforehand, or have to be `ignored`: they stand beside the value that is to be predicted.
+    """
+
+    time: str = Field(description="The column that says when; no input unless `features` says so.")
+    value: str = Field(description="The column that is measured; usually the label.")
+    past: int = Field(ge=1, description="How many values before its own a row gets.")
+    every: str = Field(
+        description="Time from row to row, as pandas writes it: `1D`, `1H`, `15min`, `W`, `MS` "
+        "(the first of each month)."
+    )
+    group: str | None = Field(None, description="A column that tells series in one file apart.")
+    time_format: str | None = Field(
+        None, description="Such as `%d/%m/%Y`; if not given, ISO 8601 (1990-12-31 23:59)."
+    )
+    on_gap: Literal["error", "restart"] = Field(
+        "error",
+        description="A time that is left out, or a missing value, stops the run, or begins a new "
+        "series after it.",
+    )
+    column: str = Field("past", description="The name of the column of values before.")
+
+    @field_validator("every")
+    @classmethod
+    def _is_a_step(cls, value: str) -> str:
+        from pandas.tseries.frequencies import to_offset  # half a second: only where it is needed
+
+        try:
+            forward = to_offset(value).n > 0
+        except ValueError:
+            forward = False
+        if not forward:
+            raise ValueError("a step of time such as `1D`, `1H`, `15min`, `W` or `MS`")
+        return value
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        names = [name for name in (self.time, self.value, self.group, self.column) if name]
+        if len(set(names)) < len(names):
+            raise ValueError("`time`, `value`, `group` and `column` are different columns")
+        return self
+
+
 class Data(Section):
     """Where the rows come from."""
 
@@ -132,6 +179,7 @@ class Data(Section):
         default_factory=dict, description="New names for raw columns, `NEW: OLD`."
     )
     images: Images | None = Field(None, description="If the data are images, or name some.")
+    series: Series | None = Field(None, description="If the rows follow one another in time.")
     delimiter: str = Field(",", min_length=1, max_length=1, description="CSV: between the fields.")
     encoding: str = Field("utf-8", description="CSV: the file's text encoding.")
     missing: tuple[str, ...] = Field(
@@ -187,11 +235,12 @@ class Data(Section):
 
     @property
     def besides(self) -> tuple[str, ...]:
-        """Columns that come with images, and are inputs of a model only if `features` says so."""
+        """Columns that come with images or series: inputs only if `features` says so."""
+        time = (self.series.time, self.series.group) if self.series else ()
         if self.images is None:
-            return ()
+            return tuple(filter(None, time))
         source = (self.image_source,) if self.image_source != self.images.column else ()
-        return (*filter(None, source), *self.images.measures)
+        return (*filter(None, (*time, *source)), *self.images.measures)
 
 
 class Label(Section):
@@ -273,13 +322,28 @@ class ImageFeature(Feature):
         return (*self.size, self.channels)
 
 
+class SeriesFeature(Feature):
+    """How a column of as many numbers in every row becomes an input (`kind: series`)."""
+
+    kind: Literal["series"] = "series"
+    length: int = Field(ge=1, description="How many numbers a row has; `data.series.past`.")
+    scaling: Literal["z-score", "none"] = Field(
+        "z-score", description="By one mean and deviation of all numbers, wherever they stand."
+    )
+
+
+_BRANCHES = {"image": "(image)", "series": "(series)"}
+
+
 def _branch(feature: Any) -> str:
     kind = feature.get("kind") if isinstance(feature, Mapping) else getattr(feature, "kind", None)
-    return "(image)" if kind == "image" else "(table)"
+    return _BRANCHES.get(str(kind), "(table)")
 
 
 AnyFeature = Annotated[
-    Annotated[TableFeature, Tag("(table)")] | Annotated[ImageFeature, Tag("(image)")],
+    Annotated[TableFeature, Tag("(table)")]
+    | Annotated[ImageFeature, Tag("(image)")]
+    | Annotated[SeriesFeature, Tag("(series)")],
     Discriminator(_branch),
 ]
 
@@ -586,13 +650,15 @@ class Recipe(Section):
 
     @field_validator("features", mode="after")
     @classmethod
-    def _images_alone(cls, value: dict[str, Feature], info: ValidationInfo) -> dict[str, Feature]:
-        """A model looks at the image; what comes with it is for statistics and slices."""
+    def _data_own(cls, value: dict[str, Feature], info: ValidationInfo) -> dict[str, Feature]:
+        """A model looks at image and series; what comes with them is for statistics and slices."""
         data = info.data.get("data")
-        if not isinstance(data, Data) or data.images is None:
+        if not isinstance(data, Data):
             return value
         own: dict[str, Feature] = {n: TableFeature(kind="ignored") for n in data.besides}
-        if data.images.shape:
+        if data.series:
+            own[data.series.column] = SeriesFeature(length=data.series.past)
+        if data.images and data.images.shape:
             *size, channels = data.images.shape
             own[data.images.column] = ImageFeature.model_validate(
                 {"size": tuple(size), "channels": channels}

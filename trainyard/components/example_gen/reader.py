@@ -29,6 +29,7 @@ from trainyard.components.example_gen import (
     csv_files,
     folders,
     parquet_files,
+    series,
     tfrecord_files,
 )
 from trainyard.components.example_gen.column_types import ColumnType
@@ -278,6 +279,7 @@ def _merged(
         if merged and same(found) != same(merged):
             raise _other_columns(file, list(found), files[0], list(merged))
         _widen(merged, found)
+    merged = series.columns(data, merged)
     if data.schema_file == "infer":
         return merged
     wished = column_types.curated(merged, Path(data.schema_file))
@@ -319,7 +321,7 @@ def _other_columns(file: Path, names: list[str], first: Path, expected: list[str
 
 
 def blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -> Iterator[Block]:
-    """Yields all rows, typed.
+    """Yields all rows, typed, those of a series with the values before them.
 
     A float that is not a number (NaN) counts as missing. With `on_bad_row:
     quarantine` a block says which rows had to be left out.
@@ -333,6 +335,10 @@ def blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -
         DataError: A file cannot be read, a value is not of its type or infinite, or
             there are no rows at all.
     """
+    yield from series.blocks(data, _blocks(data, files, types))
+
+
+def _blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -> Iterator[Block]:
     total = sum(file.stat().st_size for file in files) or 1
     before, good, bad = 0, 0, 0
     for file in files:

@@ -33,22 +33,43 @@ def dense(column: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
     return tf.ensure_shape(values[:, :1], [None, 1])
 
 
+def series(column: tf.Tensor | tf.SparseTensor, length: int) -> tf.Tensor:
+    """Returns so many values a row, where `dense` returns one.
+
+    Args:
+        column: Float or integer, sparse `[B, any]`, or dense `[B, length]`.
+        length: How many; a row of more is an error of TensorFlow.
+
+    Returns:
+        float32 `[B, length]`, NaN where there was no value.
+    """
+    if isinstance(column, tf.SparseTensor):
+        shape = [column.dense_shape[0], length]
+        number = tf.cast(column.values, tf.float32)
+        values = tf.scatter_nd(column.indices, number, shape)
+        known = tf.scatter_nd(column.indices, tf.ones_like(number), shape)
+        values = tf.where(known > 0, values, float("nan"))
+    else:
+        values = as_number(column)
+    return tf.reshape(values, [-1, length])
+
+
 def as_parsed(values: tf.Tensor, entry: Any) -> tf.Tensor | tf.SparseTensor:
     """Returns values as parsing serialized examples would give them.
 
     Args:
-        values: One a row, `[B]`, with `MISSING` where there is none.
+        values: One a row, `[B]`, or several, `[B, n]`, with `MISSING` where there is none.
         entry: How the column is parsed, such as `tf.io.VarLenFeature`.
 
     Returns:
-        Sparse `[B, 1]` without the missing values, or dense.
+        Sparse `[B, n]` without the missing values, or dense.
     """
     if isinstance(entry, tf.io.FixedLenFeature):
         return tf.reshape(values, [-1, *entry.shape])
-    present = tf.where(tf.logical_not(_equals_missing(values)))  # (present, 1)
-    rows = tf.shape(values, tf.int64)[0]
-    indices = tf.pad(present, [[0, 0], [0, 1]])
-    return tf.SparseTensor(indices, tf.gather_nd(values, present), tf.stack([rows, 1]))
+    table = values[:, tf.newaxis] if values.shape.rank == 1 else values
+    present = tf.where(tf.logical_not(_equals_missing(table)))  # (present, 2)
+    shape = tf.shape(table, tf.int64)
+    return tf.SparseTensor(present, tf.gather_nd(table, present), shape)
 
 
 def _equals_missing(values: tf.Tensor) -> tf.Tensor:

@@ -182,7 +182,10 @@ def check_monitor(monitor: str, task: Task) -> None:
 
 
 def compiled(
-    inputs: Mapping[str, keras.KerasTensor], vector: keras.KerasTensor, spec: ModelSpec
+    inputs: Mapping[str, keras.KerasTensor],
+    vector: keras.KerasTensor,
+    spec: ModelSpec,
+    model_class: type[keras.Model] = keras.Model,
 ) -> keras.Model:
     """Puts the task's head on a vector and compiles the model.
 
@@ -190,11 +193,12 @@ def compiled(
         inputs: The model's inputs, by name.
         vector: `[B, width]`.
         spec: What the model must fit.
+        model_class: Of its own where a training step is not the usual one.
 
     Returns:
         A compiled model that predicts `[B, 1]`, for multiclass `[B, C]`.
     """
-    model = keras.Model(inputs, _output(vector, spec))
+    model = model_class(inputs, _output(vector, spec))
     compile_model(model, spec)
     return model
 

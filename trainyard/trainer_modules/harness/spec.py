@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow_transform as tft
 
 from trainyard.errors import DataError
-from trainyard.recipe_schema import ImageFeature, Task, Trainer
+from trainyard.recipe_schema import ImageFeature, SeriesFeature, Task, Trainer
 from trainyard.trainer_modules.harness import inputs, labels
 from trainyard.trainer_modules.harness.config import TrainerConfig
 
@@ -27,12 +27,14 @@ class InputSpec:
         dtype: Such as `float32` or `int64`.
         vocabulary_size: How many ids there are; None for a number.
         image: How encoded images become this input; None if it is none.
+        series: How a column of several numbers became this input; None if it is none.
     """
 
     shape: tuple[int | None, ...]
     dtype: str
     vocabulary_size: int | None = None
     image: ImageFeature | None = None
+    series: SeriesFeature | None = None
 
     @property
     def row_bytes(self) -> float:
