@@ -332,7 +332,47 @@ class SeriesFeature(Feature):
     )
 
 
-_BRANCHES = {"image": "(image)", "series": "(series)"}
+class Embedding(Section):
+    """Word vectors that were learned elsewhere."""
+
+    file: str = Field(
+        description="Text, in the format of GloVe or word2vec: a word a line, then its numbers; "
+        "relative to the recipe."
+    )
+    trainable: bool = Field(False, description="Whether training changes them.")
+
+
+class TextFeature(Feature):
+    """How a column of text becomes ids of tokens (`kind: text`)."""
+
+    kind: Literal["text"] = "text"
+    tokens: Literal["word", "character", "whitespace"] = Field(
+        "word",
+        description="word: letters and digits together, with apostrophes within them; each other "
+        "sign alone. whitespace: what stands between blanks.",
+    )
+    lower: bool = Field(True, description="Whether capital letters become small ones.")
+    ngrams: int = Field(
+        1,
+        ge=1,
+        description="Up to so many neighbours are one token more, after the single ones.",
+    )
+    vocabulary: int = Field(20_000, ge=1, description="Most frequent tokens kept.")
+    min_count: int = Field(1, ge=1, description="Tokens that training texts have less often go.")
+    oov_buckets: int = Field(1, ge=1, description="Hash buckets for all other tokens.")
+    length: int = Field(256, ge=1, description="Tokens kept of a text at most, markers included.")
+    truncate: Literal["end", "start"] = Field("end", description="Where longer texts lose tokens.")
+    markers: bool = Field(False, description="Puts a start and an end around the tokens.")
+    embedding: Embedding | None = Field(None, description="If not given, vectors are learned.")
+
+    @model_validator(mode="after")
+    def _room_for_a_token(self) -> Self:
+        if self.markers and self.length < 3:
+            raise ValueError("`length` must be at least 3: two are the markers'")
+        return self
+
+
+_BRANCHES = {"image": "(image)", "text": "(text)", "series": "(series)"}
 
 
 def _branch(feature: Any) -> str:
@@ -343,6 +383,7 @@ def _branch(feature: Any) -> str:
 AnyFeature = Annotated[
     Annotated[TableFeature, Tag("(table)")]
     | Annotated[ImageFeature, Tag("(image)")]
+    | Annotated[TextFeature, Tag("(text)")]
     | Annotated[SeriesFeature, Tag("(series)")],
     Discriminator(_branch),
 ]

@@ -23,8 +23,13 @@ import keras
 import tensorflow as tf
 from pydantic import Field
 
-from trainyard.recipe_schema import Feature, Task, Threshold
-from trainyard.trainer_modules.harness import backbones, heads, image_inputs, soft_labels
+from trainyard.trainer_modules.harness import (
+    backbones,
+    heads,
+    image_inputs,
+    preprocessing,
+    soft_labels,
+)
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.harness.weights_file import FROM_FILE, Weights
@@ -66,18 +71,13 @@ class Params:
     cutmix: Share = 1.0
 
 
-INPUTS: Literal["table", "image"] = "image"
+INPUTS: Literal["table", "image", "text"] = "image"
 TINY = Params(
     backbone="vit", vit=Transformer(8, 16, 2, 2, 2, dropout=0.0), dropout=0.0, operations=1
 )
 
-
-def preprocess(
-    inputs: Mapping[str, Any], features: Mapping[str, Feature], params: Params
-) -> dict[str, Any]:
-    """Leaves images encoded and prepares other columns as a table's; reads no parameters."""
-    del params
-    return image_inputs.preprocess(inputs, features)
+preprocess = preprocessing.preprocess
+metrics = known_metrics.standard
 
 
 def build_model(params: Params, spec: ModelSpec) -> keras.Model:
@@ -139,9 +139,3 @@ def _shares(labels: tf.Tensor, spec: ModelSpec) -> tf.Tensor:
     if spec.task == "multiclass":
         return soft_labels.shares(labels, spec.classes)
     return tf.cast(labels, tf.float32)
-
-
-def metrics(params: Params, task: Task) -> dict[str, Threshold | None]:
-    """Returns the task's metrics; the floor is a model that is better than none."""
-    del params
-    return known_metrics.standard(task)

@@ -7,15 +7,13 @@ Models for Tabular Data, 2021 (https://arxiv.org/abs/2106.11959).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import keras
 from pydantic import Field
 
-from trainyard.recipe_schema import Feature, Task, Threshold
-from trainyard.trainer_modules.harness import heads, tabular
+from trainyard.trainer_modules.harness import heads, preprocessing, tabular
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
 
@@ -50,16 +48,11 @@ class Params:
     embedding_dimension: Units | Literal["auto"] = "auto"
 
 
-INPUTS: Literal["table", "image"] = "table"
+INPUTS: Literal["table", "image", "text"] = "table"
 TINY = Params(hidden=(16,), dropout=0.0, embedding_dimension=2)
 
-
-def preprocess(
-    inputs: Mapping[str, Any], features: Mapping[str, Feature], params: Params
-) -> dict[str, Any]:
-    """Scales numbers and turns categories into ids; reads none of the parameters."""
-    del params
-    return tabular.preprocess(inputs, features)
+preprocess = preprocessing.preprocess
+metrics = known_metrics.standard
 
 
 def build_model(params: Params, spec: ModelSpec) -> keras.Model:
@@ -89,9 +82,3 @@ def _hidden_layer(
     if params.dropout:
         vector = keras.layers.Dropout(params.dropout, name=f"dropout_{number}")(vector)
     return vector
-
-
-def metrics(params: Params, task: Task) -> dict[str, Threshold | None]:
-    """Returns the task's metrics; the floor is a model that is better than none."""
-    del params
-    return known_metrics.standard(task)

@@ -34,7 +34,7 @@ class TrainerModule(Protocol):
 
     Params: type[Any]
     TINY: Any
-    INPUTS: Literal["table", "image"]
+    INPUTS: Literal["table", "image", "text", "series"]
 
     def preprocess(
         self, inputs: Mapping[str, Any], features: Mapping[str, Feature], params: Any

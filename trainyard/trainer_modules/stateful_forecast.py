@@ -12,16 +12,14 @@ Williams and Peng, 1990 (https://doi.org/10.1162/neco.1990.2.4.490).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import keras
 import tensorflow as tf
 from pydantic import Field
 
-from trainyard.recipe_schema import Feature, Task, Threshold
-from trainyard.trainer_modules.harness import heads, inputs, series_inputs
+from trainyard.trainer_modules.harness import heads, inputs, preprocessing, series_inputs
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.layers import carried
@@ -50,13 +48,8 @@ class Params:
 INPUTS: Literal["series"] = "series"
 TINY = Params(units=(8,))
 
-
-def preprocess(
-    inputs: Mapping[str, Any], features: Mapping[str, Feature], params: Params
-) -> dict[str, Any]:
-    """Scales the series; reads none of the parameters."""
-    del params
-    return series_inputs.preprocess(inputs, features)
+preprocess = preprocessing.preprocess
+metrics = known_metrics.standard
 
 
 def build_model(params: Params, spec: ModelSpec) -> keras.Model:
@@ -99,9 +92,3 @@ def make_dataset(
     if epochs is None or not params.stateful:
         return inputs.make_dataset(params, spec, examples, epochs)
     return carried.batches(spec, examples, series_inputs.name(spec), epochs)
-
-
-def metrics(params: Params, task: Task) -> dict[str, Threshold | None]:
-    """Returns the task's metrics; the floor is a model that is better than none."""
-    del params
-    return known_metrics.standard(task)

@@ -112,7 +112,7 @@ def test_two_devices_take_the_way_of_one(settings, alone, transformed, tmp_path)
     else:
         assert_same(outcome(run), alone)
     rows = [serialize(row) for row in made.held_out]
-    served = export.served_predictions(run / "Format-Serving", rows)
+    served = export.Served(run / "Format-Serving").predictions(rows)
     reference = export.reference_predictions(run / "model_run", made.graph, rows)
     np.testing.assert_allclose(served, reference, atol=1e-5)
 
@@ -155,7 +155,7 @@ def test_two_workers_share_the_batch_and_the_chief_alone_writes(alone, transform
         assert max(seen) == 16
         assert sum(seen[:10]) == 150, "half of the 300 rows of an epoch"
     rows = [serialize(row) for row in made.held_out]
-    served = export.served_predictions(runs[0] / "Format-Serving", rows)
+    served = export.Served(runs[0] / "Format-Serving").predictions(rows)
     reference = export.reference_predictions(runs[0] / "model_run", made.graph, rows)
     np.testing.assert_allclose(served, reference, atol=1e-5)
 

@@ -37,7 +37,7 @@ def test_served_predictions_are_those_of_the_training_graph(trained):
     unlabelled = [{k: v for k, v in row.items() if k not in LABELS.values()} for row in table(20)]
     rows = [*unlabelled, {}, {"kind": "never seen", "age": None, "fare": 3.0, "zone": 99}]
     serialized = [serialize(row) for row in rows]
-    served = export.served_predictions(run / "1", serialized)
+    served = export.Served(run / "1").predictions(serialized)
     reference = export.reference_predictions(run / "model_run", made.graph, serialized)
     assert served.shape == (22, 3 if made.recipe.task == "multiclass" else 1)
     assert np.isfinite(served).all()
@@ -48,8 +48,9 @@ def test_columns_by_name_answer_as_serialized_examples(trained):
     made, run = trained
     rows = [*made.held_out[:20], {}, {"kind": "never seen", "age": None, "fare": 3.0, "zone": 99}]
     serialized = [serialize(row) for row in rows]
-    served = export.served_predictions(run / "1", serialized)
-    np.testing.assert_array_equal(export.raw_predictions(run / "1", serialized), served)
+    served = export.Served(run / "1")
+    by_column, by_row = served.raw_predictions(serialized), served.predictions(serialized)
+    np.testing.assert_array_equal(by_column, by_row)
 
 
 def exported_as_stock_does(made, run, folder):
@@ -76,9 +77,9 @@ def exported_as_stock_does(made, run, folder):
 def test_served_predictions_are_those_of_the_stock_way_to_export(trained, tmp_path):
     made, run = trained
     serialized = [serialize(row) for row in [*made.held_out, {}, {"kind": "never seen"}]]
-    served = export.served_predictions(run / "1", serialized)
+    served = export.Served(run / "1").predictions(serialized)
     stock = exported_as_stock_does(made, run, tmp_path / "stock")
-    np.testing.assert_array_equal(served, export.served_predictions(stock, serialized))
+    np.testing.assert_array_equal(served, export.Served(stock).predictions(serialized))
 
 
 def test_the_records_are_complete(trained):
@@ -168,7 +169,7 @@ def test_tfma_evaluates_the_saved_model(trained, tmp_path):
     )
     values = {key: next(iter(v[""][""].values())) for key, v in result.slicing_metrics}
     values = {key: next(iter(value.values())) for key, value in values.items()}
-    predictions = export.served_predictions(run / "1", [serialize(row) for row in made.held_out])
+    predictions = export.Served(run / "1").predictions([serialize(row) for row in made.held_out])
     truth = [row[made.recipe.label.name] for row in made.held_out]
     if task == "regression":
         expected = np.abs(predictions.ravel() - truth).mean()
@@ -219,7 +220,7 @@ def test_a_module_may_serve_batch_and_watch_in_its_own_way(transformed, tmp_path
     training.run_fn(made.fn_args(tmp_path / "run", epochs=2))
     assert seen == [range(2), None, 0, 1]
     rows = [serialize(row) for row in made.held_out[:5]]
-    served = export.served_predictions(tmp_path / "run" / "Format-Serving", rows)
+    served = export.Served(tmp_path / "run" / "Format-Serving").predictions(rows)
     plain = export.reference_predictions(tmp_path / "run" / "model_run", made.graph, rows)
     np.testing.assert_allclose(served, 1 - plain, atol=1e-6)
 
@@ -229,7 +230,7 @@ def test_from_logits_is_served_as_probabilities(transformed, tmp_path):
     made = transformed("multiclass")
     training.run_fn(made.fn_args(tmp_path / "run", loss=loss, epochs=1))
     rows = [serialize(row) for row in made.held_out[:5]]
-    served = export.served_predictions(tmp_path / "run" / "Format-Serving", rows)
+    served = export.Served(tmp_path / "run" / "Format-Serving").predictions(rows)
     np.testing.assert_allclose(served.sum(axis=1), 1.0, atol=1e-5)
     plain = export.reference_predictions(tmp_path / "run" / "model_run", made.graph, rows)
     np.testing.assert_allclose(served, plain, atol=1e-6)

@@ -99,7 +99,7 @@ def test_a_model_of_mixed_precision_is_served_in_float32(
     training.run_fn(made.fn_args(run, **settings))
     assert models[0].get_layer("hidden_1").compute_dtype == precision.removeprefix("mixed_")
     rows = [serialize(row) for row in made.held_out]
-    served = export.served_predictions(run / "Format-Serving", rows)
+    served = export.Served(run / "Format-Serving").predictions(rows)
     reference = export.reference_predictions(run / "model_run", made.graph, rows)
     np.testing.assert_allclose(served, reference, atol=1e-5)
     assert trained(run).get_layer("hidden_1").compute_dtype == "float32"

@@ -34,9 +34,10 @@ def check(
     """
     encoded = description.read(saved_model).images
     trained = export.reference_predictions(model_run, transform_graph, examples, encoded)
+    served = export.Served(saved_model)
     return max(
-        compare(trained, served(saved_model, examples))
-        for served in (export.served_predictions, export.raw_predictions)
+        compare(trained, answered(examples))
+        for answered in (served.predictions, served.raw_predictions)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import Feature, ImageFeature, Task, Trainer
+from trainyard.recipe_schema import Feature, Task, Trainer
 
 
 def check_inputs(trainer: Trainer, features: Mapping[str, Feature]) -> None:
@@ -16,23 +16,27 @@ def check_inputs(trainer: Trainer, features: Mapping[str, Feature]) -> None:
         features: The recipe's.
 
     Raises:
-        RecipeError: There are images for a module that takes tables, or none for one of images.
+        RecipeError: A feature is missing that the module is there for, or there are images, which
+            only modules for images take.
     """
     from trainyard.trainer_modules import registry
 
     wanted = registry.find(trainer.module).INPUTS
-    images = [name for name, entry in features.items() if isinstance(entry, ImageFeature)]
-    if bool(images) == (wanted == "image"):
-        return
-    others = [name for name in registry.names() if wanted != registry.find(name).INPUTS]
-    raise RecipeError(
-        f"the trainer module {trainer.module!r} takes "
-        + ("images, and no feature is one" if wanted == "image" else "no images"),
-        where="trainer.module" if wanted == "image" else f"features.{images[0]}",
-        expected=f"a feature with `kind: image`; or {', '.join(others)}"
-        if wanted == "image"
-        else f"`ignored`; or `trainer.module`: {', '.join(others)}",
-    )
+    named = {feature.kind: name for name, feature in features.items()}
+    fitting = [name for name in registry.names() if registry.find(name).INPUTS in named]
+    if wanted != "table" and wanted not in named:
+        raise RecipeError(
+            f"the trainer module {trainer.module!r} is for a feature of the kind {wanted}, "
+            "and there is none",
+            where="trainer.module",
+            expected=f"a feature with `kind: {wanted}`; or {', '.join(fitting) or 'mlp'}",
+        )
+    if wanted != "image" and "image" in named:
+        raise RecipeError(
+            f"the trainer module {trainer.module!r} takes no images",
+            where=f"features.{named['image']}",
+            expected=f"`ignored`; or `trainer.module`: {', '.join(fitting)}",
+        )
 
 
 def check(trainer: Trainer, task: Task) -> None:

@@ -10,48 +10,28 @@ MISSING = {tf.string: "", tf.int64: tf.int64.min, tf.float32: float("nan")}
 """Stands for a missing value, per type of a raw column."""
 
 
-def dense(column: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
-    """Returns one value a row.
+def dense(column: tf.Tensor | tf.SparseTensor, length: int = 1) -> tf.Tensor:
+    """Returns one value a row, or so many.
 
     Args:
-        column: Sparse `[B, any]`, of which the first value of each row counts,
-            or dense `[B]` or `[B, 1]`.
+        column: Sparse `[B, any]`, of which the first values of each row count,
+            or dense `[B]` or `[B, length]`.
+        length: How many values.
 
     Returns:
-        `[B, 1]`, with `MISSING` where there was no value.
+        `[B, length]`, with `MISSING` where there was no value.
     """
     if not isinstance(column, tf.SparseTensor):
-        return tf.reshape(column, [-1, 1])
+        return tf.reshape(column, [-1, length])
     # Transform traces this some ten times a run and column: few nodes, not tf.sparse or ragged.
     values = tf.raw_ops.SparseToDense(
         sparse_indices=column.indices,
-        output_shape=tf.maximum(column.dense_shape, [0, 1]),
+        output_shape=tf.maximum(column.dense_shape, [0, length]),
         sparse_values=column.values,
         default_value=tf.constant(MISSING[column.dtype], column.dtype),
         validate_indices=False,
     )
-    return tf.ensure_shape(values[:, :1], [None, 1])
-
-
-def series(column: tf.Tensor | tf.SparseTensor, length: int) -> tf.Tensor:
-    """Returns so many values a row, where `dense` returns one.
-
-    Args:
-        column: Float or integer, sparse `[B, any]`, or dense `[B, length]`.
-        length: How many; a row of more is an error of TensorFlow.
-
-    Returns:
-        float32 `[B, length]`, NaN where there was no value.
-    """
-    if isinstance(column, tf.SparseTensor):
-        shape = [column.dense_shape[0], length]
-        number = tf.cast(column.values, tf.float32)
-        values = tf.scatter_nd(column.indices, number, shape)
-        known = tf.scatter_nd(column.indices, tf.ones_like(number), shape)
-        values = tf.where(known > 0, values, float("nan"))
-    else:
-        values = as_number(column)
-    return tf.reshape(values, [-1, length])
+    return tf.ensure_shape(values[:, :length], [None, length])
 
 
 def as_parsed(values: tf.Tensor, entry: Any) -> tf.Tensor | tf.SparseTensor:

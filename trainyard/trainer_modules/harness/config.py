@@ -8,7 +8,17 @@ from typing import Any, Self
 
 from trainyard import sources, trainer_modules
 from trainyard.data import homes
-from trainyard.recipe_schema import AnyFeature, ImageFeature, Label, Recipe, Section, Task, Trainer
+from trainyard.recipe_schema import (
+    AnyFeature,
+    ImageFeature,
+    Label,
+    Recipe,
+    Section,
+    SeriesFeature,
+    Task,
+    TextFeature,
+    Trainer,
+)
 from trainyard.trainer_modules import registry
 
 KEY = "trainyard"
@@ -36,6 +46,16 @@ class StageConfig(Section):
     def images(self) -> dict[str, ImageFeature]:
         """The inputs that are images."""
         return {n: entry for n, entry in self.features.items() if isinstance(entry, ImageFeature)}
+
+    @property
+    def texts(self) -> dict[str, TextFeature]:
+        """The inputs that are text."""
+        return {n: entry for n, entry in self.features.items() if isinstance(entry, TextFeature)}
+
+    @property
+    def series(self) -> dict[str, SeriesFeature]:
+        """The inputs that are several numbers a row."""
+        return {n: entry for n, entry in self.features.items() if isinstance(entry, SeriesFeature)}
 
 
 class TransformConfig(StageConfig):

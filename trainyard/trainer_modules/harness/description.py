@@ -37,6 +37,7 @@ class Description(Section):
         images: Which of the inputs are encoded images, and what is made of them.
         tensors: What each input is called in the signature `serving_raw`: its own name, as
             far as TensorFlow allows it.
+        series: How many numbers a row has of those of the inputs that are series.
     """
 
     task: Task
@@ -45,6 +46,7 @@ class Description(Section):
     class_names: tuple[str, ...]
     images: dict[str, ImageFeature] = {}
     tensors: dict[str, str] = {}
+    series: dict[str, int] = {}
 
     def rows(self, size: int, at_most: int) -> int:
         """Says how many rows the model takes at a time.
@@ -76,6 +78,7 @@ def of(
         class_names=tuple(class_names),
         images=config.images,
         tensors=_tensor_names(names),
+        series={name: entry.length for name, entry in config.series.items()},
     )
 
 

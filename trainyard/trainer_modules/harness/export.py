@@ -65,8 +65,8 @@ def write(
     """Writes the SavedModel beside its place, then renames it.
 
     `serving_default` takes serialized tf.Examples, in which the label need not be;
-    `serving_raw` one tensor `[B]` for each raw column that is an input, and gives the same
-    answers; `transform_features` returns the transformed features and the label, each name
+    `serving_raw` one tensor `[B]`, or `[B, length]`, for each raw column that is an input, and
+    gives the same answers; `transform_features` returns the transformed features and the label, each name
     ending in `SUFFIX`. The Keras model is there too: a later training may start from it.
 
     Args:
@@ -116,9 +116,16 @@ def write(
 
 def _raw_tensors(told: description.Description) -> dict[str, tf.TensorSpec]:
     return {
-        name: tf.TensorSpec([None], tf.dtypes.as_dtype(told.inputs[column]), name=name)
+        name: tf.TensorSpec(
+            [None, *_lengths(told, column)], tf.dtypes.as_dtype(told.inputs[column]), name=name
+        )
         for column, name in told.tensors.items()
     }
+
+
+def _lengths(told: description.Description, column: str) -> list[int]:
+    """What shape a row of a raw column has."""
+    return [told.series[column]] if column in told.series else []
 
 
 def _transform(graph: Any, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
@@ -181,37 +188,48 @@ def reference_predictions(
     return np.asarray(model(features, training=False))
 
 
-def served_predictions(saved_model: Path, serialized: Sequence[bytes]) -> inputs.Array:
-    """Predicts through the SavedModel that is to be pushed.
+class Served:
+    """The SavedModel that is to be pushed, as its clients meet it.
 
     Args:
-        saved_model: Its folder.
-        serialized: Raw tf.Examples.
-
-    Returns:
-        `[B, 1]` or `[B, C]`.
+        saved_model: Its folder; loaded once for all signatures.
     """
-    loaded = tf.saved_model.load(str(saved_model))
-    answer = loaded.signatures["serving_default"](tf.constant(list(serialized)))
-    return np.asarray(answer[PREDICTIONS])
 
+    def __init__(self, saved_model: Path) -> None:
+        self._folder = saved_model
+        self._loaded = tf.saved_model.load(str(saved_model))
 
-def raw_predictions(saved_model: Path, serialized: Sequence[bytes]) -> inputs.Array:
-    """Predicts as `served_predictions` does, through the signature `serving_raw`.
+    def predictions(self, serialized: Sequence[bytes]) -> inputs.Array:
+        """Predicts through the signature `serving_default`.
 
-    Args:
-        saved_model: Its folder.
-        serialized: Raw tf.Examples.
+        Args:
+            serialized: Raw tf.Examples.
 
-    Returns:
-        `[B, 1]` or `[B, C]`.
-    """
-    loaded = tf.saved_model.load(str(saved_model))
-    told = description.read(saved_model)
-    spec = {n: tf.io.VarLenFeature(tf.dtypes.as_dtype(kind)) for n, kind in told.inputs.items()}
-    parsed = tf.io.parse_example(list(serialized), spec)
-    raw = {told.tensors[n]: tf.reshape(columns.dense(c), [-1]) for n, c in parsed.items()}
-    return np.asarray(loaded.signatures[RAW](**raw)[PREDICTIONS])
+        Returns:
+            `[B, 1]` or `[B, C]`.
+        """
+        answer = self._loaded.signatures["serving_default"](tf.constant(list(serialized)))
+        return np.asarray(answer[PREDICTIONS])
+
+    def raw_predictions(self, serialized: Sequence[bytes]) -> inputs.Array:
+        """Predicts as `predictions` does, through the signature `serving_raw`.
+
+        Args:
+            serialized: Raw tf.Examples.
+
+        Returns:
+            `[B, 1]` or `[B, C]`.
+        """
+        told = description.read(self._folder)
+        spec = {n: tf.io.VarLenFeature(tf.dtypes.as_dtype(k)) for n, k in told.inputs.items()}
+        parsed = tf.io.parse_example(list(serialized), spec)
+        raw = {
+            told.tensors[name]: tf.reshape(
+                columns.dense(column, told.series.get(name, 1)), [-1, *_lengths(told, name)]
+            )
+            for name, column in parsed.items()
+        }
+        return np.asarray(self._loaded.signatures[RAW](**raw)[PREDICTIONS])
 
 
 def class_names(transform_folder: Path, label: str, task: Task) -> tuple[str, ...]:

@@ -23,7 +23,8 @@ as `reducing_gap` of Pillow. A photo of twelve megapixels takes a third of the t
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
 """How files begin that TensorFlow decodes: JPEG, PNG, GIF, BMP."""
 
-_RANGES = {"0-1": (1 / 255, 0.0), "-1-1": (2 / 255, -1.0), "0-255": (1.0, 0.0)}
+ENDS = {"0-1": (0.0, 1.0), "-1-1": (-1.0, 1.0), "0-255": (0.0, 255.0)}
+"""Black and white by `ImageFeature.scale`."""
 
 
 def decoded(
@@ -78,9 +79,10 @@ def _one(encoded: tf.Tensor, feature: ImageFeature) -> tf.Tensor:
         lambda: _jpeg(encoded, feature),
         lambda: _other(encoded, feature.channels),
     )
-    slope, offset = _RANGES[feature.scale]
+    black, white = ENDS[feature.scale]
     # Smoothing rounds to a little more than white.
-    return tf.clip_by_value(_fitted(pixels, feature), 0.0, 255.0) * slope + offset
+    levels = tf.clip_by_value(_fitted(pixels, feature), 0.0, 255.0)
+    return levels * ((white - black) / 255) + black
 
 
 def _jpeg(encoded: tf.Tensor, feature: ImageFeature) -> tf.Tensor:

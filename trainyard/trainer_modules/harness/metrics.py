@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from trainyard.recipe_schema import EarlyStopping, Task, Threshold
 
@@ -30,12 +30,16 @@ _FLOORS: dict[Task, Threshold | None] = {
 }
 
 
-def standard(task: Task) -> dict[str, Threshold | None]:
+def standard(params: Any, task: Task) -> dict[str, Threshold | None]:
     """Returns all metrics of a task; a model that is no better than none at all fails.
 
+    It is a trainer module's `metrics`, if it has none of its own.
+
     Args:
+        params: The module's hyperparameters; not read.
         task: The kind of prediction.
     """
+    del params
     floor = _FLOORS[task]
     return {name: floor if floor and floor.metric == name else None for name in KNOWN[task]}
 

@@ -24,9 +24,6 @@ VERSIONS = 7
 SIDE = 96
 GAP = 4
 
-_ENDS = {"0-1": (0.0, 1.0), "-1-1": (-1.0, 1.0), "0-255": (0.0, 255.0)}
-"""Black and white by `ImageFeature.scale`."""
-
 _RANDOM = tuple(
     getattr(keras.layers, name)
     for name in dir(keras.layers)
@@ -109,7 +106,7 @@ def _augmented(
 
 
 def _levels(pixels: Pixels, feature: ImageFeature) -> Pixels:
-    black, white = _ENDS[feature.scale]
+    black, white = images.ENDS[feature.scale]
     shares = np.clip((pixels - black) / (white - black), 0, 1)
     levels: Pixels = np.round(255 * shares).astype(np.uint8)
     return levels

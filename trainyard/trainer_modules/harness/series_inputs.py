@@ -10,30 +10,29 @@ import tensorflow_transform as tft
 
 from trainyard.errors import RecipeError
 from trainyard.recipe_schema import Feature, SeriesFeature
-from trainyard.trainer_modules.harness import columns, tabular
+from trainyard.trainer_modules.harness import columns
 from trainyard.trainer_modules.harness.spec import ModelSpec
 
 
 def preprocess(
     inputs: Mapping[str, tf.Tensor | tf.SparseTensor], features: Mapping[str, Feature]
 ) -> dict[str, tf.Tensor]:
-    """Scales series, and prepares the other columns as a table's.
+    """Scales series, and leaves out what is none.
 
     Args:
         inputs: Raw columns, the label not among them.
-        features: How each becomes an input, of a kind other than `auto`.
+        features: How each becomes an input.
 
     Returns:
         Each series under its own name, float32 `[B, length]`, the oldest value first and a
-        missing one 0; and what `tabular.preprocess` makes of the others.
+        missing one 0.
     """
     series = {n: f for n, f in sorted(features.items()) if isinstance(f, SeriesFeature)}
-    scaled = {name: _scaled(inputs[name], feature) for name, feature in series.items()}
-    return tabular.preprocess(inputs, features) | scaled
+    return {name: _scaled(inputs[name], feature) for name, feature in series.items()}
 
 
 def _scaled(column: tf.Tensor | tf.SparseTensor, feature: SeriesFeature) -> tf.Tensor:
-    values = columns.series(column, feature.length)
+    values = columns.as_number(columns.dense(column, feature.length))
     scaled = tft.scale_to_z_score(values) if feature.scaling == "z-score" else values
     return tf.where(tf.math.is_finite(scaled), scaled, tf.zeros_like(scaled))
 

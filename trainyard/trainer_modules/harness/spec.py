@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow_transform as tft
 
 from trainyard.errors import DataError
-from trainyard.recipe_schema import ImageFeature, SeriesFeature, Task, Trainer
-from trainyard.trainer_modules.harness import inputs, labels
+from trainyard.recipe_schema import ImageFeature, SeriesFeature, Task, TextFeature, Trainer
+from trainyard.trainer_modules.harness import inputs, labels, texts
 from trainyard.trainer_modules.harness.config import TrainerConfig
 
 DEFAULT_EPOCHS = 20
@@ -23,10 +23,12 @@ class InputSpec:
     """One input of the model.
 
     Attributes:
-        shape: Without the batch.
+        shape: Without the batch; None where rows differ.
         dtype: Such as `float32` or `int64`.
         vocabulary_size: How many ids there are; None for a number.
         image: How encoded images become this input; None if it is none.
+        text: How text became these ids, int64 `[B, T]`, padded with `texts.PADDING`; T is the
+            batch's longest, `text.length` at most. None if it is none.
         series: How a column of several numbers became this input; None if it is none.
     """
 
@@ -34,14 +36,16 @@ class InputSpec:
     dtype: str
     vocabulary_size: int | None = None
     image: ImageFeature | None = None
+    text: TextFeature | None = None
     series: SeriesFeature | None = None
 
     @property
     def row_bytes(self) -> float:
-        """What one row takes; infinite if rows differ."""
-        if self.dtype == "string" or None in self.shape:
+        """What one row takes at most; infinite if nothing bounds it."""
+        shape = (self.text.length,) if self.text else self.shape
+        if self.dtype == "string" or None in shape:
             return math.inf
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize  # type: ignore[arg-type]
+        return math.prod(shape) * np.dtype(self.dtype).itemsize  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,11 @@ class ModelSpec:
         return {name: entry.image for name, entry in self.inputs.items() if entry.image}
 
     @property
+    def texts(self) -> dict[str, TextFeature]:
+        """How text became ids, by name."""
+        return {name: entry.text for name, entry in self.inputs.items() if entry.text}
+
+    @property
     def classes(self) -> int:
         """How many classes there are; 0 for regression."""
         return len(self.label.class_names)
@@ -133,21 +142,25 @@ def build(
         held_out: Transformed examples to validate on.
 
     Raises:
-        DataError: A label is missing, single-valued, or of an unknown class.
+        DataError: A label is missing, single-valued, or of an unknown class; or there is no
+            token in a text's vocabulary.
     """
     names = labels.class_names(transform_output, config.label.name, config.task)
     for split, examples in (("train", train), ("eval", held_out)):
         _check_labels(examples.labels, split, config)
     _check_classes(names, config)
     return ModelSpec(
-        inputs=_inputs(transform_output) | _images(config),
+        inputs=_inputs(config, transform_output) | _images(config),
         task=config.task,
         label=_label_spec(train.labels, names),
         training=config.trainer,
     )
 
 
-def _inputs(transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
+def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
+    text = {key: config.texts[column] for column, key in texts.keys(config.features).items()}
+    for key, feature in text.items():
+        texts.vocabulary(transform_output, key, feature)
     domains = {
         feature.name: feature.int_domain.max + 1
         for feature in transform_output.transformed_metadata.schema.feature
@@ -155,7 +168,11 @@ def _inputs(transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
     }
     features = transform_output.transformed_feature_spec()
     return {
-        name: InputSpec(tuple(entry.shape), entry.dtype.name, domains.get(name))
+        name: InputSpec((None,), "int64", domains[name], text=text[name])
+        if name in text
+        else InputSpec(
+            tuple(entry.shape), entry.dtype.name, domains.get(name), series=config.series.get(name)
+        )
         for name, entry in sorted(features.items())
         if name != labels.LABEL
     }

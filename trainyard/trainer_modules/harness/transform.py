@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import Feature, TableFeature, input_columns
+from trainyard.recipe_schema import Feature, SeriesFeature, TableFeature, input_columns
 from trainyard.trainer_modules import registry
 from trainyard.trainer_modules.harness import labels
 from trainyard.trainer_modules.harness.config import TransformConfig
@@ -66,13 +66,15 @@ def resolve(name: str, dtype: tf.DType, overrides: Mapping[str, Feature]) -> Fea
     feature = overrides.get(name, TableFeature())
     if isinstance(feature, TableFeature):
         return _resolved(name, dtype, feature)
-    if dtype != tf.string:
+    if dtype != tf.string and not isinstance(feature, SeriesFeature):
         raise RecipeError(
-            f"the column {name!r} holds numbers and cannot be an {feature.kind}",
+            f"the column {name!r} holds numbers and cannot be of the kind {feature.kind}",
             where=f"features.{name}.kind",
             expected="numeric, categorical, bucketized or ignored",
             received=feature.kind,
-            hint="`data.images` makes images of columns of pixels",
+            hint="`data.images` makes images of columns of pixels"
+            if feature.kind == "image"
+            else "leave its kind out",
         )
     return feature
 

@@ -1,0 +1,215 @@
+"""Text to ids of tokens and back, in TensorFlow alone: the same in Transform and in what is served.
+
+Ids are the same for every text: 0 pads, 1 and 2 are the markers, then come those of unknown
+tokens, then the vocabulary by frequency; among equals, TensorFlow Transform puts the greater
+token first. A vocabulary's file has one line for each id.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow_transform import schema_inference
+
+from trainyard.errors import DataError
+from trainyard.recipe_schema import Feature, TextFeature
+from trainyard.trainer_modules.harness import columns, tft_private
+
+PADDING, START, END, UNKNOWN = range(4)
+"""Ids. `UNKNOWN` is the first of `TextFeature.oov_buckets`."""
+
+SUFFIX = "_tokens"
+
+# Apostrophes join letters, marks belong to the sign before them; everything else stands alone.
+_WORD = r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:['’][\p{L}\p{M}\p{N}]+)*"
+_SIGN = r"[^\s\p{L}\p{N}][\p{M}\x{200D}]*"
+
+_BREAKS = {"\n": "␤", "\r": "␍"}
+"""A vocabulary is a file of lines: as tokens, ends of lines are their Unicode pictures."""
+
+
+def keys(features: Mapping[str, Feature]) -> dict[str, str]:
+    """Names the transformed features that columns of text become.
+
+    Args:
+        features: How each column becomes an input.
+
+    Returns:
+        For each column of text, in alphabetical order, its key; also of its vocabulary.
+    """
+    named: dict[str, str] = {}
+    for column in sorted(n for n, f in features.items() if isinstance(f, TextFeature)):
+        stem = re.sub(r"[^A-Za-z0-9_.-]", "_", column)  # also of a file and of a Keras layer
+        numbered = (f"{stem}_{number}{SUFFIX}" for number in itertools.count(2))
+        names = itertools.chain([stem + SUFFIX], numbered)
+        named[column] = next(key for key in names if key not in named.values())
+    return named
+
+
+def preprocess(
+    inputs: Mapping[str, tf.Tensor | tf.SparseTensor], features: Mapping[str, Feature]
+) -> dict[str, tf.Tensor]:
+    """Turns the columns of text into ids, and leaves the others out.
+
+    Args:
+        inputs: Raw columns.
+        features: How each becomes an input.
+
+    Returns:
+        `COLUMN_tokens`, int64 `[B, length]`, for each column of text.
+    """
+    text = {name: entry for name, entry in features.items() if isinstance(entry, TextFeature)}
+    return {
+        key: ids(columns.dense(inputs[name]), text[name], key) for name, key in keys(text).items()
+    }
+
+
+def tokenize(values: tf.Tensor, feature: TextFeature) -> tf.RaggedTensor:
+    """Cuts texts into tokens.
+
+    Args:
+        values: Strings `[B]` or `[B, 1]`; bytes that are no UTF-8 count as U+FFFD.
+        feature: How.
+
+    Returns:
+        Strings `[B, None]`.
+    """
+    text = tf.strings.unicode_transcode(tf.reshape(values, [-1]), "UTF-8", "UTF-8")
+    if feature.lower:
+        text = tf.strings.lower(text, "utf-8")
+    tokens = _cut(text, feature.tokens)
+    if feature.ngrams == 1:
+        return tokens
+    widths = list(range(1, feature.ngrams + 1))
+    return tf.strings.ngrams(tokens, widths, separator=_separator(feature))
+
+
+def _cut(text: tf.Tensor, tokens: str) -> tf.RaggedTensor:
+    if tokens == "character":
+        for sign, picture in _BREAKS.items():
+            text = tf.strings.regex_replace(text, sign, picture)
+        return tf.strings.unicode_split(text, "UTF-8")
+    if tokens == "word":
+        text = tf.strings.regex_replace(text, f"({_WORD}|{_SIGN})", r" \1 ")
+    return tf.strings.split(tf.strings.regex_replace(text, r"[\s\p{Z}]+", " "))
+
+
+def _separator(feature: TextFeature) -> str:
+    return "" if feature.tokens == "character" else " "
+
+
+def ids(values: tf.Tensor, feature: TextFeature, key: str) -> tf.Tensor:
+    """Turns texts into ids, in TensorFlow Transform: it makes the vocabulary.
+
+    Args:
+        values: Strings `[B]` or `[B, 1]`; the empty one has no tokens.
+        feature: How.
+        key: The vocabulary's name.
+
+    Returns:
+        int64 `[B, length]`.
+    """
+    tokens = tokenize(values, feature)
+    file = tft.vocabulary(
+        tokens,
+        top_k=feature.vocabulary,
+        frequency_threshold=feature.min_count if feature.min_count > 1 else None,
+        reserved_tokens=_reserved(feature),
+        vocab_filename=key,
+    )
+    found = tft.apply_vocabulary(tokens.flat_values, file, num_oov_buckets=feature.oov_buckets)
+    known = tft.get_num_buckets_for_transformed_feature(found) - feature.oov_buckets
+    # Transform puts unknown tokens behind the vocabulary.
+    found = tf.where(found < known, found, found - known + UNKNOWN)
+    dense = _dense(tokens.with_flat_values(found), feature)
+    schema_inference.set_tensor_schema_override(dense, tf.constant(0, tf.int64), known - 1)
+    return dense
+
+
+def ids_by(values: tf.Tensor, feature: TextFeature, vocabulary: Sequence[str]) -> tf.Tensor:
+    """Turns texts into ids as `ids` does, where there is a vocabulary.
+
+    Args:
+        values: Strings `[B]` or `[B, 1]`.
+        feature: How.
+        vocabulary: As `vocabulary` returns it.
+
+    Returns:
+        int64 `[B, length]`.
+    """
+    tokens = tokenize(values, feature)
+    numbers = tf.range(len(vocabulary), dtype=tf.int64)
+    lines = tf.lookup.KeyValueTensorInitializer(tf.constant(vocabulary, tf.string), numbers)
+    found = tf.lookup.StaticHashTable(lines, default_value=-1).lookup(tokens.flat_values)
+    bucket = tf.strings.to_hash_bucket_fast(tokens.flat_values, feature.oov_buckets)
+    found = tf.where(found < 0, bucket + UNKNOWN, found)
+    return _dense(tokens.with_flat_values(found), feature)
+
+
+def _dense(tokens: tf.RaggedTensor, feature: TextFeature) -> tf.Tensor:
+    """Cuts, marks and pads ids `[B, None]` to `[B, length]`."""
+    room = feature.length - (2 if feature.markers else 0)
+    tokens = tokens[:, :room] if feature.truncate == "end" else tokens[:, -room:]
+    if feature.markers:
+        one = tf.ones([tokens.nrows(), 1], tf.int64)
+        tokens = tf.concat([START * one, tokens, END * one], axis=1)
+    return tokens.to_tensor(PADDING, shape=[None, feature.length])
+
+
+def _reserved(feature: TextFeature) -> list[str]:
+    """The vocabulary's first lines; no single token of a text has a blank."""
+    unknown = (f"[unknown token {n}]" for n in range(1, feature.oov_buckets + 1))
+    return ["[no token]", "[start of text]", "[end of text]", *unknown]
+
+
+def vocabulary(
+    transform_output: tft.TFTransformOutput, key: str, feature: TextFeature
+) -> list[str]:
+    """Reads a vocabulary.
+
+    Args:
+        transform_output: What Transform wrote.
+        key: Its name.
+        feature: How it was made.
+
+    Returns:
+        The token of each id; first those that stand for no token of a text.
+
+    Raises:
+        DataError: There is no token in the training texts.
+    """
+    lines = [line.decode() for line in transform_output.vocabulary_by_name(key)]
+    if lines[len(_reserved(feature)) :] not in ([], [tft_private.IN_EMPTY_VOCABULARY]):
+        return lines
+    raise DataError(
+        "the vocabulary is empty: no token of the training texts is left",
+        where=f"column {key.removesuffix(SUFFIX)}",
+        expected=f"tokens ({feature.tokens}) that occur {feature.min_count} times or more",
+        hint="look whether the texts are empty; else lower `min_count`",
+    )
+
+
+def words(ids: tf.Tensor, vocabulary: tf.Tensor, feature: TextFeature) -> tf.Tensor:
+    """Joins tokens to text again.
+
+    Words come back with one blank between them, whatever stood there.
+
+    Args:
+        ids: int64 `[B, T]`; what follows an end marker is left out, as markers and padding are.
+        vocabulary: The token of each id, strings `[V]`.
+        feature: How the ids were made.
+
+    Returns:
+        Strings `[B]`.
+    """
+    before_end = tf.equal(tf.cumsum(tf.cast(tf.equal(ids, END), tf.int32), axis=1), 0)
+    shown = tf.logical_and(before_end, ids >= UNKNOWN)
+    tokens = tf.ragged.boolean_mask(tf.gather(vocabulary, ids), shown)
+    text = tf.strings.reduce_join(tokens, axis=1, separator=_separator(feature))
+    for sign, picture in _BREAKS.items() if feature.tokens == "character" else ():
+        text = tf.strings.regex_replace(text, picture, sign)
+    return text
