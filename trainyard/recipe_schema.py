@@ -27,6 +27,8 @@ from trainyard.expressions import Expression
 
 Task = Literal["binary", "multiclass", "regression"]
 Scalar = bool | int | float | str
+POSITION = "position"
+"""The column that says where in its file a row begins that is a part of a longer whole."""
 
 
 def _parse(text: str) -> Expression:
@@ -43,12 +45,18 @@ class Section(BaseModel):
 
 
 class Split(Section):
-    """Shares of the rows; each row's place is decided by a hash, not by chance."""
+    """Shares of the rows; a hash decides each row's place, or the order, but never chance."""
 
     train: int = Field(8, ge=1, description="Share of the rows to train on.")
     eval: int = Field(1, ge=1, description="Share to validate on while training (early stopping).")
     test: int = Field(1, ge=0, description="Share the Evaluator judges on; 0: the eval split.")
 
+    in_order: bool | str = Field(
+        False,
+        description="Train on what comes first, judge on what comes last: by the rows' place in "
+        "their file, or by a column of numbers, dates or times. Rows that reach over the border of "
+        "two splits are left out and counted. Always true of windows that overlap.",
+    )
     train_per_class: int | None = Field(
         None,
         ge=1,
@@ -113,6 +121,21 @@ class Images(Section):
         return tuple(f"{self.column}_{kind}" for kind in kinds)
 
 
+class Windows(Section):
+    """How a long text is cut into rows, in characters."""
+
+    length: int = Field(ge=1, description="What each row has.")
+    stride: int | None = Field(
+        None, ge=1, description="From one row's beginning to the next's; `length` if not given."
+    )
+    column: str = Field("text", description="The name of the text in examples and features.")
+
+    @property
+    def step(self) -> int:
+        """From one row's beginning to the next's."""
+        return self.stride or self.length
+
+
 class Series(Section):
     """Rows that follow one another in time: each gets the values before its own as a column.
 
@@ -169,11 +192,14 @@ class Data(Section):
         description="A file, a glob, or a pattern with {SPAN}, {VERSION} or {YYYY}-{MM}-{DD}; "
         "relative to the recipe.",
     )
-    format: Literal["csv", "parquet", "tfrecord", "folders"] = Field(
+    format: Literal["csv", "parquet", "tfrecord", "folders", "lines", "parallel", "text"] = Field(
         "csv",
         description="CSV columns are integers, floats or text, decided over all rows; dates, times "
         "and `true` stay text. Parquet: booleans become 0 and 1, dates and times ISO text. "
-        "Folders: `path` has a folder of images for each class, which is the column `label`.",
+        "Folders: `path` has a folder of images for each class, which is the column `label`. "
+        "Lines: each file is a class, each line a row: the columns `text` and `label`, which is "
+        "what tells the files' names apart. Parallel: each file is a column, named in the same "
+        "way. Text: each file is one long text, which is cut into `windows`.",
     )
     columns: dict[str, str] = Field(
         default_factory=dict, description="New names for raw columns, `NEW: OLD`."
@@ -181,7 +207,23 @@ class Data(Section):
     images: Images | None = Field(None, description="If the data are images, or name some.")
     series: Series | None = Field(None, description="If the rows follow one another in time.")
     delimiter: str = Field(",", min_length=1, max_length=1, description="CSV: between the fields.")
-    encoding: str = Field("utf-8", description="CSV: the file's text encoding.")
+    header: tuple[str, ...] = Field(
+        (), description="CSV: the columns' names, if the file has no line for them."
+    )
+    quoting: bool = Field(
+        True, description="CSV: whether quotes may stand around a field; else they are text."
+    )
+    encoding: str = Field("utf-8", description="The encoding of CSV and other text files.")
+    windows: Windows | None = Field(None, description="Text: how it is cut.")
+    texts: tuple[str, ...] = Field(
+        (),
+        description="Columns of text that are checked and measured. Those whose feature is `text` "
+        "are, without being named here.",
+    )
+    empty_texts: Literal["refuse", "keep"] = Field(
+        "refuse", description="Whether a row is bad that has an empty text."
+    )
+    max_characters: int = Field(1_000_000, ge=1, description="A row is bad that has a longer text.")
     missing: tuple[str, ...] = Field(
         ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?"),
         description="CSV: what stands for a missing value.",
@@ -226,6 +268,42 @@ class Data(Section):
             return {**value, "images": value.get("images") or {}}
         return value
 
+    @model_validator(mode="after")
+    def _windows_of_text(self) -> Self:
+        if (self.windows is not None) != (self.format == "text"):
+            raise ValueError("`windows` belong to the format `text`, which needs them")
+        if self.windows and self.windows.step < self.windows.length and not self.split.in_order:
+            raise ValueError("windows that overlap must be split `in_order`")
+        if self.windows and isinstance(self.split.in_order, str):
+            raise ValueError("windows are `in_order` by their place: `in_order: true`")
+        return self
+
+    @model_validator(mode="after")
+    def _named_by_header(self) -> Self:
+        if self.header and self.format != "csv":
+            raise ValueError("only a CSV file can have a `header`")
+        if len(set(self.header)) < len(self.header):
+            raise ValueError("`header`: every name once")
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _overlaps_in_order(cls, value: Any) -> Any:
+        """Windows that share characters or values must not come into different splits."""
+        series = value.get("series") if isinstance(value, dict) else None
+        if not isinstance(value, dict) or not (value.get("format") == "text" or series):
+            return value
+        split = value.get("split") or {}
+        in_order = isinstance(split, Split) or "in_order" in split
+        order = series.get("time", True) if isinstance(series, dict) else True
+        return value if in_order else {**value, "split": {**split, "in_order": order}}
+
+    @model_validator(mode="after")
+    def _series_in_order(self) -> Self:
+        if self.series and not self.split.in_order:
+            raise ValueError("the rows of a series have values in common: split them `in_order`")
+        return self
+
     @property
     def image_source(self) -> str | None:
         """The raw column that images come from; None without images."""
@@ -234,13 +312,36 @@ class Data(Section):
         return self.images.source or ("path" if self.format == "folders" else self.images.column)
 
     @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The columns of text."""
+        own = [self.windows.column] if self.windows else ["text"] if self.format == "lines" else []
+        new = {old: name for name, old in self.columns.items()}
+        return tuple(dict.fromkeys([*(new.get(name, name) for name in own), *self.texts]))
+
+    @property
+    def reach(self) -> tuple[str, int] | None:
+        """The column of the place where a row begins, and how many places it has."""
+        return (POSITION, self.windows.length) if self.windows else None
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The columns of what is measured of images and texts."""
+        texts = [name for column in self.text_columns for name in text_measures(column)]
+        return (*(self.images.measures if self.images else ()), *texts)
+
+    @property
     def besides(self) -> tuple[str, ...]:
-        """Columns that come with images or series: inputs only if `features` says so."""
+        """Columns that come with others, and are inputs of a model only if `features` says so."""
+        source = self.image_source if self.images else None
+        own = self.images.column if self.images else None
         time = (self.series.time, self.series.group) if self.series else ()
-        if self.images is None:
-            return tuple(filter(None, time))
-        source = (self.image_source,) if self.image_source != self.images.column else ()
-        return (*filter(None, (*time, *source)), *self.images.measures)
+        named = (source if source != own else None, self.reach and self.reach[0], *time)
+        return (*filter(None, named), *self.measures)
+
+
+def text_measures(column: str) -> tuple[str, str]:
+    """The columns of what is measured of a column of text."""
+    return f"{column}_characters", f"{column}_words"
 
 
 class Label(Section):
@@ -375,9 +476,15 @@ class TextFeature(Feature):
 _BRANCHES = {"image": "(image)", "text": "(text)", "series": "(series)"}
 
 
+def _kind(feature: Any) -> Any:
+    """The kind of a feature that may not have been checked yet."""
+    if isinstance(feature, str):
+        return feature
+    return feature.get("kind") if isinstance(feature, Mapping) else getattr(feature, "kind", None)
+
+
 def _branch(feature: Any) -> str:
-    kind = feature.get("kind") if isinstance(feature, Mapping) else getattr(feature, "kind", None)
-    return _BRANCHES.get(str(kind), "(table)")
+    return _BRANCHES.get(str(_kind(feature)), "(table)")
 
 
 AnyFeature = Annotated[
@@ -689,10 +796,24 @@ class Recipe(Section):
             return value
         return {k: {"kind": v} if isinstance(v, str) else v or {} for k, v in value.items()}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _texts_are_data(cls, value: Any) -> Any:
+        """Names columns of text in `data` too, for those who read the data without a recipe."""
+        if not isinstance(value, dict) or not isinstance(value.get("features"), dict):
+            return value
+        texts = [name for name, feature in value["features"].items() if _kind(feature) == "text"]
+        data = value.get("data")
+        if texts and isinstance(data, Mapping):
+            data = {**data, "texts": [*(data.get("texts") or ()), *texts]}
+        elif texts and isinstance(data, Data):
+            data = data.model_copy(update={"texts": (*data.texts, *texts)})
+        return {**value, "data": data}
+
     @field_validator("features", mode="after")
     @classmethod
     def _data_own(cls, value: dict[str, Feature], info: ValidationInfo) -> dict[str, Feature]:
-        """A model looks at image and series; what comes with them is for statistics and slices."""
+        """A model looks at image, text and series; what comes beside is for statistics."""
         data = info.data.get("data")
         if not isinstance(data, Data):
             return value

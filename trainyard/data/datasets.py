@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -68,6 +69,12 @@ class PublicFile:
         try:
             write_whole(self.place, self.prepare(raw.read_bytes()))
             raw.unlink()
+        except ValueError as error:
+            raise DataError(
+                f"what was downloaded is not as Trainyard knows it: {error}",
+                where=str(raw),
+                hint="the publisher has changed it: give your own copy in `data.path`",
+            ) from None
         except OSError as error:
             raise homes.not_writable(self.place.parent, error) from None
 
@@ -187,6 +194,9 @@ class PublicArchive:
             raise homes.not_writable(self.place.parent, error) from None
 
 
+_PARTS_OF_NAMES = (attrgetter("stem"), attrgetter("suffix"))
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Data with a name.
@@ -215,7 +225,9 @@ class Dataset:
         first = self.files[0].place
         if len(self.files) == 1:
             return str(first)
-        return str(Path(glob.escape(str(first.parent))) / f"*{first.suffix}")
+        stems, suffixes = ({part(each.place) for each in self.files} for part in _PARTS_OF_NAMES)
+        name = "".join(part.pop() if len(part) == 1 else "*" for part in (stems, suffixes))
+        return str(Path(glob.escape(str(first.parent))) / name)
 
 
 def find(name: str) -> Dataset:
@@ -270,6 +282,16 @@ _HOUSING = "crim,zn,indus,chas,nox,rm,age,dis,rad,tax,ptratio,b,lstat,medv"
 def _from_sklearn(name: str, label: str, title: str, rows: int) -> Dataset:
     file = EmbeddedFile(f"embedded/{name}.csv", partial(embedded.table, name, label))
     return Dataset(name, title, rows, "scikit-learn's copy, from UCI: CC BY 4.0", _SKLEARN, (file,))
+
+
+_REVIEWS = "https://www.cs.cornell.edu/people/pabo/movie-review-data/rt-polaritydata.tar.gz"
+_SHAKESPEARE = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+
+
+def _reviews(label: str, sha256: str) -> PublicFile:
+    name = f"rt-polarity.{label}"
+    unpack = partial(prepare.member, f"rt-polaritydata/{name}")
+    return PublicFile(f"reviews/{name}", sha256, _REVIEWS, None, unpack)
 
 
 DATASETS: dict[str, Dataset] = {
@@ -414,6 +436,54 @@ DATASETS: dict[str, Dataset] = {
                 ),
             ),
             {"format": "parquet", "images": {}},
+        ),
+        Dataset(
+            "reviews",
+            "Film reviews: a sentence each, in favour or against",
+            10_662,
+            "no licence stated (Pang and Lee 2005)",
+            "https://www.cs.cornell.edu/people/pabo/movie-review-data/",
+            (
+                _reviews("neg", "4ace77d558c3714723843f1d65b60c01e3417b208180f0728808d76ad0eeeaca"),
+                _reviews("pos", "2da124ec187a9d5a29c9f04e91c540e02baed5af8868f550a26bd6fd4dbf8bf0"),
+            ),
+            {"format": "lines", "encoding": "latin-1"},
+        ),
+        Dataset(
+            "shakespeare",
+            "Shakespeare: scenes of his plays as one text",
+            1,
+            "public domain, through char-rnn (MIT)",
+            "https://github.com/karpathy/char-rnn",
+            (
+                PublicFile(
+                    "shakespeare/input.txt",
+                    _SHAKESPEARE,
+                    "https://raw.githubusercontent.com/karpathy/char-rnn/master/"
+                    "data/tinyshakespeare/input.txt",
+                    _SHAKESPEARE,
+                    prepare.as_it_is,
+                ),
+            ),
+            {"format": "text", "windows": {"length": 100}},
+        ),
+        Dataset(
+            "translation",
+            "English sentences and their translations into French; the 5,000 shortest",
+            5_000,
+            "CC BY 2.0 FR (Tatoeba, through manythings.org)",
+            "https://www.manythings.org/anki/",
+            (
+                # The publisher's file grows; the digest is that of an edition.
+                PublicFile(
+                    "translation/eng-fra.txt",
+                    "d952b56a181da5270b7bb4ded3f3bbe61e67a9b1de0e0fbc1d46438c71fb55a7",
+                    "https://www.manythings.org/anki/fra-eng.zip",
+                    None,
+                    partial(prepare.first_lines, "fra.txt", 5_000),
+                ),
+            ),
+            {"delimiter": "\t", "quoting": False, "header": ("english", "french", "source")},
         ),
     )
 }

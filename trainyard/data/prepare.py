@@ -1,6 +1,11 @@
-"""Makes a CSV file with a header out of what a publisher offers."""
+"""Makes a file that Trainyard reads out of what a publisher offers."""
 
 from __future__ import annotations
+
+import io
+import itertools
+import tarfile
+import zipfile
 
 
 def as_it_is(raw: bytes) -> bytes:
@@ -38,3 +43,39 @@ def spaced(header: str, raw: bytes) -> bytes:
 
 def _csv(header: str, lines: list[str]) -> bytes:
     return ("\n".join([header, *lines]) + "\n").encode()
+
+
+def member(name: str, raw: bytes) -> bytes:
+    """Takes a file out of a tar archive.
+
+    Args:
+        name: Its path there.
+        raw: The archive.
+
+    Raises:
+        ValueError: It is not in it.
+    """
+    try:
+        with tarfile.open(fileobj=io.BytesIO(raw)) as archive:
+            stream = archive.extractfile(name)
+            return stream.read() if stream else b""
+    except (tarfile.TarError, KeyError, EOFError) as error:
+        raise ValueError(f"no {name} in the archive: {error}") from None
+
+
+def first_lines(name: str, count: int, raw: bytes) -> bytes:
+    """Takes the first lines of a file in a zip archive.
+
+    Args:
+        name: The file's path there.
+        count: How many lines.
+        raw: The archive.
+
+    Raises:
+        ValueError: It is not in it.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive, archive.open(name) as stream:
+            return b"".join(itertools.islice(stream, count))
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ValueError(f"no {name} in the archive: {error}") from None

@@ -133,8 +133,7 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
 
 def _gate_settings(recipe: Recipe) -> GateSettings:
     """What no model sees stops no run."""
-    images = recipe.data.images
-    measures = images.measures if images else ()  # of what the model sees
+    measures = recipe.data.measures  # of what the model sees
     ignored = [
         name
         for name, feature in recipe.features.items()

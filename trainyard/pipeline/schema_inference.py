@@ -10,7 +10,14 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from trainyard.components.example_gen import derived_label, images, input_splits, left_out, reader
+from trainyard.components.example_gen import (
+    derived_label,
+    images,
+    input_splits,
+    left_out,
+    reader,
+    texts,
+)
 from trainyard.components.example_gen.reader import Block
 from trainyard.components.records import parallel
 from trainyard.progress import report
@@ -79,12 +86,13 @@ def _labelled_blocks(recipe: Recipe) -> Iterator[Block]:
     data = recipe.data.model_copy(update={"schema_file": "infer"})
     files = input_splits.find(data)
     types = reader.columns(data, files)
-    names = images.columns(data, types)
+    names = texts.columns(data, images.columns(data, types))
     derived_label.check(recipe.label, names, f"({files[0]})")
     left_out.check(data, [*names, recipe.label.name])
     blocks = images.blocks(data, reader.blocks(data, files, types))
     for block, _ in parallel.mapped(partial(images.append, data), blocks):
-        yield left_out.wanted(data, derived_label.append(recipe.label, block))
+        block = texts.append(data, block)
+        yield left_out.wanted(data, derived_label.append(recipe.label, block))[0]
 
 
 def _curate(

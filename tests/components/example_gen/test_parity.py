@@ -39,7 +39,8 @@ def generate(executor, folder: Path, file: Path, label: Label, key: str | None):
             **named,
         )
     )
-    settings = Settings(data=DATA, label=label, code="", schema_digest="", images_digest="")
+    data = DATA.model_copy(update={"key": key})
+    settings = Settings(data=data, label=label, code="", schema_digest="", images_digest="")
     properties = {
         "input_base": str(file.parent),
         "input_config": proto_utils.proto_to_json(example_gen_pb2.Input(splits=[split])),

@@ -486,3 +486,39 @@ def test_reading_the_first_block_of_many_does_not_wait_for_ever(tmp_path):
     assert file.stat().st_size > 6 * csv_files.BLOCK_BYTES
     for _ in range(3):
         assert list(reader.first_columns(Data(path=str(file)), [file])) == ["a", "b"]
+
+
+# CSV without a header, and without quotes.
+
+
+def test_a_header_in_the_recipe(tmp_path):
+    file = written(tmp_path, 'Go."\tVa\n"Hi" said\tSalut\n\n1\t"\n', "pairs.txt")
+    options = {"delimiter": "\t", "quoting": False, "header": ("en", "fr")}
+    assert read(file, **options) == {"en": ['Go."', '"Hi" said', "1"], "fr": ["Va", "Salut", '"']}
+    data = Data(path="x", **options)
+    (block,) = reader.blocks(data, [file], reader.columns(data, [file]))
+    assert block.numbers.tolist() == [1, 2, 3]
+
+
+def test_the_first_row_is_row_1_if_the_recipe_has_the_header(tmp_path):
+    file = written(tmp_path, "1,2\n3\n5,6\n")
+    assert "row 2 (line 2): the row has 1 fields" in failure(file, header=("a", "b"))
+    data = Data(path="x", header=("a", "b"), on_bad_row="quarantine")
+    (block,) = reader.blocks(data, [file], reader.columns(data, [file]))
+    assert block.batch.to_pydict() == {"a": [1, 5], "b": [2, 6]}
+    assert [bad.row for bad in block.bad] == [2]
+    assert block.numbers.tolist() == [1, 3]
+
+
+def test_without_quotes_a_byte_is_still_found(tmp_path):
+    file = written(tmp_path, b'a\tb\nx"\tcaf\xe9\n')
+    said = failure(file, delimiter="\t", quoting=False)
+    assert "row 1 (line 2): the file is not utf-8 text" in said
+    assert "byte 0xe9" in said
+
+
+def test_a_header_only_for_csv():
+    with pytest.raises(ValueError, match="only a CSV file"):
+        Data(path="x", format="parquet", header=("a",))
+    with pytest.raises(ValueError, match="every name once"):
+        Data(path="x", header=("a", "a"))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 import tensorflow as tf
 from tfx.components.example_gen.base_example_gen_executor import _PartitionFn
 from tfx.proto import example_gen_pb2
 
-from trainyard.components.example_gen.splits import Splitter
+from trainyard.components.example_gen.reader import Block
+from trainyard.components.example_gen.splits import ByHash, Splitter
 from trainyard.components.records import encoder
 from trainyard.errors import DataError, RecipeError
 
@@ -20,7 +25,12 @@ BATCH = pa.RecordBatch.from_pydict(
         "list": pa.array([[i % 40] for i in range(400)]),
     }
 )
+BLOCK = Block(BATCH, Path("f"), np.arange(1, 401), 1.0)
 BUCKETS = {"train": 8, "eval": 1, "test": 2}
+
+
+def assign(key: str | None, records: list[bytes]) -> npt.NDArray[np.int64]:
+    return Splitter(list(BUCKETS), BUCKETS, ByHash(key)).assign(BLOCK, records)
 
 
 @pytest.mark.parametrize("key", [None, "id", "name", "list"])
@@ -28,9 +38,7 @@ def test_partition_is_stocks(key):
     named = {} if key is None else {"partition_feature_name": key}
     config = example_gen_pb2.SplitConfig(**named)
     names, records = list(BUCKETS), encoder.each(encoder.encode(BATCH))
-    assigned = [
-        names[split] for split in Splitter(list(BUCKETS), BUCKETS, key).assign(BATCH, records)
-    ]
+    assigned = [names[split] for split in assign(key, records)]
     expected = [
         names[_PartitionFn(tf.train.Example.FromString(record), 3, [8, 9, 11], config)]
         for record in records
@@ -41,9 +49,7 @@ def test_partition_is_stocks(key):
 
 def test_equal_keys_share_a_split():
     splits: dict[object, set[int]] = {}
-    assigned = Splitter(list(BUCKETS), BUCKETS, "id").assign(
-        BATCH, encoder.each(encoder.encode(BATCH))
-    )
+    assigned = assign("id", encoder.each(encoder.encode(BATCH)))
     for split, key in zip(assigned.tolist(), BATCH.column("id").to_pylist(), strict=True):
         splits.setdefault(key, set()).add(split)
     assert all(len(names) == 1 for names in splits.values())
@@ -51,9 +57,9 @@ def test_equal_keys_share_a_split():
 
 def test_a_key_that_is_not_there():
     with pytest.raises(RecipeError, match="did you mean 'name'"):
-        Splitter(list(BUCKETS), BUCKETS, "nam").assign(BATCH, [])
+        assign("nam", [])
 
 
 def test_a_fractional_key():
     with pytest.raises(DataError, match="fractional"):
-        Splitter(list(BUCKETS), BUCKETS, "share").assign(BATCH, [])
+        assign("share", [])

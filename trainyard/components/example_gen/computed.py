@@ -29,7 +29,7 @@ def values(expression: Expression, block: Block, what: str, key: str) -> pa.Arra
     Raises:
         DataError: A column holds text where a number is needed, or the result is not finite.
     """
-    operands = {name: _single(block, name, what) for name in expression.columns}
+    operands = {name: single(block, name, what) for name in expression.columns}
     if expression.is_column:
         return next(iter(operands.values()))
     present = np.ones(len(block.batch), dtype=bool)
@@ -53,9 +53,18 @@ def values(expression: Expression, block: Block, what: str, key: str) -> pa.Arra
     return pa.array(found, kind, mask=~present)
 
 
-def _single(block: Block, name: str, what: str) -> pa.Array:
-    """A column of the block with at most one value a row, shape `(n,)`."""
-    if name not in block.batch.schema.names:  # no tf.Example of the block has the feature
+def single(block: Block, name: str, what: str) -> pa.Array:
+    """Returns a column of the block that has at most one value a row, shape `(n,)`.
+
+    Args:
+        block: The rows.
+        name: The column; null in every row if no tf.Example of the block has it.
+        what: What is made of it, for errors.
+
+    Raises:
+        DataError: A row has several values.
+    """
+    if name not in block.batch.schema.names:
         return pa.nulls(len(block.batch))
     column = block.batch.column(name)
     if not pa.types.is_list(column.type):

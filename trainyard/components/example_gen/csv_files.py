@@ -12,33 +12,33 @@ import csv
 import gzip
 import io
 import re
-import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 
+from trainyard.components.example_gen import text_files
 from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.raw_batch import RawBatch
-from trainyard.errors import DataError, RecipeError
+from trainyard.errors import DataError
 from trainyard.recipe_schema import Data
 
 BLOCK_BYTES = 1 << 23
 LONGEST_ROW_BYTES = 1 << 26
 csv.field_size_limit(LONGEST_ROW_BYTES)  # of the whole process; 128 KB if nobody says
 Places = npt.NDArray[np.int64]
-_COMPRESSION_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error)
-_UNDECODABLE = re.compile("[\udc80-\udcff]")  # what `surrogateescape` leaves of a wrong byte
+_UNDECODABLE = text_files.UNDECODABLE
+_COMPRESSION_ERRORS = text_files.COMPRESSION_ERRORS
 
 
 def header(data: Data, file: Path) -> list[str]:
-    """Reads the column names.
+    """Reads the column names, unless the recipe has them.
 
     Args:
         data: The recipe's data section.
@@ -48,16 +48,18 @@ def header(data: Data, file: Path) -> list[str]:
         DataError: The file is empty or unreadable, or a name is empty or occurs twice.
         RecipeError: The encoding is unknown.
     """
+    if data.header:
+        return list(data.header)
     try:
-        with _text(data, file) as text:
-            names = next(filter(None, csv.reader(text, delimiter=data.delimiter)), [])
+        with text_files.opened(data, file) as text:
+            names: list[str] = next(filter(None, _reader(data, text)), [])
     except (csv.Error, UnicodeError, *_COMPRESSION_ERRORS) as error:
         raise _diagnosis(data, file, 0) or _unreadable(file, error) from None
     if not names:
         raise DataError("the file is empty", where=str(file), expected="a header and rows")
     _check_names(names, file)
     if bad := next(filter(_UNDECODABLE.search, names), None):
-        raise _wrong_bytes(data, f"{file}, header", bad)
+        raise text_files.wrong_bytes(data, f"{file}, header", bad)
     return names
 
 
@@ -99,15 +101,15 @@ def batches(data: Data, file: Path) -> Iterator[RawBatch]:
     """
     names = header(data, file)
     with file.open("rb") as raw:
-        stream, quotes = gzip.GzipFile(fileobj=raw) if _is_gzip(file) else raw, 0
+        stream, quotes = gzip.GzipFile(fileobj=raw) if text_files.is_gzip(file) else raw, 0
         try:
-            rows = _whole_rows(_utf8(data, stream), data.delimiter.encode())
-            for number, text in enumerate(rows):
+            for number, text in enumerate(_whole_rows(data, _utf8(data, stream))):
                 quotes += text.count(b'"')
-                yield from _block(data, _Rows(text, names, number == 0), raw.tell())
+                has_header = number == 0 and not data.header
+                yield from _block(data, _Rows(text, names, has_header), raw.tell())
         except (pa.ArrowInvalid, csv.Error, UnicodeError, *_COMPRESSION_ERRORS) as error:
             raise _diagnosis(data, file, len(names)) or _unreadable(file, error) from None
-    if quotes % 2 and (problem := _diagnosis(data, file, len(names))):
+    if data.quoting and quotes % 2 and (problem := _diagnosis(data, file, len(names))):
         raise problem
 
 
@@ -164,10 +166,10 @@ def _utf8(data: Data, stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
 
 
 def _is_utf8(data: Data) -> bool:
-    return codecs.lookup(data.encoding).name == "utf-8"
+    return text_files.encoding(data) == "utf-8"
 
 
-def _whole_rows(blocks: Iterator[bytes], delimiter: bytes) -> Iterator[bytes]:
+def _whole_rows(data: Data, blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Cuts blocks where rows end.
 
     Arrow's own streaming reader is not used: its threads read ahead from a Python
@@ -176,7 +178,7 @@ def _whole_rows(blocks: Iterator[bytes], delimiter: bytes) -> Iterator[bytes]:
     pending = b""
     for block in blocks:
         pending += block
-        end = _end_of_rows(pending, delimiter)
+        end = _end_of_rows(data, pending)
         if end:
             yield pending[:end]
             pending = pending[end:]
@@ -186,9 +188,11 @@ def _whole_rows(blocks: Iterator[bytes], delimiter: bytes) -> Iterator[bytes]:
         yield pending
 
 
-def _end_of_rows(text: bytes, delimiter: bytes) -> int:
+def _end_of_rows(data: Data, text: bytes) -> int:
     """Where the last whole row ends, 0 if none does: a line break between quotes ends none."""
-    starts, ends = _quoted(text, delimiter)
+    if not data.quoting:
+        return text.rfind(b"\n") + 1
+    starts, ends = _quoted(text, data.delimiter.encode())
     end = len(text)
     while (at := text.rfind(b"\n", 0, end)) >= 0:
         before = int(np.searchsorted(starts, at)) - 1
@@ -222,7 +226,11 @@ def _parsed(data: Data, rows: _Rows) -> pa.Table:
     return pa.csv.read_csv(
         pa.BufferReader(rows.text),
         pa.csv.ReadOptions(column_names=None if rows.has_header else rows.names),
-        pa.csv.ParseOptions(delimiter=data.delimiter, newlines_in_values=True),
+        pa.csv.ParseOptions(
+            delimiter=data.delimiter,
+            quote_char='"' if data.quoting else False,
+            newlines_in_values=data.quoting,
+        ),
         pa.csv.ConvertOptions(
             column_types=dict.fromkeys(rows.names, pa.string()),
             null_values=["", *data.missing],
@@ -242,9 +250,18 @@ def _records(data: Data, rows: _Rows) -> Iterator[tuple[str, list[str]]]:
             lines.append(line)
             yield line
 
-    for record in csv.reader(taken(), delimiter=data.delimiter):
+    for record in _reader(data, taken()):
         yield "".join(lines), record
         lines.clear()
+
+
+def _reader(data: Data, lines: Iterable[str], strict: bool = False) -> Any:
+    return csv.reader(
+        lines,
+        delimiter=data.delimiter,
+        quoting=csv.QUOTE_MINIMAL if data.quoting else csv.QUOTE_NONE,
+        strict=strict,
+    )
 
 
 def _row_texts(data: Data, rows: _Rows, before: int) -> list[str]:
@@ -255,51 +272,34 @@ def _row_texts(data: Data, rows: _Rows, before: int) -> list[str]:
 
 def _problem(data: Data, record: list[str], expected: int) -> tuple[str, str] | None:
     """What is wrong with a row, in general and in particular."""
-    if bad := next(filter(_UNDECODABLE.search, record), None):
-        return f"not {data.encoding} text", _readable(bad)
+    if bad := next(filter(None, map(_UNDECODABLE.search, record)), None):
+        return f"not {data.encoding} text", text_files.around(bad.string, bad)
     if record and len(record) != expected:
         return "wrong number of fields", f"{len(record)} instead of {expected}"
     return None
 
 
-def _is_gzip(file: Path) -> bool:
-    return file.suffix == ".gz"
-
-
-def _text(data: Data, file: Path) -> IO[str]:
-    """Opens the file as text; bytes that are wrong in its encoding become surrogates."""
-    try:
-        encoding = codecs.lookup(data.encoding).name
-    except LookupError:
-        raise RecipeError(
-            f"there is no text encoding named {data.encoding!r}",
-            where="data.encoding",
-            hint="for instance utf-8, latin-1, cp1252 or utf-16",
-        ) from None
-    encoding = "utf-8-sig" if encoding == "utf-8" else encoding
-    opener = gzip.open if _is_gzip(file) else open
-    return opener(file, "rt", encoding=encoding, errors="surrogateescape", newline="")
-
-
 def _diagnosis(data: Data, file: Path, expected: int) -> DataError | None:
     """Reads slowly, record by record, up to the first that is wrong; None if none is."""
-    row, line = 0, 1
-    with _text(data, file) as text:
-        # Row 0 is the header. Strict, so that an open quote at the end is an error.
-        reader = csv.reader(text, delimiter=data.delimiter, strict=True)
+    row, line = int(bool(data.header)), 1
+    with text_files.opened(data, file) as text:
+        # Row 0 is the header if there is one. Strict, so that an open quote at the end is an error.
+        reader = _reader(data, text, strict=True)
         try:
             for record in reader:
                 where = f"{file}, {_row_and_line(row, line)}"
                 matters = data.on_bad_row == "error" or not row  # else it was set aside
                 if matters and (bad := next(filter(_UNDECODABLE.search, record), None)):
-                    return _wrong_bytes(data, where, bad)
+                    return text_files.wrong_bytes(data, where, bad)
                 if matters and record and expected and len(record) != expected:
                     return _ragged(where, record, expected, reader.line_num - line)
                 row, line = row + bool(record), reader.line_num + 1
         except csv.Error as error:
             return _bad_quote(f"{file}, {_row_and_line(row, line)}", error)
         except UnicodeError as error:
-            return _wrong_bytes(data, f"{file}, in or after {_row_and_line(row, line)}", str(error))
+            return text_files.wrong_bytes(
+                data, f"{file}, in or after {_row_and_line(row, line)}", str(error)
+            )
         except _COMPRESSION_ERRORS as error:
             return _unreadable(file, error)
     return None
@@ -338,31 +338,11 @@ def _bad_quote(where: str, error: csv.Error) -> DataError:
     )
 
 
-def _wrong_bytes(data: Data, where: str, text: str) -> DataError:
-    found = _UNDECODABLE.search(text)
-    byte = f"byte 0x{ord(found[0]) - 0xDC00:02x} in {_readable(text)!r}" if found else text
-    return DataError(
-        f"the file is not {data.encoding} text",
-        where=where,
-        expected=data.encoding,
-        received=byte,
-        hint="set `data.encoding` in the recipe to the file's encoding, often latin-1 or cp1252",
-    )
-
-
-def _readable(text: str) -> str:
-    return _UNDECODABLE.sub("\N{REPLACEMENT CHARACTER}", text)[:80]
-
-
 def _unreadable(file: Path, error: BaseException) -> DataError:
     if isinstance(error, _COMPRESSION_ERRORS):
-        return DataError(
-            f"the file ends in .gz, but is not whole gzip data: {error}",
-            where=str(file),
-            hint="copy or compress it again, or take `.gz` off its name if it is plain text",
-        )
+        return text_files.damaged_gzip(file, error)
     return DataError(
         f"the CSV file cannot be read: {error}",
         where=str(file),
-        expected=f"rows of less than {BLOCK_BYTES >> 20} MB each",
+        expected=f"rows of less than {LONGEST_ROW_BYTES >> 20} MB each",
     )

@@ -30,6 +30,8 @@ from trainyard.components.example_gen import (
     input_splits,
     left_out,
     reader,
+    splits,
+    texts,
 )
 from trainyard.components.example_gen.quarantine import Quarantine, Summary
 from trainyard.components.example_gen.splits import Splitter
@@ -100,48 +102,48 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
         settings = Settings.from_json(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-        splitters = _splitters(settings.data, exec_properties)
-        names = next(iter(splitters.values())).names
+        inputs = _inputs(settings.data, exec_properties)
+        names = list(settings.data.split.buckets)
         artifact.split_names = artifact_utils.encode_split_names(names)
         try:
-            written = _generate(settings, splitters, Path(artifact.uri))
+            written = _generate(settings, inputs, names, Path(artifact.uri))
         except OSError as error:
             raise EnvironmentProblem(
                 f"the examples cannot be written: {error}",
                 where=artifact.uri,
                 hint="free some space on that disk, or set TRAINYARD_HOME to a writable folder",
             ) from None
-        _check_splits(written, names, list(splitters))
+        _check_splits(written, names, [file for each in inputs for file in each.files])
         _describe(artifact, exec_properties)
         artifact.set_int_custom_property(SET_ASIDE, written.aside.bad)
         artifact.set_string_custom_property(ENCODED_AGAIN, json.dumps(written.changes))
         artifact.set_string_custom_property(left_out.PROPERTY, json.dumps(written.left_out))
 
 
-def _splitters(data: Data, exec_properties: Mapping[str, Any]) -> dict[Path, Splitter]:
-    """Finds the input files, and where the rows of each may go."""
+class _Input(NamedTuple):
+    """Files whose rows are divided among the same buckets of splits."""
+
+    files: list[Path]
+    buckets: dict[str, int]
+
+
+def _inputs(data: Data, exec_properties: Mapping[str, Any]) -> list[_Input]:
+    """Finds the input files, and where the rows of each may go.
+
+    The rows of an input split go to its own split if it has one, else to those left over.
+    """
     config = example_gen_pb2.Input()
     proto_utils.json_to_proto(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config)
     folder = Path(exec_properties[standard_component_specs.INPUT_BASE_KEY])
-    splitters: dict[Path, Splitter] = {}
+    buckets, found = data.split.buckets, list[_Input]()
     claimed = [split.name for split in config.splits[1:]]
     for split in config.splits:
         pattern = str(folder / split.pattern)
         files = [Path(file) for file in sorted(fileio.glob(pattern))]
-        splitter = _splitter(exec_properties, split.name, claimed)
-        splitters |= dict.fromkeys(input_splits.units(data, files, pattern), splitter)
-    return splitters
-
-
-def _splitter(exec_properties: Mapping[str, Any], name: str, claimed: Sequence[str]) -> Splitter:
-    """The rows of an input split go to its own split if it has one, else to those left over."""
-    config = example_gen_pb2.Output()
-    proto_utils.json_to_proto(exec_properties[standard_component_specs.OUTPUT_CONFIG_KEY], config)
-    split = config.split_config
-    key = split.partition_feature_name if split.HasField("partition_feature_name") else None
-    buckets = {part.name: part.hash_buckets for part in split.splits}
-    chosen = [name] if name in claimed else [each for each in buckets if each not in claimed]
-    return Splitter(list(buckets), {each: buckets[each] for each in chosen}, key)
+        own = [split.name] if split.name in claimed else [n for n in buckets if n not in claimed]
+        units = input_splits.units(data, files, pattern)
+        found.append(_Input(units, {name: buckets[name] for name in own}))
+    return found
 
 
 class _Written(NamedTuple):
@@ -153,17 +155,24 @@ class _Written(NamedTuple):
     aside: Summary
 
 
-def _generate(settings: Settings, splitters: Mapping[Path, Splitter], folder: Path) -> _Written:
+def _generate(
+    settings: Settings, inputs: Sequence[_Input], names: list[str], folder: Path
+) -> _Written:
     """Reads and writes everything."""
     progress.report("looking at the columns")
-    data, files = settings.data, list(splitters)
+    data, files = settings.data, [file for each in inputs for file in each.files]
     types = reader.columns(data, files)
-    names = images.columns(data, types)
-    derived_label.check(settings.label, names, f"({files[0]})")
-    left_out.check(data, [*names, settings.label.name])
+    columns = texts.columns(data, images.columns(data, types))
+    derived_label.check(settings.label, columns, f"({files[0]})")
+    left_out.check(data, [*columns, settings.label.name])
+    splits.check(data, types)
+    splitters: dict[Path, Splitter] = {}
+    for each in inputs:
+        splitter = Splitter(names, each.buckets, splits.chooser(data, each.files, types))
+        splitters |= dict.fromkeys(each.files, splitter)
     blocks = images.blocks(data, reader.blocks(data, files, types))
     encoded = _all_encoded(settings, splitters, blocks)
-    return _write(encoded, splitters[files[0]].names, folder, data.max_bad_share)
+    return _write(encoded, names, folder, data.max_bad_share)
 
 
 class _Assigned(NamedTuple):
@@ -212,13 +221,13 @@ def _assigned(
     settings: Settings, splitters: Mapping[Path, Splitter], block: reader.Block
 ) -> _Assigned:
     block, changes = images.append(settings.data, block)
+    block = texts.append(settings.data, block)
     block = derived_label.append(settings.label, block)
-    before = len(block.batch)
-    block = left_out.wanted(settings.data, block)
-    unwanted = Counter({left_out.WHERE: before - len(block.batch)})
+    block, unwanted = left_out.wanted(settings.data, block)
     examples = encoder.encode(block.batch)
     records = encoder.each(examples)
-    places = splitters[block.file].assign(block.batch, records)
+    places = splitters[block.file].assign(block, records)
+    unwanted[left_out.IN_ORDER] = int((places < 0).sum())
     return _Assigned(block, examples, records, places, changes, unwanted)
 
 

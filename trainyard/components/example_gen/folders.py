@@ -67,16 +67,5 @@ def batches(data: Data, folder: Path) -> Iterator[RawBatch]:
         yield RawBatch(pa.RecordBatch.from_pydict(columns), size * done // len(files))
 
 
-def convert(values: pa.Array, column_type: ColumnType) -> pa.Array:
-    """Returns the text as it is.
-
-    Args:
-        values: A column.
-        column_type: Its type, which is text.
-    """
-    del column_type
-    return values
-
-
 def _is_meant(file: Path) -> bool:
     return not file.name.startswith(".") and file.name not in _NOT_MEANT

@@ -334,21 +334,10 @@ def _without(block: Block, bad: Mapping[int, ImageRefusedError]) -> Block:
     if not bad:
         return block
     rows = [
-        BadRow(int(block.numbers[index]), error.reason, error.detail, _text(block, index))
+        BadRow(int(block.numbers[index]), error.reason, error.detail, block.shown(index))
         for index, error in bad.items()
     ]
     return block.filter(np.isin(np.arange(len(block.batch)), list(bad), invert=True), rows)
-
-
-def _text(block: Block, index: int) -> str:
-    """What a row says, without its image's bytes."""
-    row = block.batch.slice(index, 1)
-    names = [n for n in row.schema.names if not _is_bulky(row.schema.field(n).type)]
-    return ", ".join(f"{name}={row.column(name)[0].as_py()!r}" for name in names)
-
-
-def _is_bulky(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_list(kind))
 
 
 def _arrays(images: Images, found: Sequence[Prepared]) -> dict[str, pa.Array]:

@@ -19,12 +19,16 @@ from trainyard.recipe_schema import Data
 
 WHERE = "data.where"
 TRAIN_PER_CLASS = "data.split.train_per_class"
+IN_ORDER = "data.split.in_order"
+SERIES = "data.series.past"
 PROPERTY = "rows_left_out"
-"""The property of the examples' artifact: how many rows, for each of the two keys; JSON."""
+"""The property of the examples' artifact: how many rows, for each of the keys; JSON."""
 
 _MEANINGS = {
     WHERE: "that do not fit data.where",
     TRAIN_PER_CLASS: "beyond data.split.train_per_class",
+    IN_ORDER: "that reach over the border of two splits",
+    SERIES: "with fewer than data.series.past values before them",
 }
 
 
@@ -47,10 +51,10 @@ def check(data: Data, columns: Collection[str]) -> None:
         )
 
 
-def wanted(data: Data, block: Block) -> Block:
-    """Returns the rows for which the recipe's condition holds; all if it has none.
+def wanted(data: Data, block: Block) -> tuple[Block, Counter[str]]:
+    """Returns the rows that the recipe wants, and counts the others.
 
-    It does not hold where one of its columns is missing.
+    Its condition does not hold where one of the condition's columns is missing.
 
     Args:
         data: The recipe's data section.
@@ -59,10 +63,25 @@ def wanted(data: Data, block: Block) -> Block:
     Raises:
         DataError: The condition cannot be evaluated.
     """
+    tests = {SERIES: _enough_before, WHERE: _condition}
+    counts: Counter[str] = Counter()
+    for key, test in tests.items():
+        kept = test(data, block)
+        if kept is not None:
+            counts[key] = int((~kept).sum())
+            block = block.filter(kept)
+    return block, counts
+
+
+def _enough_before(data: Data, block: Block) -> npt.NDArray[np.bool_] | None:
+    return None if data.series is None else np.asarray(block.batch[data.series.column].is_valid())
+
+
+def _condition(data: Data, block: Block) -> npt.NDArray[np.bool_] | None:
     if data.where is None:
-        return block
+        return None
     holds = computed.values(Expression(data.where), block, "the condition", WHERE)
-    return block.filter(np.asarray(pc.fill_null(pc.equal(holds, 1), False)))
+    return np.asarray(pc.fill_null(pc.equal(holds, 1), False))
 
 
 class FewOfEachClass:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainyard.components.example_gen import derived_label, images, left_out, reader
+from trainyard.components.example_gen import derived_label, images, left_out, reader, splits, texts
 from trainyard.components.example_gen.column_types import ColumnType
-from trainyard.errors import RecipeError, nearest
 from trainyard.recipe_schema import Data, Label
 
 _FEW = 16
 
 
 def preflight(data: Data, label: Label, files: Sequence[Path]) -> dict[str, ColumnType]:
-    """Checks headers, the first block, the first images, the key and the label's columns.
+    """Checks headers, the first block, the first images, and the columns for key, order and label.
 
     Args:
         data: The recipe's data section.
@@ -26,18 +25,14 @@ def preflight(data: Data, label: Label, files: Sequence[Path]) -> dict[str, Colu
 
     Raises:
         DataError: A header or the first block is wrong, or there are no rows.
-        RecipeError: The key or a column of the label is not there.
+        RecipeError: A column is not there.
     """
     raw = reader.first_columns(data, files)
-    types = images.columns(data, raw)
+    types = texts.columns(data, images.columns(data, raw))
     first = next(images.blocks(data, reader.blocks(data, files, raw)))
-    images.append(data, next(first.cut([0, min(_FEW, len(first.batch))])))
+    few = next(first.cut([0, min(_FEW, len(first.batch))]))
+    texts.append(data, images.append(data, few).block)
     derived_label.check(label, types, f"({files[0]})")
     left_out.check(data, [*types, label.name])
-    if data.key is not None and data.key not in types:
-        raise RecipeError(
-            f"there is no column {data.key!r} to split by",
-            where="data.key",
-            hint=nearest(data.key, types),
-        )
+    splits.check(data, types)
     return types

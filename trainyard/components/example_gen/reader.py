@@ -1,4 +1,4 @@
-"""Reads CSV, Parquet, TFRecord and class folders as typed blocks; knows nothing of TFX.
+"""Reads tables, tf.Examples, text and class folders as typed blocks; knows nothing of TFX.
 
 `columns` decides names and types once over all files, `blocks` then yields the
 rows. Memory is bounded by the block, whatever the size of the input.
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,11 @@ from trainyard.components.example_gen import (
     column_types,
     csv_files,
     folders,
+    line_files,
     parquet_files,
     series,
     tfrecord_files,
+    windows,
 )
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.quarantine import BadRow
@@ -77,6 +79,12 @@ class Block:
             bad=tuple(sorted([*self.bad, *bad])),
         )
 
+    def shown(self, index: int) -> str:
+        """Returns what a row says, without bytes and lists, and not at any length."""
+        row = self.batch.slice(index, 1).to_pydict()
+        said = {n: v for n, (v,) in row.items() if not isinstance(v, bytes | list)}
+        return ", ".join(f"{name}={value!r}" for name, value in said.items())[:_SHOWN]
+
     def cut(self, starts: Sequence[int]) -> Iterator[Block]:
         """Yields the rows in parts.
 
@@ -97,47 +105,66 @@ class Block:
 
 
 _number = attrgetter("row")
+_SHOWN = 1000
 
 
 @dataclass(frozen=True)
 class _Format:
-    """What is particular to a file format."""
+    """What is particular to a file format.
 
-    types: Callable[[Data, Path], dict[str, ColumnType]]
-    batches: Callable[[Data, Path], Iterator[RawBatch]]
+    Attributes:
+        batches: Reads a file.
+        convert: Gives a column its type.
+        same_columns: Of the columns of a file, what has to be the same in all.
+        types: What a file says of its columns; None if the values decide.
+        names: If so, the columns' names.
+        units: What is read as one file each.
+        told: What the functions that read are told first, of all files there are.
+    """
+
+    batches: Callable[..., Iterator[RawBatch]]
     convert: Callable[[pa.Array, ColumnType], pa.Array]
     same_columns: Callable[[dict[str, ColumnType]], object]
+    types: Callable[..., dict[str, ColumnType]] | None = None
+    names: Callable[..., Iterable[str]] = list
+    units: Callable[[Sequence[Path]], Sequence[Path]] = list
+    told: Callable[[Sequence[Path]], tuple[Any, ...]] = lambda _: ()
 
 
 _Column = TypeVar("_Column")
 
 
-def _csv_types(data: Data, file: Path) -> dict[str, ColumnType]:
-    types = dict.fromkeys(csv_files.header(data, file), ColumnType.MISSING)
-    texts = (raw.batch for raw in csv_files.batches(data, file))
-    for found in parallel.mapped(partial(_widened, types), texts):
-        _widen(types, found)
-    return types
-
-
-def _widened(types: dict[str, ColumnType], batch: pa.RecordBatch) -> dict[str, ColumnType]:
-    return {n: column_types.widened(types[n], batch.column(n)) for n in batch.schema.names}
-
-
-def _widen(types: dict[str, ColumnType], found: Mapping[str, ColumnType]) -> None:
-    types |= {name: max(kind, types.get(name, kind)) for name, kind in found.items()}
+def _as_it_is(values: pa.Array, column_type: ColumnType) -> pa.Array:
+    del column_type
+    return values
 
 
 _FORMATS = {
-    "csv": _Format(_csv_types, csv_files.batches, column_types.from_text, list),
+    "csv": _Format(csv_files.batches, column_types.from_text, list, names=csv_files.header),
     "parquet": _Format(
-        parquet_files.schema_types, parquet_files.batches, parquet_files.convert, set
+        parquet_files.batches, parquet_files.convert, set, parquet_files.schema_types
     ),
     # A tf.Example may leave out a feature, so the files need not agree.
     "tfrecord": _Format(
-        tfrecord_files.feature_types, tfrecord_files.batches, tfrecord_files.convert, lambda _: None
+        tfrecord_files.batches, tfrecord_files.convert, lambda _: None, tfrecord_files.feature_types
     ),
-    "folders": _Format(folders.column_types, folders.batches, folders.convert, list),
+    "folders": _Format(folders.batches, _as_it_is, list, folders.column_types),
+    "lines": _Format(
+        line_files.class_batches,
+        _as_it_is,
+        list,
+        line_files.class_types,
+        told=lambda files: (line_files.parts(files),),
+    ),
+    "parallel": _Format(
+        line_files.column_batches,
+        column_types.from_text,
+        list,
+        names=line_files.columns,
+        units=line_files.units,
+        told=lambda files: (files,),
+    ),
+    "text": _Format(windows.batches, _as_it_is, list, windows.types),
 }
 
 _PLACEHOLDERS = {
@@ -241,7 +268,7 @@ def columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
     Raises:
         DataError: A file cannot be read, or has other columns than the first.
     """
-    return _merged(data, files, _FORMATS[data.format].types)
+    return _merged(data, files, None)
 
 
 def first_columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
@@ -254,31 +281,43 @@ def first_columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
     Raises:
         DataError: A header or the first block is wrong, or there are no rows.
     """
-    types = _merged(data, files, _quick_types)
+    types = _merged(data, files, 1)
     next(blocks(data, files, types))
     return types
 
 
-def _quick_types(data: Data, file: Path) -> dict[str, ColumnType]:
-    if data.format != "csv":
-        return _FORMATS[data.format].types(data, file)
-    types = dict.fromkeys(csv_files.header(data, file), ColumnType.MISSING)
-    for raw in csv_files.batches(data, file):
-        _widen(types, _widened(types, raw.batch))
-        break
+def _types(
+    data: Data, file: Path, files: Sequence[Path], batches: int | None
+) -> dict[str, ColumnType]:
+    """The columns of a file and their types after so many batches; all, if None."""
+    form = _FORMATS[data.format]
+    told = form.told(files)
+    if form.types:
+        return form.types(*told, data, file)
+    types = dict.fromkeys(form.names(*told, data, file), ColumnType.MISSING)
+    texts = (raw.batch for raw in itertools.islice(form.batches(*told, data, file), batches))
+    for found in (map if batches else parallel.mapped)(partial(_widened, types), texts):
+        _widen(types, found)
     return types
 
 
-def _merged(
-    data: Data, files: Sequence[Path], types_of: Callable[[Data, Path], dict[str, ColumnType]]
-) -> dict[str, ColumnType]:
+def _widened(types: dict[str, ColumnType], batch: pa.RecordBatch) -> dict[str, ColumnType]:
+    return {n: column_types.widened(types[n], batch.column(n)) for n in batch.schema.names}
+
+
+def _widen(types: dict[str, ColumnType], found: Mapping[str, ColumnType]) -> None:
+    types |= {name: max(kind, types.get(name, kind)) for name, kind in found.items()}
+
+
+def _merged(data: Data, files: Sequence[Path], batches: int | None) -> dict[str, ColumnType]:
     merged: dict[str, ColumnType] = {}
-    same = _FORMATS[data.format].same_columns
-    for file in files:
-        found = _renamed(data, types_of(data, file), file)
-        if merged and same(found) != same(merged):
+    form = _FORMATS[data.format]
+    for file in form.units(files):
+        found = _renamed(data, _types(data, file, files, batches), file)
+        if merged and form.same_columns(found) != form.same_columns(merged):
             raise _other_columns(file, list(found), files[0], list(merged))
         _widen(merged, found)
+    merged |= {name: ColumnType.TEXT for name in data.text_columns if name in merged}
     merged = series.columns(data, merged)
     if data.schema_file == "infer":
         return merged
@@ -339,11 +378,13 @@ def blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -
 
 
 def _blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -> Iterator[Block]:
-    total = sum(file.stat().st_size for file in files) or 1
+    form = _FORMATS[data.format]
+    told, units = form.told(files), form.units(files)
+    total = sum(file.stat().st_size for file in units) or 1
     before, good, bad = 0, 0, 0
-    for file in files:
+    for file in units:
         first_row = 1
-        for raw in _FORMATS[data.format].batches(data, file):
+        for raw in form.batches(*told, data, file):
             if not len(raw):
                 continue
             block = _block(data, raw, file, first_row, types)
@@ -362,7 +403,7 @@ def _with_new_names(data: Data, batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _no_rows(data: Data, files: Sequence[Path], bad: int) -> DataError:
-    nothing = ", only a header" if data.format == "csv" else ""
+    nothing = ", only a header" if data.format == "csv" and not data.header else ""
     return DataError(
         "there are no rows" + (f" that can be read: all {bad:,} are bad" if bad else nothing),
         where=", ".join(map(str, files[:3])),
