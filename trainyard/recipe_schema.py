@@ -805,9 +805,9 @@ class Recipe(Section):
         texts = [name for name, feature in value["features"].items() if _kind(feature) == "text"]
         data = value.get("data")
         if texts and isinstance(data, Mapping):
-            data = {**data, "texts": [*(data.get("texts") or ()), *texts]}
+            data = {**data, "texts": [*dict.fromkeys([*(data.get("texts") or ()), *texts])]}
         elif texts and isinstance(data, Data):
-            data = data.model_copy(update={"texts": (*data.texts, *texts)})
+            data = data.model_copy(update={"texts": (*dict.fromkeys([*data.texts, *texts]),)})
         return {**value, "data": data}
 
     @field_validator("features", mode="after")

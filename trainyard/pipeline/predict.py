@@ -36,6 +36,7 @@ _TYPES = {
     "float32": ColumnType.FLOAT,
     "string": ColumnType.TEXT,
 }
+_NOTHING_WRITTEN = "nothing was written"
 _WORDS = {ColumnType.INTEGER: "a whole number", ColumnType.FLOAT: "a number"}
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -68,8 +69,13 @@ def predict(
         EnvironmentProblem: The output cannot be written.
     """
     folder = pushed(serving, version)
-    form = {"format": prediction_files.format_of(input), "on_bad_row": "error"}
-    data = data.model_copy(update=form)
+    here: dict[str, Any] = {
+        "format": prediction_files.format_of(input),
+        "on_bad_row": "error",
+        # By its name: which column it is if none is named depends on the format.
+        "images": data.images and data.images.model_copy(update={"source": data.image_source}),
+    }
+    data = data.model_copy(update=here)
     prediction_files.format_of(output)
     if output.exists() and output.samefile(input):
         raise RecipeError("input and output are the same file", where=f"--output {output}")
@@ -183,7 +189,8 @@ def _predictions(
     report("loading the model")
     model, rows = _load(folder), 0
     for block in images.blocks(data, blocks):
-        yield _answered(block, images.append(data, block).block, seen, model, told, data)
+        made = images.append(data, block, remedy=_NOTHING_WRITTEN).block
+        yield _answered(block, made, seen, model, told, data)
         rows += len(block.batch)
         report(f"{rows:,} rows", block.fraction)
     if not rows:
@@ -380,5 +387,5 @@ def _wrong(block: Block, name: str, row: int, expected: str, received: str) -> D
         where=block.row(row),
         expected=expected,
         received=received,
-        hint="correct it, or leave it empty if it is not known; nothing was written",
+        hint=f"correct it, or leave it empty if it is not known; {_NOTHING_WRITTEN}",
     )

@@ -70,6 +70,24 @@ def test_class_folders_with_a_val_folder(tmp_path):
         assert row["image_contrast"] == 0
 
 
+@pytest.mark.parametrize("part", ["", "/train"])
+def test_the_newest_span(tmp_path, part):
+    spans = {f"{span}{part}/{name}": span for span in (9, 10) for name in ("ants", "bees")}
+    class_folders(tmp_path / "data", spans)
+    data = Data(path=str(tmp_path / "data/{SPAN}"), format="folders", split=SPLIT)
+    artifact = generate(data, tmp_path / "out")
+    found = every(artifact)
+    assert len(found) == 20
+    assert {row["path"].decode()[:-8] for row in found} == {name for name in spans if "10" in name}
+    for row in found:
+        assert row["image"] == (tmp_path / "data" / row["path"].decode()).read_bytes()
+    before = images.referenced(data)
+    write(tmp_path / f"data/10{part}/ants/003.png", level=99, size=(20, 20))
+    assert images.referenced(data) != before
+    class_folders(tmp_path / "data", {f"11{part}/ants": 12, f"11{part}/bees": 12})
+    assert {row["path"][:2] for row in every(generate(data, tmp_path / "again"))} == {b"11"}
+
+
 def test_all_three_folders(tmp_path):
     root = class_folders(tmp_path / "data", {"train/a": 9, "val/a": 5, "test/a": 3})
     found = rows(generate(Data(path=str(root), format="folders"), tmp_path / "out"))

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainyard.components.example_gen import image_check, input_splits, reader
+from trainyard.components.example_gen import image_check, input_splits, patterns, reader
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.image_check import ImageRefusedError, Prepared
 from trainyard.components.example_gen.quarantine import BadRow
@@ -31,6 +31,7 @@ from trainyard.recipe_schema import Data, Images
 
 PORTION_BYTES = 1 << 22
 _MOST_ROWS = 1024
+REMEDY = "or set bad images aside with `data.on_bad_row: quarantine`"
 _INTEGERS = ("width", "height", "channels", "bytes")
 
 
@@ -116,12 +117,13 @@ def blocks(data: Data, rows: Iterable[Block]) -> Iterator[Block]:
         yield from block.cut(starts[:-1] or [0])
 
 
-def append(data: Data, block: Block) -> WithImages:
+def append(data: Data, block: Block, remedy: str = REMEDY) -> WithImages:
     """Returns the rows with their images, in place of where these come from.
 
     Args:
         data: The recipe's data section.
         block: The rows, from `blocks`.
+        remedy: What else may be done about an image that cannot be used.
 
     Raises:
         DataError: An image cannot be used, and a bad row is an error.
@@ -137,7 +139,7 @@ def append(data: Data, block: Block) -> WithImages:
         if isinstance(prepared, Prepared):
             found.append(prepared)
         elif data.on_bad_row == "error":
-            raise _error(prepared, _where(data, column, block, index))
+            raise _error(prepared, _where(data, column, block, index), remedy)
         else:
             bad[index] = prepared
     kept = _without(block, bad)
@@ -184,7 +186,8 @@ def _state(file: Path) -> str:
 
 def _base(data: Data, block: Block) -> Path:
     """The folder that paths are relative to."""
-    return Path(data.path or "") if data.format == "folders" else block.file.parent
+    is_folder = data.format == "folders"
+    return patterns.sure_folder(data.path or "") if is_folder else block.file.parent
 
 
 def _has_paths(data: Data, images: Images, column: pa.Array | None) -> bool:
@@ -317,15 +320,13 @@ def _where(data: Data, column: pa.Array | None, block: Block, index: int) -> str
     return str(file) if data.format == "folders" else f"{file} ({block.row(index)})"
 
 
-def _error(refused: ImageRefusedError, where: str) -> DataError:
+def _error(refused: ImageRefusedError, where: str, remedy: str) -> DataError:
     return DataError(
         refused.reason,
         where=where,
         expected="a whole image: JPEG, PNG, GIF, BMP, WebP, TIFF or AVIF",
         received=refused.detail,
-        hint=f"{refused.hint}; or set bad images aside with `data.on_bad_row: quarantine`".lstrip(
-            "; "
-        ),
+        hint="; ".join(filter(None, [refused.hint, remedy])),
     )
 
 

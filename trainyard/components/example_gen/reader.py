@@ -188,11 +188,20 @@ def find(pattern: str) -> list[Path]:
     """
     if Path(pattern).is_file():
         return checked([Path(pattern)], pattern)
+    return checked(newest(pattern), pattern)
+
+
+def newest(pattern: str) -> list[Path]:
+    """Returns what a pattern matches, in order; of several spans, what is of the newest.
+
+    Args:
+        pattern: As in `find`.
+    """
     files = matching(_PLACEHOLDER.sub("*", pattern))
-    if _PLACEHOLDER.search(pattern):
-        spans = {file: _span(pattern, str(file)) for file in files}
-        files = [file for file in files if spans[file] and spans[file] == max(spans.values())]
-    return checked(files, pattern)
+    if not _PLACEHOLDER.search(pattern):
+        return files
+    spans = {file: _span(pattern, str(file)) for file in files}
+    return [file for file in files if spans[file] and spans[file] == max(spans.values())]
 
 
 def matching(pattern: str) -> list[Path]:

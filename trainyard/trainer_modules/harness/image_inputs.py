@@ -68,11 +68,8 @@ def with_others(
         The vector itself if there is nothing beside the image, else
         `[B, width + numbers + embeddings]`.
     """
-    others = {name: tensor for name, tensor in inputs.items() if name not in _names(spec)}
-    if not others:
-        return vector
-    table = tabular.encode(others, spec)
-    return keras.layers.Concatenate(name="image_and_others")([vector, table])
+    seen = dict.fromkeys(_names(spec), vector)
+    return tabular.with_others(seen, inputs, spec)
 
 
 def _names(spec: ModelSpec) -> list[str]:

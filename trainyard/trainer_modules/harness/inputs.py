@@ -103,7 +103,9 @@ class Examples:
         labels: list[Array] = [np.empty(0)]
         blocks: list[Tensors] = []
         rows, size = 0, 0.0
-        for block in self._blocks().map(self._parse, tf.data.AUTOTUNE).prefetch(1):
+        for serialized in self._blocks().prefetch(2):
+            fits = size <= self.memory
+            block = self._parse(serialized) if fits else self._parse_label(serialized)
             labels.append(block[LABEL].numpy().reshape(-1))
             rows += len(labels[-1])
             progress.report(f"{rows:,} rows read")
@@ -144,6 +146,11 @@ class Examples:
 
     def _parse(self, serialized: tf.Tensor) -> Tensors:
         parsed: Tensors = tf.io.parse_example(serialized, self.features)
+        return parsed
+
+    def _parse_label(self, serialized: tf.Tensor) -> Tensors:
+        """Passes over all else, images above all, without a copy of it."""
+        parsed: Tensors = tf.io.parse_example(serialized, {LABEL: self.features[LABEL]})
         return parsed
 
     def _streamed(self, rows: int, seed: int, epochs: range | None) -> tf.data.Dataset:

@@ -181,6 +181,27 @@ def encode(
     return _joined(parts)
 
 
+def with_others(
+    seen: Mapping[str, keras.KerasTensor],
+    inputs: Mapping[str, keras.KerasTensor],
+    spec: ModelSpec,
+) -> keras.KerasTensor:
+    """Joins what networks made of some inputs with the others.
+
+    Args:
+        seen: A vector `[B, width]` for each input that a network took.
+        inputs: The model's inputs, as `ModelSpec.keras_inputs` made them.
+        spec: What is known about them.
+
+    Returns:
+        The one vector itself if there is nothing beside it, else all of them and then the
+        others' `[B, numbers + embeddings]`.
+    """
+    others = {name: tensor for name, tensor in inputs.items() if name not in seen}
+    parts = [*seen.values(), *([encode(others, spec)] if others else [])]
+    return keras.layers.Concatenate(name="with_others")(parts) if len(parts) > 1 else parts[0]
+
+
 def _joined(parts: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
     return keras.layers.Concatenate(name="features")(parts) if len(parts) > 1 else parts[0]
 
