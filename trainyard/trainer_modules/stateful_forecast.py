@@ -13,13 +13,13 @@ Williams and Peng, 1990 (https://doi.org/10.1162/neco.1990.2.4.490).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import keras
 import tensorflow as tf
 from pydantic import Field
 
-from trainyard.trainer_modules.harness import heads, inputs, preprocessing, series_inputs
+from trainyard.trainer_modules.harness import export, heads, inputs, preprocessing, series_inputs
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.layers import carried
@@ -47,6 +47,9 @@ class Params:
 
 INPUTS: Literal["series"] = "series"
 TINY = Params(units=(8,))
+
+MOST_STEPS = 10_000
+"""Of a forecast: a server must stay responsive."""
 
 preprocess = preprocessing.preprocess
 metrics = known_metrics.standard
@@ -92,3 +95,37 @@ def make_dataset(
     if epochs is None or not params.stateful:
         return inputs.make_dataset(params, spec, examples, epochs)
     return carried.batches(spec, examples, series_inputs.name(spec), epochs)
+
+
+def signatures(
+    model: keras.Model, params: Params, spec: ModelSpec, raw: export.Raw
+) -> dict[str, export.Signature]:
+    """Adds `forecast`, for a label that is the value of the series itself.
+
+    It takes the last values, `past` `[B, length]`, and how many `steps` to forecast, a scalar,
+    1 to `MOST_STEPS`, and answers `forecast` `[B, steps]`. Each step reads the ones before.
+    """
+    del params
+    column = series_inputs.name(spec)
+    if spec.task != "regression":
+        return {}
+
+    def forecast(past: tf.Tensor, steps: tf.Tensor) -> dict[str, tf.Tensor]:
+        allowed = (steps >= 1) & (steps <= MOST_STEPS)
+        check = tf.debugging.Assert(
+            allowed, [f"steps: expected 1 to {MOST_STEPS}, received", steps]
+        )
+
+        def step(number: tf.Tensor, window: tf.Tensor, written: tf.TensorArray) -> tuple[Any, ...]:
+            value = model(raw.features({column: window}), training=False)  # (B, 1)
+            window = tf.concat([window[:, 1:], value], axis=1)
+            return number + 1, window, written.write(number, value[:, 0])
+
+        with tf.control_dependencies([check] if check is not None else []):
+            values = tf.TensorArray(tf.float32, steps, element_shape=[None])
+        start = (tf.constant(0), past, values)
+        written = tf.while_loop(lambda number, *_: number < steps, step, start)[2]
+        return {"forecast": tf.transpose(written.stack())}
+
+    past = tf.TensorSpec(raw.tensors[column].shape, tf.float32, name="past")
+    return {"forecast": (forecast, [past, tf.TensorSpec([], tf.int32, name="steps")])}

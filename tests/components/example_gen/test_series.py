@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from trainyard.components.example_gen import csv_files, reader, series
+from tests.components.example_gen.test_executor import execute, splits
+from trainyard.components.example_gen import csv_files, left_out, reader, series
 from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.components.example_gen.component import ExampleGen
 from trainyard.errors import DataError, RecipeError
-from trainyard.recipe_schema import Data, Series
+from trainyard.recipe_schema import Data, Label
 
+LABELS = Label.model_validate("cold")
 FIRST = date(1981, 1, 1)
 
 
@@ -36,7 +40,7 @@ def written(folder: Path, lines, header="day,cold", name="rows.csv") -> Path:
 
 def recipe(**more) -> Data:
     settings = {"time": "day", "value": "cold", "past": 3, "every": "1D"} | more
-    return Data(path="x", series=Series.model_validate(settings))
+    return Data.model_validate({"path": "x", "series": settings})
 
 
 def read(data: Data, *files: Path) -> dict[str, list]:
@@ -162,13 +166,51 @@ def test_a_step_that_is_none_is_refused(every):
     ],
 )
 def test_columns_that_do_not_fit(settings, words):
-    types = {n: ColumnType.TEXT for n in ("day", "place")} | {
-        n: ColumnType.FLOAT for n in ("cold", "warm")
-    }
+    texts = dict.fromkeys(("day", "place"), ColumnType.TEXT)
+    types = texts | dict.fromkeys(("cold", "warm"), ColumnType.FLOAT)
     with pytest.raises(RecipeError) as caught:
         series.columns(recipe(**settings), types)
     for word in words:
         assert word in str(caught.value)
+
+
+def split_days(folder: Path, file: Path, **more) -> dict[str, list[tuple[str, float]]]:
+    """Runs ExampleGen, and returns the days of each split, with the newest value before each."""
+    data = recipe(**more).model_copy(update={"path": str(file)})
+    artifact = execute(ExampleGen(data, LABELS, "1"), folder / "out")
+    assert json.loads(artifact.get_string_custom_property(left_out.PROPERTY))[left_out.SERIES]
+    return {
+        split: [
+            (
+                example.features.feature["day"].bytes_list.value[0].decode(),
+                example.features.feature["past"].float_list.value[-1],
+            )
+            for example in examples
+        ]
+        for split, examples in splits(artifact).items()
+    }
+
+
+@pytest.mark.parametrize("places", [1, 2])
+def test_no_split_has_a_label_from_the_time_of_a_later_one(tmp_path, places):
+    lines = [line for place in range(places) for line in days(range(200), name=f"p{place}")]
+    file = written(tmp_path, lines, "day,cold,place")
+    found = split_days(tmp_path, file, group="place")
+    ends = [(min(rows)[0], max(rows)[0]) for rows in found.values()]
+    assert list(found) == ["train", "eval", "test"]
+    assert ends[0][1] < ends[1][0] <= ends[1][1] < ends[2][0]
+    assert sum(map(len, found.values())) == places * 197
+    # What is known when it is asked: the past of a split's first day is in the one before.
+    day = (FIRST + timedelta(days=int(min(found["eval"])[1]))).isoformat()
+    assert day == ends[0][1]
+
+
+def test_a_series_is_never_split_by_chance():
+    assert recipe().split.in_order == "day"
+    with pytest.raises(ValidationError, match="split them `in_order`"):
+        Data.model_validate(
+            recipe().model_dump() | {"split": {"in_order": False}}
+        )
 
 
 def test_columns_are_two_and_differ():

@@ -262,9 +262,7 @@ def _parsed(series: Series, texts: pa.Array) -> pd.DatetimeIndex | None:
             return pd.DatetimeIndex(texts.cast(pa.timestamp("ns")).to_numpy(zero_copy_only=False))
         except pa.ArrowInvalid:
             return None
-    times = pd.to_datetime(
-        texts.to_pandas(), format=series.time_format, errors="coerce", utc=True
-    )
+    times = pd.to_datetime(texts.to_pandas(), format=series.time_format, errors="coerce", utc=True)
     return pd.DatetimeIndex(times).tz_localize(None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,24 @@ RAW = "serving_raw"
 """The signature that takes a tensor a column. Missing values are `columns.MISSING`."""
 
 ServingFn = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
+
+Signature = tuple[Callable[..., dict[str, tf.Tensor]], list[Any]]
+"""A function, and the `tf.TensorSpec` of each of its arguments; their names are the client's."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The way from raw columns to a model's inputs, for the signatures that a module adds.
+
+    Attributes:
+        tensors: What a client sends of each column that is an input.
+        features: From some of these columns to transformed features; an input that needs
+            another column is left out.
+    """
+
+    tensors: Mapping[str, tf.TensorSpec]
+    features: Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
+
 
 _SERIALIZED = tf.TensorSpec([None], tf.string, name="examples")
 
@@ -61,13 +80,14 @@ def write(
     class_names: Sequence[str],
     serving_fn: ServingFn,
     keras_file: Path,
+    signatures: Callable[[Raw], Mapping[str, Signature]] | None = None,
 ) -> None:
     """Writes the SavedModel beside its place, then renames it.
 
     `serving_default` takes serialized tf.Examples, in which the label need not be;
     `serving_raw` one tensor `[B]`, or `[B, length]`, for each raw column that is an input, and
-    gives the same answers; `transform_features` returns the transformed features and the label, each name
-    ending in `SUFFIX`. The Keras model is there too: a later training may start from it.
+    gives the same answers; `transform_features` returns the transformed features and the label,
+    each name ending in `SUFFIX`. The Keras model is there too: a later training may start from it.
 
     Args:
         folder: Where to.
@@ -77,23 +97,26 @@ def write(
         class_names: By index; empty for regression.
         serving_fn: From transformed features to what is answered.
         keras_file: The model as Keras saved it.
+        signatures: Makes those that the trainer module adds, by name.
     """
     graph = saved_transform_io_v2.SavedModelLoader(transform_output.transform_savedmodel_dir)
     with_label = raw_parse_spec(transform_output)
     told = description.of(config, transform_output, class_names)
     without = {name: entry for name, entry in with_label.items() if name != config.label.name}
 
-    def answered(parsed: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+    def transformed(parsed: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         features = _transform(graph, parsed)
         features.pop(labels.LABEL, None)
-        return serving_fn(images.decoded(features, config.images))
+        return images.decoded(features, config.images)
+
+    def features(raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return transformed({n: columns.as_parsed(raw[n], with_label[n]) for n in raw})
 
     def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answered(tf.io.parse_example(examples, without))
+        return serving_fn(transformed(tf.io.parse_example(examples, without)))
 
     def serving_raw(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        parsed = {n: columns.as_parsed(raw[told.tensors[n]], with_label[n]) for n in told.inputs}
-        return answered(parsed)
+        return serving_fn(features({name: raw[told.tensors[name]] for name in told.inputs}))
 
     def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         features = _transform(graph, tf.io.parse_example(examples, with_label))
@@ -103,8 +126,12 @@ def write(
     archive.track(model)
     archive.track(graph._imported)  # its vocabularies; the loader itself cannot be tracked
     archive.add_endpoint("serving_default", serving_default, [_SERIALIZED])
-    archive.add_endpoint(RAW, serving_raw, [_raw_tensors(told)])
+    tensors = _raw_tensors(told)
+    archive.add_endpoint(RAW, serving_raw, [{each.name: each for each in tensors.values()}])
     archive.add_endpoint("transform_features", transform_features, [_SERIALIZED])
+    added = signatures(Raw(tensors, features)) if signatures else {}
+    for name, (function, arguments) in added.items():
+        archive.add_endpoint(name, function, arguments)
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     archive.write_out(str(beside), verbose=False)
     description.write(beside, told)
@@ -116,7 +143,7 @@ def write(
 
 def _raw_tensors(told: description.Description) -> dict[str, tf.TensorSpec]:
     return {
-        name: tf.TensorSpec(
+        column: tf.TensorSpec(
             [None, *_lengths(told, column)], tf.dtypes.as_dtype(told.inputs[column]), name=name
         )
         for column, name in told.tensors.items()

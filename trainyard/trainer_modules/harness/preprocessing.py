@@ -23,7 +23,8 @@ def preprocess(
 
     Returns:
         What `tabular.preprocess` makes of a table's columns, each image's encoded bytes under its
-        own name, string `[B, 1]`, what `texts.preprocess` makes of each text, and each series, scaled.
+        own name, string `[B, 1]`, what `texts.preprocess` makes of each text, and each
+        series, scaled.
     """
     del params
     kinds = (tabular, image_inputs, texts, series_inputs)

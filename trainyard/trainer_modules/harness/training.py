@@ -161,7 +161,7 @@ def _write_model(training: Training, trained: Trained, folder: Path) -> None:
     keras_file = training.model_run / export.MODEL_FILE
     predictor.save(keras_file)
     class_names = model_spec.label.class_names
-    own = getattr(module, "serving_fn", None)
+    own, more = (getattr(module, hook, None) for hook in ("serving_fn", "signatures"))
     export.write(
         folder,
         predictor,
@@ -170,6 +170,7 @@ def _write_model(training: Training, trained: Trained, folder: Path) -> None:
         class_names,
         own(predictor, params, model_spec) if own else export.answer(predictor, class_names),
         keras_file,
+        partial(more, predictor, params, model_spec) if more else None,
     )
 
 
