@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.trainer_modules.tables import LABELS, Row, trained_as
+from tests.trainer_modules.tables import LABELS, Row, predicted, trained_as
 from trainyard.recipe_schema import Recipe
 
 PAST = 8
@@ -38,9 +38,8 @@ def _row(values: np.ndarray, place: int) -> Row:
 
 def recipe(task: str = "regression", **trainer: Any) -> Recipe:
     """A recipe for `measurements`."""
-    label = LABELS[task]
-    features = {name: "ignored" for name in LABELS.values() if name != label}
+    features: dict[str, Any] = dict.fromkeys(LABELS.values(), "ignored")
     features |= {"past": {"kind": "series", "length": PAST}}
-    sections = {"data": {"path": "unused"}, "label": label, "task": task, "features": features}
+    sections = {"data": {"path": "unused"}, "features": features} | predicted(task, LABELS)
     made = Recipe.model_validate({"name": "test"} | sections)
     return trained_as(made, **{"module": "stateful_forecast", "params": {}} | trainer)

@@ -15,9 +15,9 @@ from tests.trainer_modules.tables import serialize
 from trainyard.errors import RecipeError
 from trainyard.recipe_schema import SeriesFeature, Trainer
 from trainyard.trainer_modules import stateful_forecast as module
-from trainyard.trainer_modules.harness import export, training
+from trainyard.trainer_modules.harness import description, export, training
 from trainyard.trainer_modules.harness.inputs import Examples
-from trainyard.trainer_modules.harness.labels import LABEL
+from trainyard.trainer_modules.harness.names import LABEL
 from trainyard.trainer_modules.harness.spec import InputSpec, LabelSpec, ModelSpec
 from trainyard.trainer_modules.layers import carried
 
@@ -37,13 +37,15 @@ class Held(Examples):
     def __init__(self, rows: np.ndarray) -> None:
         super().__init__([], {})
         past, label = rows[:, :-1].astype(np.float32), rows[:, -1:].astype(np.float32)
-        self._read = (label.ravel(), {"past": tf.constant(past), LABEL: tf.constant(label)})
+        held = {"past": tf.constant(past), LABEL: tf.constant(label)}
+        self._read = ({LABEL: label.ravel()}, held)
 
 
 def spec(rows: int, size: int, steps: int = STEPS) -> ModelSpec:
     past = InputSpec((steps,), "float32", series=SeriesFeature(length=steps))
     settings = Trainer(module="stateful_forecast", batch_size=size, seed=1)
-    return ModelSpec({"past": past}, "regression", LabelSpec(rows, mean=0.0, std=1.0), settings)
+    label = LabelSpec(rows, mean=0.0, std=1.0)
+    return ModelSpec.of_one({"past": past}, "regression", label, settings)
 
 
 def epoch(rows: np.ndarray, size: int, number: int = 0) -> list[tuple[np.ndarray, ...]]:
@@ -105,7 +107,7 @@ def test_a_batch_of_more_rows_than_there_are_is_refused():
 
 def test_a_series_that_memory_does_not_hold_is_refused():
     held = Held(windows(43))
-    held._read = (held.labels, None)
+    held._read = (held.targets, None)
     with pytest.raises(RecipeError, match="too long to be held in memory"):
         module.make_dataset(module.TINY, spec(40, 4), held, range(1))
 
@@ -165,7 +167,7 @@ def test_every_parameter_has_its_layer():
 
 
 def test_a_table_is_no_series():
-    numbers = ModelSpec({"numeric": InputSpec((3,), "float32")}, "regression", LabelSpec(9))
+    numbers = ModelSpec.of_one({"numeric": InputSpec((3,), "float32")}, "regression", LabelSpec(9))
     with pytest.raises(RecipeError, match="takes one series"):
         module.build_model(module.TINY, numbers)
 
@@ -194,7 +196,9 @@ def test_served_predictions_are_those_of_the_training_graph(trained):
     holes = {"past": [1000.0, float("nan"), *[900.0] * (PAST - 2)]}
     serialized = [serialize(row) for row in [*made.held_out[:20], holes]]
     served = export.Served(run / "1")
-    reference = export.reference_predictions(run / "model_run", made.graph, serialized)
+    reference = export.reference_predictions(
+        run / "model_run", made.graph, serialized, description.read(run / "1")
+    )
     np.testing.assert_allclose(served.predictions(serialized), reference, rtol=1e-5)
     np.testing.assert_allclose(served.raw_predictions(serialized), reference, rtol=1e-5)
 

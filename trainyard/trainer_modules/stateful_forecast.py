@@ -107,7 +107,7 @@ def signatures(
     """
     del params
     column = series_inputs.name(spec)
-    if spec.task != "regression":
+    if [head.task for head in spec.heads.values()] != ["regression"]:
         return {}
 
     def forecast(past: tf.Tensor, steps: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -208,9 +208,7 @@ def test_no_split_has_a_label_from_the_time_of_a_later_one(tmp_path, places):
 def test_a_series_is_never_split_by_chance():
     assert recipe().split.in_order == "day"
     with pytest.raises(ValidationError, match="split them `in_order`"):
-        Data.model_validate(
-            recipe().model_dump() | {"split": {"in_order": False}}
-        )
+        Data.model_validate(recipe().model_dump() | {"split": {"in_order": False}})
 
 
 def test_columns_are_two_and_differ():

@@ -11,8 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from trainyard.errors import RecipeError
-from trainyard.trainer_modules.harness.inputs import Examples, Tensors
-from trainyard.trainer_modules.harness.labels import LABEL
+from trainyard.trainer_modules.harness.inputs import Examples, Tensors, trained_on
 from trainyard.trainer_modules.harness.spec import ModelSpec
 
 RESTART = "restart"
@@ -124,20 +123,19 @@ def batches(spec: ModelSpec, examples: Examples, series: str, epochs: range) -> 
         by_pass = tf.argsort(tf.gather(turn, place % steps) * length + place)
         return tf.data.Dataset.from_tensor_slices(tf.gather(place, by_pass))
 
-    def batch(place: tf.Tensor) -> tuple[Tensors, tf.Tensor]:
+    def batch(place: tf.Tensor) -> Tensors:
         chosen = starts + place
         before = tf.maximum(chosen - steps, 0)
         anew = (place < steps) | (tf.gather(breaks, chosen) != tf.gather(breaks, before))
-        features = {name: tf.gather(tensor, chosen) for name, tensor in held.items()}
-        label = features.pop(LABEL)
-        return features | {RESTART: tf.cast(anew, tf.float32)[:, tf.newaxis]}, label
+        rows = {name: tf.gather(tensor, chosen) for name, tensor in held.items()}
+        return rows | {RESTART: tf.cast(anew, tf.float32)[:, tf.newaxis]}
 
-    epoch_numbers = tf.data.Dataset.range(epochs.start, epochs.stop)
-    return epoch_numbers.flat_map(order).map(batch).prefetch(tf.data.AUTOTUNE)
+    places = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order)
+    return trained_on(places.map(batch), spec)
 
 
 def _held(examples: Examples, size: int) -> Tensors:
-    held, rows = examples.held, len(examples.labels)
+    held, rows = examples.held, len(next(iter(examples.targets.values())))
     if rows < size:
         raise RecipeError(
             f"a batch of {size} stretches of the series needs as many rows",
