@@ -88,9 +88,7 @@ def sample(
         step: tf.Tensor, tokens: tf.Tensor, ended: tf.Tensor, written: tf.TensorArray, state: State
     ) -> tuple[Any, ...]:
         logits, state = decoder.step(tokens, state)
-        tokens = tf.where(
-            ended, tf.constant(PADDING, tf.int64), _drawn(logits, never, chosen, step)
-        )
+        tokens = tf.where(ended, tf.constant(PADDING, tf.int64), _drawn(logits, never, chosen, step))
         ended = tf.logical_or(ended, tokens == END)
         return step + 1, tokens, ended, written.write(step, tokens), state
 
@@ -100,7 +98,9 @@ def sample(
     return tf.transpose(written.stack())  # (T, B) to (B, T)
 
 
-def _drawn(logits: tf.Tensor, never: tf.Tensor, sampling: Sampling, step: tf.Tensor) -> tf.Tensor:
+def _drawn(
+    logits: tf.Tensor, never: tf.Tensor, sampling: Sampling, step: tf.Tensor
+) -> tf.Tensor:
     """Draws tokens `[B]` from logits `[B, V]`."""
     logits = tf.where(never, logits.dtype.min, logits)
     temperature = tf.cast(sampling.temperature, logits.dtype)
