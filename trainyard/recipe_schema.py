@@ -246,8 +246,11 @@ class Data(Section):
         "takes all rows.",
     )
     split: Split = Split()
-    key: str | None = Field(
-        None, description="Rows with the same value here never sit in two splits."
+    key: str | tuple[str, ...] | None = Field(
+        None,
+        description="Rows with the same value in this column never sit in two splits. Several "
+        "columns: nor do rows that share a value in any of them, or are linked by others that do; "
+        "a value is the same in whichever of them it stands.",
     )
     weight: str | None = Field(
         None,
@@ -277,13 +280,19 @@ class Data(Section):
         return value
 
     @model_validator(mode="after")
+    def _possible_split(self) -> Self:
+        if self.split.in_order and self.key:
+            raise ValueError("rows are split either by a `key` or `in_order`")
+        if self.windows and isinstance(self.split.in_order, str):
+            raise ValueError("windows are `in_order` by their place: `in_order: true`")
+        if self.windows and self.windows.step < self.windows.length and not self.split.in_order:
+            raise ValueError("windows that overlap must be split `in_order`")
+        return self
+
+    @model_validator(mode="after")
     def _windows_of_text(self) -> Self:
         if (self.windows is not None) != (self.format == "text"):
             raise ValueError("`windows` belong to the format `text`, which needs them")
-        if self.windows and self.windows.step < self.windows.length and not self.split.in_order:
-            raise ValueError("windows that overlap must be split `in_order`")
-        if self.windows and isinstance(self.split.in_order, str):
-            raise ValueError("windows are `in_order` by their place: `in_order: true`")
         return self
 
     @model_validator(mode="after")
@@ -318,6 +327,11 @@ class Data(Section):
         if self.images is None:
             return None
         return self.images.source or ("path" if self.format == "folders" else self.images.column)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns of the key."""
+        return (self.key,) if isinstance(self.key, str) else self.key or ()
 
     @property
     def text_columns(self) -> tuple[str, ...]:
