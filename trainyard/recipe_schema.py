@@ -25,7 +25,7 @@ from pydantic import (
 from trainyard.errors import RecipeError
 from trainyard.expressions import Expression
 
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "regression", "text"]
 Scalar = bool | int | float | str
 POSITION = "position"
 """The column that says where in its file a row begins that is a part of a longer whole."""
@@ -890,9 +890,26 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _classes_to_count(self) -> Self:
-        if self.data.split.train_per_class and (self.named_heads or self.task == "regression"):
-            reason = "each head has its own" if self.named_heads else "regression has no"
+        if self.data.split.train_per_class and (
+            self.named_heads or self.task in ("regression", "text")
+        ):
+            reason = "each head has its own" if self.named_heads else f"{self.task} has no"
             raise ValueError(f"`data.split.train_per_class`: {reason} classes")
+        return self
+
+    @model_validator(mode="after")
+    def _text_to_write(self) -> Self:
+        if any(head.task == "text" for head in self.named_heads.values()):
+            raise ValueError("a model that writes text has no other heads: `label` and `task`")
+        if self.label is None or self.task != "text":
+            return self
+        if not isinstance(self.features.get(self.label.name), TextFeature):
+            raise ValueError(
+                f"`task: text` needs `{self.label.name}: {{kind: text, ...}}` among `features`: "
+                "how the label is cut into tokens"
+            )
+        if self.data.weight:
+            raise ValueError("`data.weight`: rows of text count by their tokens")
         return self
 
     @field_validator("features", mode="before")

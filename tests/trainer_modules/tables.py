@@ -77,7 +77,7 @@ TYPES = {
 
 def recipe(task: str = "binary", label: str | None = None, **trainer: Any) -> Recipe:
     """A recipe for `table`: every kind of column takes part."""
-    others = {name: "ignored" for name in ("yes", "answer", "grade", "price")}
+    others = dict.fromkeys(("yes", "answer", "grade", "price"), "ignored")
     features = {
         "zone": "categorical",
         "fare": {"kind": "bucketized", "buckets": 4},

@@ -27,9 +27,9 @@ class TrainerModule(Protocol):
 
     It may also offer `make_dataset(params, spec, examples, epochs)`, in place
     of `harness.inputs.make_dataset`; `serving_fn(model, params, spec)`, in place of
-    `harness.export.answer`; `signatures(model, params, spec, raw)`, which returns
-    signatures that the SavedModel has besides, `harness.export.Signature` by name, and
-    is given `harness.export.Raw`; `callbacks(params, spec)`, beside the harness's;
+    `harness.export.answer`; `signatures(model, params, spec)`, which returns what can be
+    asked of the SavedModel besides, `harness.export.Signature` by name;
+    `callbacks(params, spec)`, beside the harness's;
     `augment(params, spec)`, which returns what changes a training batch, its inputs
     and labels, in the input pipeline; and `phases(model, params, spec)`.
     """

@@ -12,6 +12,7 @@ Williams and Peng, 1990 (https://doi.org/10.1162/neco.1990.2.4.490).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,7 @@ from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.layers import carried
 
+Features = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
 Units = Annotated[int, Field(ge=1)]
 
 
@@ -97,9 +99,7 @@ def make_dataset(
     return carried.batches(spec, examples, series_inputs.name(spec), epochs)
 
 
-def signatures(
-    model: keras.Model, params: Params, spec: ModelSpec, raw: export.Raw
-) -> dict[str, export.Signature]:
+def signatures(model: keras.Model, params: Params, spec: ModelSpec) -> dict[str, export.Signature]:
     """Adds `forecast`, for a label that is the value of the series itself.
 
     It takes the last values, `past` `[B, length]`, and how many `steps` to forecast, a scalar,
@@ -110,14 +110,14 @@ def signatures(
     if [head.task for head in spec.heads.values()] != ["regression"]:
         return {}
 
-    def forecast(past: tf.Tensor, steps: tf.Tensor) -> dict[str, tf.Tensor]:
+    def forecast(features: Features, past: tf.Tensor, steps: tf.Tensor) -> dict[str, tf.Tensor]:
         allowed = (steps >= 1) & (steps <= MOST_STEPS)
         check = tf.debugging.Assert(
             allowed, [f"steps: expected 1 to {MOST_STEPS}, received", steps]
         )
 
         def step(number: tf.Tensor, window: tf.Tensor, written: tf.TensorArray) -> tuple[Any, ...]:
-            value = model(raw.features({column: window}), training=False)  # (B, 1)
+            value = model(features({column: window}), training=False)  # (B, 1)
             window = tf.concat([window[:, 1:], value], axis=1)
             return number + 1, window, written.write(number, value[:, 0])
 
@@ -127,5 +127,6 @@ def signatures(
         written = tf.while_loop(lambda number, *_: number < steps, step, start)[2]
         return {"forecast": tf.transpose(written.stack())}
 
-    past = tf.TensorSpec(raw.tensors[column].shape, tf.float32, name="past")
-    return {"forecast": (forecast, [past, tf.TensorSpec([], tf.int32, name="steps")])}
+    past = tf.TensorSpec([None, *spec.inputs[column].shape], tf.float32, name="past")
+    steps = tf.TensorSpec([], tf.int32, name="steps")
+    return {"forecast": export.Signature(forecast, (past, steps), transforms=True)}

@@ -10,7 +10,13 @@ from sacrebleu.metrics import BLEU, CHRF
 
 from trainyard.components.evaluator import sacrebleu_private, text_metrics
 
-WRITTEN = ["Je suis là .", "Tu as froid ?", "", "Elle rit .", "Il est très, très grand aujourd'hui."]
+WRITTEN = [
+    "Je suis là .",
+    "Tu as froid ?",
+    "",
+    "Elle rit .",
+    "Il est très, très grand aujourd'hui.",
+]
 WANTED = ["Je suis là.", "As-tu froid ?", "Oui.", "Elle a ri .", "Il est très grand aujourd'hui."]
 
 

@@ -28,22 +28,22 @@ RAW = "serving_raw"
 
 ServingFn = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
 
-Signature = tuple[Callable[..., dict[str, tf.Tensor]], list[Any]]
-"""A function, and the `tf.TensorSpec` of each of its arguments; their names are the client's."""
-
 
 @dataclass(frozen=True)
-class Raw:
-    """The way from raw columns to a model's inputs, for the signatures that a module adds.
+class Signature:
+    """One more thing that can be asked of a SavedModel.
 
     Attributes:
-        tensors: What a client sends of each column that is an input.
-        features: From some of these columns to transformed features; an input that needs
-            another column is left out.
+        function: Answers with tensors by name.
+        inputs: Its arguments; None if it takes transformed features, the labels among them, and
+            raw columns, both by name: clients send serialized tf.Examples then.
+        transforms: Whether the function is first given another one, from some raw columns to the
+            transformed features that need no other column, both by name.
     """
 
-    tensors: Mapping[str, tf.TensorSpec]
-    features: Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
+    function: Callable[..., dict[str, tf.Tensor]]
+    inputs: tuple[tf.TensorSpec, ...] | None = None
+    transforms: bool = False
 
 
 _SERIALIZED = tf.TensorSpec([None], tf.string, name="examples")
@@ -72,10 +72,10 @@ def write(
     model: keras.Model,
     transform_output: tft.TFTransformOutput,
     config: TrainerConfig,
-    class_names: Mapping[str, Sequence[str]],
+    told: description.Description,
     serving_fn: ServingFn,
     keras_file: Path,
-    signatures: Callable[[Raw], Mapping[str, Signature]] | None = None,
+    signatures: Mapping[str, Signature] | None = None,
 ) -> None:
     """Writes the SavedModel beside its place, then renames it.
 
@@ -90,14 +90,13 @@ def write(
         model: It predicts from transformed features.
         transform_output: What Transform wrote.
         config: What the Trainer was told.
-        class_names: By head and index; empty for regression.
+        told: What the model expects and answers.
         serving_fn: From transformed features to what is answered.
         keras_file: The model as Keras saved it.
-        signatures: Makes those that the trainer module adds, by name.
+        signatures: What else can be asked, by name.
     """
     graph = saved_transform_io_v2.SavedModelLoader(transform_output.transform_savedmodel_dir)
     with_label = raw_parse_spec(transform_output)
-    told = description.of(config, transform_output, class_names)
     hidden = {config.weight, *(label.name for label in config.labels)}
     without = {name: entry for name, entry in with_label.items() if name not in hidden}
 
@@ -118,16 +117,25 @@ def write(
         features = _transform(graph, tf.io.parse_example(examples, with_label))
         return {f"{name}{names.SUFFIX}": tensor for name, tensor in features.items()}
 
+    def of_examples(signature: Signature) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        def answer(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+            raw = tf.io.parse_example(examples, with_label)
+            return signature.function(images.decoded(_transform(graph, raw), config.images), raw)
+
+        return answer
+
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.track(graph._imported)  # its vocabularies; the loader itself cannot be tracked
     archive.add_endpoint("serving_default", serving_default, [_SERIALIZED])
-    tensors = _raw_tensors(told)
-    archive.add_endpoint(RAW, serving_raw, [{each.name: each for each in tensors.values()}])
+    archive.add_endpoint(RAW, serving_raw, [_raw_tensors(told)])
     archive.add_endpoint("transform_features", transform_features, [_SERIALIZED])
-    added = signatures(Raw(tensors, features)) if signatures else {}
-    for name, (function, arguments) in added.items():
-        archive.add_endpoint(name, function, arguments)
+    for name, signature in (signatures or {}).items():
+        if signature.inputs is None:
+            archive.add_endpoint(name, of_examples(signature), [_SERIALIZED])
+        else:
+            given = [features] if signature.transforms else []
+            archive.add_endpoint(name, _given(signature, given), list(signature.inputs))
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     archive.write_out(str(beside), verbose=False)
     description.write(beside, told)
@@ -137,9 +145,16 @@ def write(
     beside.rename(folder)
 
 
+def _given(signature: Signature, first: Sequence[Any]) -> Callable[..., dict[str, tf.Tensor]]:
+    def answer(*sent: tf.Tensor) -> dict[str, tf.Tensor]:
+        return signature.function(*first, *sent)
+
+    return answer
+
+
 def _raw_tensors(told: description.Description) -> dict[str, tf.TensorSpec]:
     return {
-        column: tf.TensorSpec(
+        name: tf.TensorSpec(
             [None, *_lengths(told, column)], tf.dtypes.as_dtype(told.inputs[column]), name=name
         )
         for column, name in told.tensors.items()
@@ -213,7 +228,21 @@ def reference_predictions(
     features = transform_output.transform_raw_features(raw)
     features = images.decoded(_without(told.targets, features), told.images)
     model = keras.saving.load_model(model_run / MODEL_FILE, compile=False)
+    if told.writes:
+        return _written(model, told, transform_output, features)
     return keras.tree.map_structure(np.asarray, model(features, training=False))
+
+
+def _written(
+    model: keras.Model,
+    told: description.Description,
+    transform_output: tft.TFTransformOutput,
+    features: dict[str, tf.Tensor],
+) -> Any:
+    from trainyard.trainer_modules.harness import writing
+
+    writer = writing.of(model, told, transform_output)
+    return tf.function(writer.text, autograph=False)(features).numpy()
 
 
 class Served:

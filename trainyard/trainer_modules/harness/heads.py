@@ -14,11 +14,13 @@ from trainyard.recipe_schema import ONLY, Loss, Task
 from trainyard.trainer_modules.harness import names, optimizers, options, soft_labels
 from trainyard.trainer_modules.harness.construct import choose, construct, plain
 from trainyard.trainer_modules.harness.spec import HeadSpec, ModelSpec
+from trainyard.trainer_modules.harness.texts import PADDING
 
 ACTIVATIONS: dict[Task, str] = {
     "binary": "sigmoid",
     "multiclass": "softmax",
     "regression": "linear",
+    "text": "linear",
 }
 
 LOSSES: dict[Task, dict[str, type[keras.losses.Loss]]] = {
@@ -37,6 +39,7 @@ LOSSES: dict[Task, dict[str, type[keras.losses.Loss]]] = {
         "huber": keras.losses.Huber,
         "log_cosh": keras.losses.LogCosh,
     },
+    "text": {"sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy},
 }
 """Losses per task, the default first. Labels are always class indices: what needs
 one-hot labels gets them from `OneHot`, which also lets every loss smooth them."""
@@ -136,6 +139,8 @@ def build_loss(head: HeadSpec) -> keras.losses.Loss:
     Args:
         head: What is predicted.
     """
+    if head.task == "text":  # logits, and padding is no token to be guessed
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=PADDING)
     loss = loss_class(head.loss, head.task)
     if head.task == "multiclass":
         return OneHot(loss, head.classes)
@@ -156,7 +161,7 @@ def training_metrics(task: Task, logits: bool = False) -> list[keras.metrics.Met
         ]
     if task == "multiclass":
         return [soft_labels.Accuracy()]
-    return [keras.metrics.MeanAbsoluteError(name="mae")]
+    return [keras.metrics.MeanAbsoluteError(name="mae")] if task == "regression" else []
 
 
 def check_monitor(monitor: str, tasks: Mapping[str, Task]) -> None:
@@ -200,7 +205,7 @@ def compiled(
 
     Returns:
         A compiled model that predicts `[B, 1]`, for multiclass `[B, C]`; by head if there are
-        several.
+        several. For text it takes `[B, T, width]` and gives logits `[B, T, V]`.
     """
     own = vectors if isinstance(vectors, Mapping) else dict.fromkeys(spec.heads, vectors)
     outputs = {name: output(own[name], head, name) for name, head in spec.heads.items()}
@@ -222,8 +227,8 @@ def output(vector: keras.KerasTensor, head: HeadSpec, name: str = ONLY) -> keras
     """
     layer = names.of(name, "predictions")
     activation = "linear" if head.from_logits else ACTIVATIONS[head.task]
-    if head.task == "multiclass":
-        return _dense(head.classes, layer, activation)(vector)
+    if head.task in ("multiclass", "text"):
+        return _dense(head.outputs, layer, activation)(vector)
     if head.task == "binary":
         # Without this the first epoch only learns how rare the positive class is.
         rate = head.label.positive_rate

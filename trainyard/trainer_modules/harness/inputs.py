@@ -76,7 +76,7 @@ class Examples:
 
     @property
     def targets(self) -> dict[str, Array]:
-        """The labels and weights of each row, flat, by key."""
+        """The labels and weights of each row, flat, by key; of text, how many tokens it has."""
         return self._read[0]
 
     @property
@@ -112,7 +112,7 @@ class Examples:
             fits = size <= self.memory
             block = self._parse(serialized) if fits else self._parse_targets(serialized)
             for name, parts in targets.items():
-                parts.append(block[name].numpy().reshape(-1))
+                parts.append(_number(block[name].numpy()))
             rows += len(block[self._targets[0]])
             progress.report(f"{rows:,} rows read")
             size += sum(map(_bytes, block.values()))
@@ -173,6 +173,13 @@ class Examples:
         else:
             batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(shuffled)
         return batches.map(self._parse, tf.data.AUTOTUNE)
+
+
+def _number(values: Array) -> Array:
+    """Returns one number a row, of shape `(rows,)`."""
+    row = values.reshape(len(values), -1)
+    numbers: Array = row[:, 0] if row.shape[1] == 1 else np.count_nonzero(row, axis=1)
+    return numbers
 
 
 def _bytes(tensor: tf.Tensor | tf.SparseTensor) -> float:

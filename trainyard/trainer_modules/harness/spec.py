@@ -69,6 +69,8 @@ class LabelSpec:
         class_counts: Training examples of each class.
         mean: Of the label, for regression.
         std: Of the label, for regression; 1 if the label is constant.
+        text: How text that is to be written became ids, int64 `[B, T]`; None if it is none.
+        vocabulary: Of such text, the token of each id.
     """
 
     rows: int
@@ -76,6 +78,13 @@ class LabelSpec:
     class_counts: tuple[int, ...] = ()
     mean: float = 0.0
     std: float = 1.0
+    text: TextFeature | None = None
+    vocabulary: tuple[str, ...] = ()
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Text: how many ids there are."""
+        return len(self.vocabulary)
 
     @property
     def positive_rate(self) -> float:
@@ -108,7 +117,9 @@ class HeadSpec:
 
     @property
     def outputs(self) -> int:
-        """How many numbers the model predicts for a row."""
+        """How many numbers the model predicts for a row, or for a token of text."""
+        if self.task == "text":
+            return self.label.vocabulary_size
         return self.classes if self.task == "multiclass" else 1
 
     @property
@@ -251,12 +262,16 @@ def _head(
 ) -> HeadSpec:
     head, key = config.heads[name], keys.label(name)
     class_names = labels.class_names(transform_output, head.label.name, head.task, name)
+    label = _label_spec(train.targets[key], class_names)
+    if text := config.written(head):
+        vocabulary = texts.vocabulary(transform_output, key, text)
+        label = LabelSpec(len(train.targets[key]), text=text, vocabulary=tuple(vocabulary))
     for split, examples in (("train", train), ("eval", held_out)):
         _check_labels(examples.targets[key], split, head)
     _check_classes(class_names, head)
     return HeadSpec(
         task=head.task,
-        label=_label_spec(train.targets[key], class_names),
+        label=label,
         loss=head.loss,
         weight=head.weight,
         class_weights=head.class_weights,

@@ -53,7 +53,9 @@ def preprocessing_fn(
 
 def _targets(inputs: Mapping[str, RawColumn], config: TransformConfig) -> dict[str, tf.Tensor]:
     encoded = {
-        keys.label(name): labels.encode(inputs[head.label.name], head.task, name)
+        keys.label(name): labels.encode(
+            inputs[head.label.name], head.task, name, config.written(head)
+        )
         for name, head in config.heads.items()
     }
     if config.weight is not None:
