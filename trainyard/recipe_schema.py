@@ -482,6 +482,9 @@ class TextFeature(Feature):
     )
     vocabulary: int = Field(20_000, ge=1, description="Most frequent tokens kept.")
     min_count: int = Field(1, ge=1, description="Tokens that training texts have less often go.")
+    vocabulary_with: tuple[str, ...] = Field(
+        (), description="Columns of text whose tokens are counted too: one vocabulary for all."
+    )
     oov_buckets: int = Field(1, ge=1, description="Hash buckets for all other tokens.")
     length: int = Field(256, ge=1, description="Tokens kept of a text at most, markers included.")
     truncate: Literal["end", "start"] = Field("end", description="Where longer texts lose tokens.")

@@ -36,7 +36,7 @@ class TrainerModule(Protocol):
 
     Params: type[Any]
     TINY: Any
-    INPUTS: Literal["table", "image", "text", "series"]
+    INPUTS: Literal["table", "image", "text", "series", "pair"]
 
     def preprocess(
         self, inputs: Mapping[str, Any], features: Mapping[str, Feature], params: Any

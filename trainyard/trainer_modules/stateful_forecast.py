@@ -106,7 +106,7 @@ def signatures(model: keras.Model, params: Params, spec: ModelSpec) -> dict[str,
     1 to `MOST_STEPS`, and answers `forecast` `[B, steps]`. Each step reads the ones before.
     """
     del params
-    column = series_inputs.name(spec)
+    entry = spec.inputs[series_inputs.name(spec)]
     if [head.task for head in spec.heads.values()] != ["regression"]:
         return {}
 
@@ -117,7 +117,7 @@ def signatures(model: keras.Model, params: Params, spec: ModelSpec) -> dict[str,
         )
 
         def step(number: tf.Tensor, window: tf.Tensor, written: tf.TensorArray) -> tuple[Any, ...]:
-            value = model(features({column: window}), training=False)  # (B, 1)
+            value = model(features({entry.column: window}), training=False)  # (B, 1)
             window = tf.concat([window[:, 1:], value], axis=1)
             return number + 1, window, written.write(number, value[:, 0])
 
@@ -127,6 +127,6 @@ def signatures(model: keras.Model, params: Params, spec: ModelSpec) -> dict[str,
         written = tf.while_loop(lambda number, *_: number < steps, step, start)[2]
         return {"forecast": tf.transpose(written.stack())}
 
-    past = tf.TensorSpec([None, *spec.inputs[column].shape], tf.float32, name="past")
+    past = tf.TensorSpec([None, *entry.shape], tf.float32, name="past")
     steps = tf.TensorSpec([], tf.int32, name="steps")
     return {"forecast": export.Signature(forecast, (past, steps), transforms=True)}

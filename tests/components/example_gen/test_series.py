@@ -18,7 +18,7 @@ from trainyard.components.example_gen.component import ExampleGen
 from trainyard.errors import DataError, RecipeError
 from trainyard.recipe_schema import Data, Label
 
-LABELS = Label.model_validate("cold")
+LABELS = {"label": Label.model_validate("cold")}
 FIRST = date(1981, 1, 1)
 
 

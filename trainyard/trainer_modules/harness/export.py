@@ -102,7 +102,8 @@ def write(
 
     def transformed(parsed: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         features = _without(config.targets, _transform(graph, parsed))
-        return images.decoded(features, config.images)
+        there = {name: entry for name, entry in config.images.items() if name in features}
+        return images.decoded(features, there)
 
     def features(raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return transformed({n: columns.as_parsed(raw[n], with_label[n]) for n in raw})

@@ -23,10 +23,42 @@ ACTIVATIONS: dict[Task, str] = {
     "text": "linear",
 }
 
+_SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "logcosh": "log_cosh"}
+
+
+@keras.saving.register_keras_serializable(package="trainyard")
+class Contrastive(keras.losses.Loss):  # type: ignore[misc]  # Keras is not typed
+    """Draws pairs that belong together closer, and pushes others away, up to a margin.
+
+    Source: Hadsell, Chopra and LeCun, Dimensionality Reduction by Learning an Invariant
+    Mapping, 2006 (http://yann.lecun.com/exdb/publis/pdf/hadsell-chopra-lecun-06.pdf). Their
+    distance is that of unit vectors, of which the prediction is the similarity `(1 + cos) / 2`.
+
+    Args:
+        margin: Of the distance, which is 2 at most.
+    """
+
+    def __init__(self, margin: float = 1.0, name: str = "contrastive") -> None:
+        super().__init__(name=name)
+        self.margin = margin
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Returns the loss of each pair, `[B]`."""
+        same = ops.cast(y_true, y_pred.dtype)
+        square = 4 * (1 - y_pred)  # of the distance
+        near = ops.maximum(self.margin - ops.sqrt(square + keras.config.epsilon()), 0)
+        return ops.mean(same * square + (1 - same) * near**2, axis=-1) / 2
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {"margin": self.margin, "name": self.name}
+
+
 LOSSES: dict[Task, dict[str, type[keras.losses.Loss]]] = {
     "binary": {
         "binary_crossentropy": keras.losses.BinaryCrossentropy,
         "binary_focal_crossentropy": keras.losses.BinaryFocalCrossentropy,
+        "contrastive": Contrastive,
     },
     "multiclass": {
         "sparse_categorical_crossentropy": keras.losses.CategoricalCrossentropy,
@@ -43,8 +75,6 @@ LOSSES: dict[Task, dict[str, type[keras.losses.Loss]]] = {
 }
 """Losses per task, the default first. Labels are always class indices: what needs
 one-hot labels gets them from `OneHot`, which also lets every loss smooth them."""
-
-_SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "logcosh": "log_cosh"}
 
 
 @keras.saving.register_keras_serializable(package="trainyard")
