@@ -423,6 +423,15 @@ DATASETS: dict[str, Dataset] = {
             {"format": "parquet", "images": {}},
         ),
         Dataset(
+            "digit_pairs",
+            "Pairs of handwritten digits, 8 by 8 pixels: are they the same digit",
+            3_594,
+            "scikit-learn's copy, from UCI: CC BY 4.0",
+            _SKLEARN,
+            (EmbeddedFile("embedded/digit_pairs.parquet", embedded.digit_pairs),),
+            {"format": "parquet", "key": "group"},
+        ),
+        Dataset(
             "mnist",
             "MNIST: handwritten digits, 28 by 28 pixels; the first thousand",
             1_000,

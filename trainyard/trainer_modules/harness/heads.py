@@ -45,7 +45,7 @@ class Contrastive(keras.losses.Loss):  # type: ignore[misc]  # Keras is not type
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Returns the loss of each pair, `[B]`."""
         same = ops.cast(y_true, y_pred.dtype)
-        square = 4 * (1 - y_pred)  # of the distance
+        square = 4 * ops.maximum(1 - y_pred, 0)  # of the distance; rounding may reach above 1
         near = ops.maximum(self.margin - ops.sqrt(square + keras.config.epsilon()), 0)
         return ops.mean(same * square + (1 - same) * near**2, axis=-1) / 2
 
