@@ -425,7 +425,7 @@ DATASETS: dict[str, Dataset] = {
         Dataset(
             "digit_pairs",
             "Pairs of handwritten digits, 8 by 8 pixels: are they the same digit",
-            3_594,
+            3_531,
             "scikit-learn's copy, from UCI: CC BY 4.0",
             _SKLEARN,
             (EmbeddedFile("embedded/digit_pairs.parquet", embedded.digit_pairs),),

@@ -47,8 +47,9 @@ def read(data: Data, *files: Path) -> dict[str, list]:
     """The rows that have enough before them."""
     types = reader.columns(data, files)
     blocks = reader.blocks(data, files, types)
-    table = pa.concat_tables([pa.Table.from_batches([block.batch]) for block in blocks])
-    return table.filter(table["past"].is_valid()).to_pydict()
+    kept = (left_out.wanted(data, block)[0] for block in blocks)
+    table = pa.concat_tables([pa.Table.from_batches([block.batch]) for block in kept])
+    return table.to_pydict()
 
 
 def failure(data: Data, *files: Path) -> str:

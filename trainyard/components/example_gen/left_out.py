@@ -29,7 +29,7 @@ _MEANINGS = {
     WHERE: "that do not fit data.where",
     TRAIN_PER_CLASS: "beyond data.split.train_per_class",
     IN_ORDER: "that reach over the border of two splits",
-    SERIES: "with fewer than data.series.past values before them",
+    SERIES: "without a value, or with fewer than data.series.past values before them",
 }
 
 
@@ -75,7 +75,10 @@ def wanted(data: Data, block: Block) -> tuple[Block, Counter[str]]:
 
 
 def _enough_before(data: Data, block: Block) -> npt.NDArray[np.bool_] | None:
-    return None if data.series is None else np.asarray(block.batch[data.series.column].is_valid())
+    if data.series is None:
+        return None
+    columns = (block.batch[data.series.column], block.batch[data.series.value])
+    return np.logical_and(*(np.asarray(column.is_valid()) for column in columns))
 
 
 def _condition(data: Data, block: Block) -> npt.NDArray[np.bool_] | None:

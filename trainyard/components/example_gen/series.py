@@ -87,39 +87,75 @@ def blocks(data: Data, rows: Iterable[Block]) -> Iterator[Block]:
 
     Yields:
         Blocks with a column of lists of `past` float64, the oldest first; null in a row that
-        has fewer before it, or no value. Times are ISO 8601, whatever they were in the file.
+        has fewer before it. Times are ISO 8601, whatever they were in the file.
 
     Raises:
         DataError: A time or a value is missing, is no time, comes twice or too early.
     """
-    series = data.series
-    if series is None:
+    if data.series is None:
         yield from rows
         return
-    ends: dict[Any, _End] = {}
-    file: Path | None = None
-    portion = max(1, _VALUES // series.past)
+    reader = Reader(data.series)
     for block in rows:
-        if block.file != file:
-            ends, file = {}, block.file
-        for part in block.cut(range(0, max(1, len(block.batch)), portion)):
-            yield _with_past(series, part, ends)
+        for part in portions(data.series, block):
+            yield _with_past(data.series, part, reader)
 
 
-def _with_past(series: Series, block: Block, ends: dict[Any, _End]) -> Block:
-    times = _times(series, block)
-    numbers = block.batch.column(series.value).cast(pa.float64()).to_numpy(zero_copy_only=False)
-    past = np.zeros((len(times), series.past))
-    enough = np.zeros(len(times), bool)
-    for group, rows in _groups(series, block.batch):
-        run = _Run(series, block, rows, times[rows], numbers[rows]).without_missing()
-        past[run.rows], enough[run.rows], ends[group] = run.past(ends.get(group))
+def portions(series: Series, block: Block) -> Iterator[Block]:
+    """Divides a block so that the lists of each part fit in memory, however long they are.
+
+    Args:
+        series: The recipe's series section.
+        block: The rows.
+    """
+    return block.cut(range(0, max(1, len(block.batch)), max(1, _VALUES // series.past)))
+
+
+def _with_past(series: Series, block: Block, reader: Reader) -> Block:
+    times = times_of(series, block)
     columns = dict(zip(block.batch.schema.names, block.batch.columns, strict=True))
-    columns[series.column] = _lists(past, enough)
+    columns[series.column] = reader.past(block, times, columns[series.value].cast(pa.float64()))
     if series.time_format:
         columns[series.time] = pa.array([_shown(time) for time in times], pa.string())
     batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
     return dataclasses.replace(block, batch=batch)
+
+
+class Reader:
+    """Reads rows in their order, and knows where each series has come to.
+
+    Args:
+        series: The recipe's series section.
+    """
+
+    def __init__(self, series: Series) -> None:
+        self._series = series
+        self._ends: dict[Any, _End] = {}
+        self._file: Path | None = None
+
+    def past(self, block: Block, times: pd.DatetimeIndex, values: pa.Array) -> pa.Array:
+        """Returns the values before each row.
+
+        Args:
+            block: The rows.
+            times: When each was, `(n,)`.
+            values: What was measured, float64 `(n,)`, null where missing.
+
+        Returns:
+            Lists of `past` float64, `(n,)`; null where there are fewer.
+
+        Raises:
+            DataError: A row is not where it should be, or has no value.
+        """
+        if block.file != self._file:
+            self._ends, self._file = {}, block.file
+        numbers = values.to_numpy(zero_copy_only=False)
+        past = np.zeros((len(times), self._series.past))
+        enough = np.zeros(len(times), bool)
+        for group, rows in _groups(self._series, block.batch):
+            run = _Run(self._series, block, rows, times[rows], numbers[rows])
+            past[rows], enough[rows], self._ends[group] = run.past(self._ends.get(group))
+        return _lists(past, enough)
 
 
 def _lists(past: Numbers, enough: Flags) -> pa.Array:
@@ -131,9 +167,9 @@ def _lists(past: Numbers, enough: Flags) -> pa.Array:
 
 
 def _groups(series: Series, batch: pa.RecordBatch) -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:
-    """The rows of each series."""
+    """The rows of each series that has any."""
     if series.group is None:
-        yield None, np.arange(len(batch))
+        yield from [(None, np.arange(len(batch)))] if len(batch) else []
         return
     encoded = batch.column(series.group).dictionary_encode("encode")
     codes = encoded.indices.to_numpy()
@@ -150,17 +186,6 @@ class _Run(NamedTuple):
     times: pd.DatetimeIndex
     values: Numbers
 
-    def without_missing(self) -> _Run:
-        """Returns the rows that have a value."""
-        known = np.isfinite(self.values)
-        if not known.all() and self.series.on_gap == "error":
-            raise self._error(
-                int(np.argmin(known)), "the row has no value", "no value", "fill it in"
-            )
-        return self._replace(
-            rows=self.rows[known], times=self.times[known], values=self.values[known]
-        )
-
     def past(self, end: _End | None) -> tuple[Numbers, Flags, _End]:
         """Finds the values before each row.
 
@@ -170,13 +195,13 @@ class _Run(NamedTuple):
         Returns:
             `(n, past)`, whether these are all there, `(n,)`, and where the series comes to.
         """
+        self._check_values()
         length, size = self.series.past, len(self.values)
         end = end or _End(self.times[:0], self.values[:0])
-        if not size:
-            return np.zeros((0, length)), np.zeros(0, bool), end
         values = np.concatenate([end.values, self.values])
         begins = np.zeros(len(values), bool)
         begins[len(end.values) :] = self._gaps(end.time)
+        begins[1:] |= np.isnan(values[:-1])  # nothing can be known beyond a missing value
         places = np.arange(len(values))
         first = np.maximum.accumulate(np.where(begins, places, 0))
         enough = (places - first >= length)[-size:]
@@ -186,6 +211,12 @@ class _Run(NamedTuple):
             windows[enough] = before[places[-size:][enough] - length]
         kept = values[max(int(first[-1]), len(values) - length) :]
         return windows, enough, _End(self.times[-1:], kept)
+
+    def _check_values(self) -> None:
+        missing = np.isnan(self.values)
+        if missing.any() and self.series.on_gap == "error":
+            row = int(np.argmax(missing))
+            raise self._error(row, "the row has no value", "no value", "fill it in")
 
     def _gaps(self, last: pd.DatetimeIndex) -> Flags:
         """Says which rows do not follow the one before, `(n,)`.
@@ -236,8 +267,16 @@ class _Run(NamedTuple):
         )
 
 
-def _times(series: Series, block: Block) -> pd.DatetimeIndex:
-    """When each row was, without its time zone."""
+def times_of(series: Series, block: Block) -> pd.DatetimeIndex:
+    """Returns when each row was, in the time of its zone's UTC if it names one.
+
+    Args:
+        series: The recipe's series section.
+        block: The rows.
+
+    Raises:
+        DataError: A row has no time, or none that can be read.
+    """
     texts = block.batch.column(series.time).cast(pa.string())
     parsed = _parsed(series, texts)
     if parsed is None or parsed.hasnans:
