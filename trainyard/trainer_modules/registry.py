@@ -27,7 +27,9 @@ class TrainerModule(Protocol):
 
     It may also offer `make_dataset(params, spec, examples, epochs)`, in place
     of `harness.inputs.make_dataset`; `serving_fn(model, params, spec)`, in place of
-    `harness.export.answer`; `callbacks(params, spec)`, beside the harness's;
+    `harness.export.answer`; `signatures(model, params, spec)`, which returns what can be
+    asked of the SavedModel besides, `harness.export.Signature` by name;
+    `callbacks(params, spec)`, beside the harness's;
     `augment(params, spec)`, which returns what changes a training batch, its inputs
     and labels, in the input pipeline; `phases(model, params, spec)`; and `signatures(model,
     params, spec)`, more that can be asked of the SavedModel, `harness.export.Signature` by name.
@@ -37,7 +39,7 @@ class TrainerModule(Protocol):
 
     Params: type[Any]
     TINY: Any
-    INPUTS: Literal["table", "image", "text"]
+    INPUTS: Literal["table", "image", "text", "series", "pair"]
 
     def preprocess(
         self, inputs: Mapping[str, Any], features: Mapping[str, Feature], params: Any

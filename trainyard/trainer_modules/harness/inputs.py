@@ -242,13 +242,34 @@ def make_dataset(
     del params
     training = spec.training
     if epochs is None:
-        batches = examples.batches(validation_rows or _validation_rows(spec))
-        prepared = _prepared(spec, None, {})
-    else:
-        batches = examples.batches(training.batch_size, seed=training.seed, epochs=epochs)
-        prepared = _prepared(spec, augment, _class_weights(spec))
+        return _ready(examples.batches(validation_rows or _validation_rows(spec)), spec, None, {})
+    batches = examples.batches(training.batch_size, seed=training.seed, epochs=epochs)
+    return trained_on(batches, spec, augment)
+
+
+def trained_on(
+    batches: tf.data.Dataset, spec: ModelSpec, augment: Change | None = None
+) -> tf.data.Dataset:
+    """Makes of parsed examples what a model is trained on, as `make_dataset` returns it.
+
+    Args:
+        batches: Tensors by name, the label among them, `[rows, ...]`; what is beside the
+            model's inputs stays.
+        spec: For heads and their class weights.
+        augment: Changes batches, before class weights are looked up.
+    """
+    return _ready(batches, spec, augment, _class_weights(spec))
+
+
+def _ready(
+    batches: tf.data.Dataset,
+    spec: ModelSpec,
+    augment: Change | None,
+    by_class: Mapping[str, tf.Tensor],
+) -> tf.data.Dataset:
     # What is held of images are their files; pixels are made of a few batches at a time.
     costly = bool(spec.images or augment)
+    prepared = _prepared(spec, augment, by_class)
     batches = batches.map(prepared, tf.data.AUTOTUNE if costly else None)
     options = tf.data.Options()
     options.autotune.ram_budget = IN_MEMORY_BYTES  # by default half of the machine's memory
