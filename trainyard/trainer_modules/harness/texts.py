@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -23,6 +23,9 @@ PADDING, START, END, UNKNOWN = range(4)
 """Ids. `UNKNOWN` is the first of `TextFeature.oov_buckets`."""
 
 SUFFIX = "_tokens"
+
+STEP = 8
+"""Batches have a multiple of so many tokens: what is compiled for each length stays little."""
 
 # Apostrophes join letters, marks belong to the sign before them; everything else stands alone.
 _WORD = r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:['’][\p{L}\p{M}\p{N}]+)*"
@@ -191,6 +194,40 @@ def vocabulary(
         expected=f"tokens ({feature.tokens}) that occur {feature.min_count} times or more",
         hint="look whether the texts are empty; else lower `min_count`",
     )
+
+
+def lengths(tensors: Mapping[str, tf.Tensor], names: Collection[str]) -> tf.Tensor:
+    """Returns the tokens of each row's longest text, int64 `[B]`.
+
+    Args:
+        tensors: Ids `[B, T]`, among others.
+        names: Which of them are text; at least one.
+    """
+    return tf.reduce_max([_length(tensors[name]) for name in names], axis=0)
+
+
+def _length(ids: tf.Tensor) -> tf.Tensor:
+    places = tf.range(1, tf.shape(ids, tf.int64)[1] + 1)
+    return tf.reduce_max(tf.where(tf.not_equal(ids, PADDING), places, 0), axis=1)
+
+
+def trimmed(tensors: Mapping[str, tf.Tensor], names: Collection[str]) -> dict[str, tf.Tensor]:
+    """Cuts padding off that all texts of a batch have.
+
+    Args:
+        tensors: Ids `[B, length]`, among others.
+        names: Which of them are text.
+
+    Returns:
+        All tensors, those of text `[B, T]`; T is at least `STEP` and a multiple of it, but at
+        most `length`.
+    """
+    return {n: _trimmed(ids) if n in names else ids for n, ids in tensors.items()}
+
+
+def _trimmed(ids: tf.Tensor) -> tf.Tensor:
+    longest = tf.maximum(tf.reduce_max(_length(ids)), 1)
+    return ids[:, : -(-longest // STEP) * STEP]
 
 
 def words(ids: tf.Tensor, vocabulary: tf.Tensor, feature: TextFeature) -> tf.Tensor:
