@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from trainyard.components.example_gen import input_splits
 from trainyard.pipeline.check import Checked
 
 _PICTURE = """\
-ExampleGen         {data}
-├─ StatisticsGen   every column of {splits}
+ExampleGen         {data}: {splits}
+├─ StatisticsGen   every column of each split
 │  └─ SchemaGen    {schema}
 │     └─ ExampleValidator ─ Gate   stops on {stops}
 ├─ Transform       {inputs} inputs, label {label}
@@ -29,7 +30,7 @@ def drawing(checked: Checked) -> str:
     thresholds = len(evaluation.thresholds or ())
     picture = _PICTURE.format(
         data=f"{recipe.data.dataset or recipe.data.path} ({recipe.data.format})",
-        splits=", ".join(f"{name} {share}" for name, share in recipe.data.split.buckets.items()),
+        splits=input_splits.words(recipe.data),
         schema=recipe.data.schema_file if recipe.data.schema_file != "infer" else "inferred",
         stops=", ".join(recipe.gate.stop_on) or "nothing",
         inputs=len(checked.inputs),

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from trainyard.components.example_gen import quarantine
-from trainyard.pipeline import records
+from trainyard.components.example_gen import left_out, quarantine
+from trainyard.pipeline import metadata, records
 from trainyard.pipeline.evaluation import EXAMPLE_COUNT, METRICS, ROUNDING
 from trainyard.pipeline.measured import Measured, Slice, number, read_measured
 from trainyard.pipeline.records import Finding, RunRecord, StageRecord, Verdict
+from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
 
 _BLESSED_FILE = "BLESSED"
@@ -50,15 +51,19 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
         about = _about_thresholds(groups, verdict, recipe, measured)
         headline = verdict.sentences[0]
         verdict.sentences += [text for text in about if not headline.endswith(text)]
-    verdict.sentences += _set_aside(record)
+    examples = finished_output(record, "ExampleGen", "examples")
+    verdict.sentences += [*_missing_rows(examples, recipe)] if examples else []
     return verdict
 
 
-def _set_aside(record: RunRecord) -> list[str]:
-    folder = finished_output(record, "ExampleGen", "examples")
-    summary = quarantine.read(folder) if folder else None
-    place = folder / quarantine.FOLDER / quarantine.ROWS if folder else None
-    return [f"{summary.sentence()}; they are in {place}."] if summary else []
+def _missing_rows(examples: Path, recipe: Recipe) -> Iterator[str]:
+    """Says which rows of the input are in no split."""
+    properties = metadata.properties(Workspace.of(recipe).metadata, str(examples))
+    if unwanted := left_out.sentence(left_out.read(properties)):
+        yield f"Rows left out, as the recipe says: {unwanted}."
+    if summary := quarantine.read(examples):
+        place = examples / quarantine.FOLDER / quarantine.ROWS
+        yield f"{summary.sentence()}; they are in {place}."
 
 
 def finished_output(record: RunRecord, stage: str, key: str) -> Path | None:

@@ -72,6 +72,26 @@ def test_class_folders(tmp_path, parts, split, expected):
     assert names == {part for part in parts if part[0] not in "._"}
 
 
+@pytest.mark.parametrize(
+    ("parts", "split", "expected"),
+    [
+        (["cats", "dogs"], {}, "train 8, eval 1, test 1"),
+        (["cats", "dogs"], {"train": 5, "test": 0}, "train 5, eval 1"),
+        (["train/cats"], {}, "train/ as train 8, eval 1, test 1"),
+        (["train/cats", "val/cats"], {}, "train/ as train 8, eval 1; val/ as test"),
+        (["train/cats", "valid/cats"], {"test": 0}, "train/ as train; valid/ as eval"),
+        (
+            ["train/cats", "val/cats", "test/cats"],
+            {},
+            "train/ as train; val/ as eval; test/ as test",
+        ),
+    ],
+)
+def test_how_rows_come_to_the_splits_in_words(tmp_path, parts, split, expected):
+    class_folders(tmp_path, dict.fromkeys(parts, 1))
+    assert input_splits.words(folders(tmp_path, split=split)) == expected
+
+
 def test_a_strange_name(tmp_path):
     root = class_folders(tmp_path / "a [1] {SPAN}*", {"cats": 1, "dogs": 2})
     assert [file.name for file in input_splits.find(folders(root))] == ["cats", "dogs"]

@@ -57,6 +57,28 @@ def inputs(data: Data) -> Inputs:
     return Inputs(folder, rest)
 
 
+def words(data: Data) -> str:
+    """Says how rows come to the splits.
+
+    Args:
+        data: The recipe's data section, its path absolute.
+
+    Returns:
+        Such as `train 8, eval 1, test 1`, or `train/ as train 8, eval 1; val/ as test`.
+
+    Raises:
+        TrainyardError: As `inputs`.
+    """
+    (first, pattern), *others = inputs(data).patterns.items()
+    claimed = [name for name, _ in others]
+    left = {name: share for name, share in data.split.buckets.items() if name not in claimed}
+    divided = ", ".join(f"{name} {share}" for name, share in left.items())
+    if first == WHOLE:
+        return divided
+    parts = [(divided if len(left) > 1 else first, pattern), *others]
+    return "; ".join(f"{rest.partition('/*')[0]}/ as {name}" for name, rest in parts)
+
+
 class _Divided(NamedTuple):
     """A folder that is read as one: the folder itself, and a pattern in it for each input split."""
 

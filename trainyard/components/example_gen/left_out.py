@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -98,6 +99,15 @@ class FewOfEachClass:
             if self._seen[key] > self._count:
                 found.append(row)
         return np.array(found, np.int64)
+
+
+def read(properties: Mapping[str, str]) -> dict[str, int]:
+    """Reads how many rows were left out, by the recipe's key.
+
+    Args:
+        properties: Those of the examples' artifact that are text.
+    """
+    return dict(json.loads(properties.get(PROPERTY) or "{}"))
 
 
 def sentence(counts: Mapping[str, int]) -> str:

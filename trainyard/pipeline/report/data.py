@@ -14,9 +14,10 @@ from markupsafe import Markup
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from trainyard.components.example_gen import left_out, quarantine
+from trainyard.pipeline import metadata
 from trainyard.pipeline.measured import number
 from trainyard.pipeline.records import RunRecord
-from trainyard.pipeline.report import marks, metadata
+from trainyard.pipeline.report import marks
 from trainyard.pipeline.report.images import ImagesSection, images_section
 from trainyard.pipeline.verdict import finished_output
 from trainyard.pipeline.workspace import Workspace
@@ -113,7 +114,7 @@ def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
         class_count=len(classes),
         label_pictures=_label_pictures(label, by_column) if recipe.task == "regression" else {},
         set_aside=quarantine.read(examples) if examples else None,
-        left_out=left_out.sentence(json.loads(properties.get(left_out.PROPERTY) or "{}")),
+        left_out=left_out.sentence(left_out.read(properties)),
         images=_images(examples, by_column, recipe, classes, properties) if examples else None,
     )
 
