@@ -119,5 +119,8 @@ def _warnings(recipe: Recipe, inputs: list[str]) -> Iterator[str]:
                     f"the label is computed from {name!r}, which is an input too: "
                     "make sure that it is known when the model is asked"
                 )
+    module = registry.find(recipe.trainer.module)
+    if own := getattr(module, "warnings", None):
+        yield from own(registry.params(module, recipe.trainer.params))
     if not recipe.data.split.test:
         yield "no test split: the Evaluator judges on the rows that stopped the training"

@@ -29,7 +29,8 @@ class TrainerModule(Protocol):
     of `harness.inputs.make_dataset`; `serving_fn(model, params, spec)`, in place of
     `harness.export.answer`; `callbacks(params, spec)`, beside the harness's;
     `augment(params, spec)`, which returns what changes a training batch, its inputs
-    and labels, in the input pipeline; and `phases(model, params, spec)`.
+    and labels, in the input pipeline; `phases(model, params, spec)`; and `warnings(params)`,
+    which yields what is allowed, but worth a look.
     """
 
     Params: type[Any]
