@@ -15,6 +15,7 @@ from trainyard.pipeline import evaluation
 from trainyard.pipeline.recipe import position
 from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules import harness, registry
+from trainyard.trainer_modules.harness import vector_files
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def _with_module_defaults(recipe: Recipe) -> Recipe:
     registry.files(params)  # that they are there
     harness.check(recipe.trainer, recipe.task)
     harness.check_inputs(recipe.trainer, recipe.features)
+    vector_files.files(recipe.features)  # likewise
     defaults = module.metrics(params, recipe.task)
     section = recipe.evaluation
     metrics = section.metrics or tuple(defaults)

@@ -19,6 +19,7 @@ from trainyard.recipe_schema import (
     Trainer,
 )
 from trainyard.trainer_modules import registry
+from trainyard.trainer_modules.harness import vector_files
 
 KEY = "trainyard"
 
@@ -71,7 +72,7 @@ class TransformConfig(StageConfig):
         return cls(
             label=recipe.label,
             task=recipe.task,
-            features=recipe.features,
+            features={name: _without_vectors(entry) for name, entry in recipe.features.items()},
             module=recipe.trainer.module,
             params=registry.preprocess_params(params),
         )
@@ -79,6 +80,13 @@ class TransformConfig(StageConfig):
     def custom_config(self) -> dict[str, str]:
         """Returns what TFX passes to `preprocessing_fn`."""
         return {KEY: self.model_dump_json(), "code": code_digest(self.module)}
+
+
+def _without_vectors(feature: AnyFeature) -> AnyFeature:
+    """Transform does not read them."""
+    if isinstance(feature, TextFeature):
+        return feature.model_copy(update={"embedding": None})
+    return feature
 
 
 class TrainerConfig(StageConfig):
@@ -114,9 +122,10 @@ class TrainerConfig(StageConfig):
         }
 
     def _files_digest(self) -> str:
-        """Of what the module's parameters have it read, so that caching sees another content."""
+        """Of what parameters and features have it read, so that caching sees another content."""
         params = registry.params(registry.find(self.trainer.module), self.trainer.params)
-        return " ".join(homes.digest(file) for file in registry.files(params))
+        named = [*registry.files(params), *vector_files.files(self.features)]
+        return " ".join(homes.digest(file) for file in named)
 
 
 def code_digest(module: str) -> str:

@@ -29,6 +29,7 @@ class InputSpec:
         image: How encoded images become this input; None if it is none.
         text: How text became these ids, int64 `[B, T]`, padded with `texts.PADDING`; T is the
             batch's longest, `text.length` at most. None if it is none.
+        vocabulary: Text: the token of each id.
     """
 
     shape: tuple[int | None, ...]
@@ -36,6 +37,7 @@ class InputSpec:
     vocabulary_size: int | None = None
     image: ImageFeature | None = None
     text: TextFeature | None = None
+    vocabulary: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def row_bytes(self) -> float:
@@ -156,9 +158,6 @@ def build(
 
 
 def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
-    text = {key: config.texts[column] for column, key in texts.keys(config.features).items()}
-    for key, feature in text.items():
-        texts.vocabulary(transform_output, key, feature)
     domains = {
         feature.name: feature.int_domain.max + 1
         for feature in transform_output.transformed_metadata.schema.feature
@@ -166,12 +165,19 @@ def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> d
     }
     features = transform_output.transformed_feature_spec()
     return {
-        name: InputSpec((None,), "int64", domains[name], text=text[name])
-        if name in text
-        else InputSpec(tuple(entry.shape), entry.dtype.name, domains.get(name))
+        name: InputSpec(tuple(entry.shape), entry.dtype.name, domains.get(name))
         for name, entry in sorted(features.items())
         if name != labels.LABEL
-    }
+    } | _texts(config, transform_output)
+
+
+def _texts(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
+    made = {}
+    for column, key in texts.keys(config.features).items():
+        feature = config.texts[column]
+        words = tuple(texts.vocabulary(transform_output, key, feature))
+        made[key] = InputSpec((None,), "int64", len(words), text=feature, vocabulary=words)
+    return made
 
 
 def _images(config: TrainerConfig) -> dict[str, InputSpec]:

@@ -1,14 +1,7 @@
-"""Text to ids of tokens and back, in TensorFlow alone: the same in Transform and in what is served.
-
-Ids are the same for every text: 0 pads, 1 and 2 are the markers, then come those of unknown
-tokens, then the vocabulary by frequency; among equals, TensorFlow Transform puts the greater
-token first. A vocabulary's file has one line for each id.
-"""
+"""Text to ids of tokens and back, in TensorFlow alone: one way in Transform and in serving."""
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
@@ -18,11 +11,9 @@ from tensorflow_transform import schema_inference
 from trainyard.errors import DataError
 from trainyard.recipe_schema import Feature, TextFeature
 from trainyard.trainer_modules.harness import columns, tft_private
+from trainyard.trainer_modules.harness.token_ids import END, PADDING, START, SUFFIX, UNKNOWN, keys
 
-PADDING, START, END, UNKNOWN = range(4)
-"""Ids. `UNKNOWN` is the first of `TextFeature.oov_buckets`."""
-
-SUFFIX = "_tokens"
+__all__ = ["END", "PADDING", "START", "UNKNOWN", "keys"]
 
 STEP = 8
 """Batches have a multiple of so many tokens: what is compiled for each length stays little."""
@@ -33,24 +24,6 @@ _SIGN = r"[^\s\p{L}\p{N}][\p{M}\x{200D}]*"
 
 _BREAKS = {"\n": "␤", "\r": "␍"}
 """A vocabulary is a file of lines: as tokens, ends of lines are their Unicode pictures."""
-
-
-def keys(features: Mapping[str, Feature]) -> dict[str, str]:
-    """Names the transformed features that columns of text become.
-
-    Args:
-        features: How each column becomes an input.
-
-    Returns:
-        For each column of text, in alphabetical order, its key; also of its vocabulary.
-    """
-    named: dict[str, str] = {}
-    for column in sorted(n for n, f in features.items() if isinstance(f, TextFeature)):
-        stem = re.sub(r"[^A-Za-z0-9_.-]", "_", column)  # also of a file and of a Keras layer
-        numbered = (f"{stem}_{number}{SUFFIX}" for number in itertools.count(2))
-        names = itertools.chain([stem + SUFFIX], numbered)
-        named[column] = next(key for key in names if key not in named.values())
-    return named
 
 
 def preprocess(
