@@ -91,7 +91,7 @@ def _model(recipe: Recipe, transform_output: tft.TFTransformOutput) -> keras.Mod
     label = LabelSpec(trained, ("0", "1"), (trained // 2, trained - trained // 2))
     module = registry.find(recipe.trainer.module)
     params = registry.params(module, recipe.trainer.params)
-    return module.build_model(params, ModelSpec(inputs, recipe.task, label, recipe.trainer))
+    return module.build_model(params, ModelSpec.of_one(inputs, recipe.task, label, recipe.trainer))
 
 
 def _export(folder: Path, model: keras.Model, transform_output: tft.TFTransformOutput) -> None:

@@ -8,7 +8,7 @@ needs the data or the trainer modules, is `trainyard.pipeline.recipe`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -29,6 +29,9 @@ Task = Literal["binary", "multiclass", "regression"]
 Scalar = bool | int | float | str
 POSITION = "position"
 """The column that says where in its file a row begins that is a part of a longer whole."""
+
+ONLY = ""
+"""What the one head of a recipe is called that names none."""
 
 
 def _parse(text: str) -> Expression:
@@ -197,6 +200,11 @@ class Data(Section):
     split: Split = Split()
     key: str | None = Field(
         None, description="Rows with the same value here never sit in two splits."
+    )
+    weight: str | None = Field(
+        None,
+        description="A column of numbers, 0 or more: how much a row counts in the loss and in what "
+        "the Evaluator measures. It is no input.",
     )
     schema_file: str = Field(
         "infer",
@@ -455,6 +463,43 @@ class Loss(Section):
         return dict(self.__pydantic_extra__ or {})
 
 
+ClassWeights = Literal["balanced"] | dict[str, float]
+
+
+def _written_out(section: Any, named: Sequence[str]) -> Any:
+    """Turns `loss: huber` into `loss: {name: huber}`, and the names of classes into text."""
+    if not isinstance(section, dict):
+        return section
+    full = {k: {"name": section[k]} for k in named if isinstance(section.get(k), str)}
+    weights = section.get("class_weights")
+    if isinstance(weights, dict):
+        full["class_weights"] = {str(name): weight for name, weight in weights.items()}
+    return {**section, **full}
+
+
+class Target(Section):
+    """What is predicted, and what kind of prediction that is."""
+
+    label: Label
+    task: Task
+
+
+class Head(Target):
+    """One of the things that a model predicts."""
+
+    loss: Loss | None = Field(None, description="If not given, the one that fits the task.")
+    weight: float = Field(1.0, gt=0, description="Of its loss in the sum over all heads.")
+    class_weights: ClassWeights | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        return _written_out(value, ["loss"])
+
+
+HeadName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+
 class Schedule(Section):
     """How the learning rate moves during training."""
 
@@ -530,7 +575,7 @@ class Trainer(Section):
     loss: Loss | None = Field(None, description="If not given, the one that fits the task.")
     schedule: Schedule = Schedule()
     early_stopping: EarlyStopping | None = EarlyStopping()
-    class_weights: Literal["balanced"] | dict[str, float] | None = None
+    class_weights: ClassWeights | None = None
     seed: int = 1
     deterministic: bool = Field(
         False, description="Two trainings on one machine are equal bit by bit; slower."
@@ -560,17 +605,7 @@ class Trainer(Section):
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        named = {
-            key: {"name": value[key]}
-            for key in ("optimizer", "loss", "schedule", "distribution")
-            if isinstance(value.get(key), str)
-        }
-        weights = value.get("class_weights")
-        if isinstance(weights, dict):
-            named["class_weights"] = {str(name): weight for name, weight in weights.items()}
-        return {**value, **named}
+        return _written_out(value, ["optimizer", "loss", "schedule", "distribution"])
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -600,6 +635,7 @@ class Bound(Section):
     """What both kinds of threshold share: a metric, and where it is looked at."""
 
     metric: str
+    head: str | None = Field(None, description="Whose metric; needed where there are several.")
     slice: str | tuple[str, ...] | SliceValues | None = Field(
         None,
         description="Nothing: all rows. A column or columns: each of their slices. "
@@ -638,7 +674,10 @@ class Change(Bound):
 class Evaluation(Section):
     """What is measured, on which slices, and what must hold for a push."""
 
-    metrics: tuple[str, ...] = Field((), description="If empty, the trainer module's own.")
+    metrics: tuple[str, ...] | dict[str, tuple[str, ...]] = Field(
+        (),
+        description="If empty, the trainer module's own. Where there are several heads, by head.",
+    )
     slices: tuple[str | tuple[str, ...], ...] = Field(
         (), description="A column, or a list of columns for a cross."
     )
@@ -647,6 +686,10 @@ class Evaluation(Section):
         None, description="If not given, the trainer module's own; [] for none."
     )
     change: tuple[Change, ...] = ()
+
+    def metrics_of(self, head: str) -> tuple[str, ...]:
+        """The metrics that are asked of a head by name; empty for the trainer module's own."""
+        return self.metrics.get(head, ()) if isinstance(self.metrics, dict) else self.metrics
 
 
 Anomaly = Literal[
@@ -709,10 +752,18 @@ class Recipe(Section):
     Paths in a loaded recipe are absolute: `trainyard.pipeline.recipe` resolves them.
     """
 
+    model_config = ConfigDict(populate_by_name=True)
+
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
     data: Data
-    label: Label
-    task: Task
+    label: Label | None = None
+    task: Task | None = None
+    named_heads: dict[HeadName, Head] = Field(
+        default_factory=dict,
+        alias="heads",
+        description="In place of `label` and `task`: several things that one model predicts, "
+        "by name.",
+    )
     features: dict[str, AnyFeature] = Field(default_factory=dict, validate_default=True)
     trainer: Trainer = Trainer()
     evaluation: Evaluation = Evaluation()
@@ -720,10 +771,51 @@ class Recipe(Section):
     push: Push = Push()
     engine: Engine = Engine()
 
+    @property
+    def heads(self) -> dict[str, Head]:
+        """What is predicted, by name; the one head of a recipe that names none is `ONLY`."""
+        if self.label is None or self.task is None:
+            return self.named_heads
+        trainer = self.trainer
+        head = Head(
+            label=self.label,
+            task=self.task,
+            loss=trainer.loss,
+            class_weights=trainer.class_weights,
+        )
+        return {ONLY: head}
+
+    @property
+    def labels(self) -> dict[str, Label]:
+        """Each label once, by its key in the recipe."""
+        found: dict[str, Label] = {}
+        for name, head in self.heads.items():
+            if head.label not in found.values():
+                found["label" if name == ONLY else f"heads.{name}.label"] = head.label
+        return found
+
+    @field_validator("named_heads")
+    @classmethod
+    def _together(cls, value: dict[str, Head], info: ValidationInfo) -> dict[str, Head]:
+        if value and (info.data.get("label") or info.data.get("task")):
+            raise ValueError("the recipe has `label` or `task` too: a head has its own")
+        if len(value) == 1:
+            raise ValueError("one head needs no name: give `label` and `task` instead")
+        _check_head_names(value)
+        _check_label_names(value)
+        return value
+
+    @model_validator(mode="after")
+    def _something_to_predict(self) -> Self:
+        if not self.named_heads and (self.label is None or self.task is None):
+            raise ValueError("give `label` and `task`, or `heads`")
+        return self
+
     @model_validator(mode="after")
     def _classes_to_count(self) -> Self:
-        if self.task == "regression" and self.data.split.train_per_class:
-            raise ValueError("`data.split.train_per_class`: regression has no classes")
+        if self.data.split.train_per_class and (self.named_heads or self.task == "regression"):
+            reason = "each head has its own" if self.named_heads else "regression has no"
+            raise ValueError(f"`data.split.train_per_class`: {reason} classes")
         return self
 
     @field_validator("features", mode="before")
@@ -765,30 +857,55 @@ class Recipe(Section):
     def input_columns(self, columns: list[str]) -> list[str]:
         """Chooses which raw columns become model inputs.
 
-        A column that the label is computed from is left out unless `features`
-        names it: it would give the answer away.
+        A column that a label is computed from is left out unless `features`
+        names it: it would give the answer away. Labels and weights are never inputs.
 
         Args:
-            columns: All raw columns of the data, the label's included.
+            columns: All raw columns of the data, the labels included.
 
         Returns:
             The columns that are inputs, in the order given.
         """
-        return input_columns(self.label, self.features, columns)
+        return input_columns([*self.labels.values()], self.data.weight, self.features, columns)
 
 
-def input_columns(label: Label, features: Mapping[str, Feature], columns: list[str]) -> list[str]:
+def _check_head_names(heads: Mapping[str, Head]) -> None:
+    for name in heads:
+        if f"{name}_label" in heads:
+            raise ValueError(f"`{name}_label` is what the model calls the class that {name} names")
+        if name == "val" or name.startswith("val_"):
+            raise ValueError("`val` begins what is measured while training: another name")
+
+
+def _check_label_names(heads: Mapping[str, Head]) -> None:
+    known: dict[str, Label] = {}
+    for name, head in heads.items():
+        if known.setdefault(head.label.name, head.label) != head.label:
+            raise ValueError(
+                f"the label of {name} is named {head.label.name!r}, as is that of another head: "
+                "`label: {name: ..., expression: ...}` gives it a name"
+            )
+
+
+def input_columns(
+    labels: Sequence[Label],
+    weight: str | None,
+    features: Mapping[str, Feature],
+    columns: list[str],
+) -> list[str]:
     """Chooses inputs as `Recipe.input_columns` does, where there is no whole recipe.
 
     Args:
-        label: The recipe's label.
+        labels: The recipe's labels.
+        weight: The column that says how much a row counts, if there is one.
         features: The recipe's feature overrides.
-        columns: All raw columns of the data, the label's included.
+        columns: All raw columns of the data, the labels included.
 
     Returns:
         The columns that are inputs, in the order given.
     """
-    hidden = {label.name, *label.parsed.columns} - set(features)
+    names = {label.name for label in labels}
+    hidden = {name for label in labels for name in label.parsed.columns} - set(features)
     hidden |= {name for name, feature in features.items() if feature.kind == "ignored"}
-    hidden |= {label.name}
+    hidden |= names | {weight or ""}
     return [name for name in columns if name not in hidden]

@@ -82,12 +82,13 @@ def test_the_version_is_whole_and_answers_raw_rows(name, engine, ran):
 def test_served_answers_are_the_trained_ones(name, engine, ran):
     run = ran(name, engine)
     rows = _raw_rows(run, 200)
-    served = export.Served(Path(run.record.verdict.destination)).predictions(rows)
+    model = export.Served(Path(run.record.verdict.destination))
+    served = model.predictions(rows)
     trained = export.reference_predictions(
         run.record.output("Trainer", "model_run"),
         run.record.output("Transform", "transform_graph"),
         rows,
-        _images(run),
+        model.told,
     )
     np.testing.assert_allclose(served, trained, rtol=1e-5, atol=1e-5)
     assert np.ptp(served) > 0, "the model answers every row alike"

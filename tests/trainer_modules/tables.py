@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trainyard.recipe_schema import Recipe, Trainer
+from trainyard.recipe_schema import Head, Recipe, Trainer
 
 Row = dict[str, Any]
 
@@ -75,16 +75,27 @@ TYPES = {
 
 def recipe(task: str = "binary", label: str | None = None, **trainer: Any) -> Recipe:
     """A recipe for `table`: every kind of column takes part."""
-    label = label or LABELS[task]
-    others = {name: "ignored" for name in ("yes", "answer", "grade", "price") if name != label}
+    others = {name: "ignored" for name in ("yes", "answer", "grade", "price")}
     features = {
         "zone": "categorical",
         "fare": {"kind": "bucketized", "buckets": 4},
         "constant": {"scaling": "min-max"},
     }
-    sections = {"data": {"path": "unused"}, "label": label, "task": task}
+    sections = {"data": {"path": "unused"}} | predicted(task, LABELS, label)
     made = Recipe.model_validate({"name": "test", "features": features | others} | sections)
     return trained_as(made, **{"params": {"hidden": [8]}} | trainer)
+
+
+def predicted(task: str, labels: dict[str, str], label: str | None = None) -> dict[str, Any]:
+    """What a recipe says of a task; for `heads` of all tasks together, each on its own label."""
+    if task == "heads":
+        return {"heads": {name: {"label": name, "task": each} for each, name in labels.items()}}
+    return {"label": label or labels[task], "task": task}
+
+
+def heads_of(task: str, trainer: Trainer | None = None) -> dict[str, Head]:
+    """The one head of a recipe for the task."""
+    return recipe(task).model_copy(update={"trainer": trainer or Trainer()}).heads
 
 
 def trained_as(made: Recipe, **trainer: Any) -> Recipe:

@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.trainer_modules.tables import heads_of
 from trainyard.recipe_schema import Threshold, Trainer
 from trainyard.trainer_modules import registry
-from trainyard.trainer_modules.harness import images, labels, metrics, spec
+from trainyard.trainer_modules.harness import inputs, metrics, names, spec
 from trainyard.trainer_modules.harness.training import Training
 
 MODULES = registry.names()
 TASKS = ["binary", "multiclass", "regression"]
+WITH_HEADS = [*TASKS, "heads"]
 MOST_LINES = 150
 
 OVERFIT_HINT = """{module} cannot learn sixteen examples by heart for {task}: loss {loss:.3g}.
@@ -79,16 +81,15 @@ def specification(transformed, module, task, folder, **trainer) -> tuple[spec.Mo
 
 
 def one_batch(training: Training, built: spec.ModelSpec, size: int = 16):
-    features = images.decoded(next(iter(training.train.batches(size))), built.images)
-    label = features.pop(labels.LABEL)
-    return features, label
+    x, y, _ = inputs.parts(next(iter(training.train.batches(size))), built)
+    return x, y
 
 
 def loss_of(model: keras.Model, batch: tf.data.Dataset) -> float:
     return model.evaluate(batch, verbose=0, return_dict=True)["loss"]
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", WITH_HEADS)
 @pytest.mark.parametrize("module", MODULES)
 def test_overfits_one_batch(module, task, transformed, tmp_path):
     keras.utils.set_random_seed(1)
@@ -104,7 +105,7 @@ def test_overfits_one_batch(module, task, transformed, tmp_path):
     assert loss < 0.02, OVERFIT_HINT.format(module=module, task=task, loss=loss)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", WITH_HEADS)
 @pytest.mark.parametrize("module", MODULES)
 def test_a_step_lowers_the_loss(module, task, transformed, tmp_path):
     keras.utils.set_random_seed(1)
@@ -122,7 +123,7 @@ def trained_loss(model: keras.Model, x, y) -> float:
     return model.train_on_batch(x, y, return_dict=True)["loss"]
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", WITH_HEADS)
 @pytest.mark.parametrize("module", MODULES)
 def test_predictions_have_the_shape_of_the_task_and_survive_saving(
     module, task, transformed, tmp_path
@@ -131,12 +132,15 @@ def test_predictions_have_the_shape_of_the_task_and_survive_saving(
     found = registry.find(module)
     model = found.build_model(found.TINY, built)
     x, _ = one_batch(training, built)
-    predictions = model.predict(x, verbose=0)
-    assert predictions.shape == (16, built.classes if task == "multiclass" else 1)
-    assert predictions.dtype == np.float32
+    predictions = names.parted(model.predict(x, verbose=0))
+    assert set(predictions) == set(built.heads)
+    for name, head in built.heads.items():
+        assert predictions[name].shape == (16, head.outputs)
+        assert predictions[name].dtype == np.float32
     model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_allclose(again.predict(x, verbose=0), predictions, rtol=1e-6)
+    again = names.parted(keras.saving.load_model(tmp_path / "model.keras").predict(x, verbose=0))
+    for name in built.heads:
+        np.testing.assert_allclose(again[name], predictions[name], rtol=1e-6)
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -144,4 +148,4 @@ def test_training_defaults_build(module):
     from trainyard.trainer_modules import harness
 
     for task in TASKS:
-        harness.check(Trainer(module=module), task)
+        harness.check(Trainer(module=module), heads_of(task))

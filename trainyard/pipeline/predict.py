@@ -23,8 +23,8 @@ from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.pipeline import prediction_files
 from trainyard.progress import report
 from trainyard.recipe_schema import Data, Images
-from trainyard.trainer_modules.harness import description
-from trainyard.trainer_modules.harness.description import Description
+from trainyard.trainer_modules.harness import description, names
+from trainyard.trainer_modules.harness.description import Description, HeadDescription
 
 PREDICTION = "prediction"
 PROBABILITY = "probability"
@@ -50,7 +50,8 @@ def predict(
 
     Adds `prediction`: a number, or the name of the most probable class. For
     classes also `probability`, that of the positive class, or
-    `probability_CLASS` for each of more than two.
+    `probability_CLASS` for each of more than two. Of several heads each adds its
+    own, such as `HEAD_prediction`.
 
     Args:
         serving: The recipe's serving directory.
@@ -278,7 +279,8 @@ def _answered(
     rows = told.rows(_BYTES, at_most=_ROWS)
     parts = [model(examples[i : i + rows]) for i in range(0, len(examples), rows)]
     answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    _check_finite(answers["predictions"], block)
+    for head in told.heads:
+        _check_finite(answers[names.prediction(head)], block)
     added = dict(zip(_answer_names(told), _answer_columns(answers, told), strict=True))
     shown = {f.name: block.batch[f.name] for f in block.batch.schema if not _is_bulky(f.type)}
     return pa.RecordBatch.from_pydict(shown | added)
@@ -290,21 +292,27 @@ def _is_bulky(kind: pa.DataType) -> bool:
 
 
 def _answer_names(told: Description) -> list[str]:
+    return [names.of(name, word) for name, head in told.heads.items() for word in _words(head)]
+
+
+def _words(head: HeadDescription) -> list[str]:
     classes = {
         "binary": [PROBABILITY],
-        "multiclass": [f"{PROBABILITY}_{name}" for name in told.class_names],
+        "multiclass": [f"{PROBABILITY}_{name}" for name in head.class_names],
         "regression": [],
     }
-    return [PREDICTION, *classes[told.task]]
+    return [PREDICTION, *classes[head.task]]
 
 
 def _answer_columns(answers: Mapping[str, Array], told: Description) -> Iterator[pa.Array]:
-    numbers = answers["predictions"]  # (rows, 1 or classes)
-    if told.task == "regression":
-        yield pa.array(numbers[:, 0])
-        return
-    yield pa.array([name.decode() for name in answers["label"].reshape(-1)], pa.string())
-    yield from (pa.array(column) for column in numbers.T.copy())
+    for name, head in told.heads.items():
+        numbers = answers[names.prediction(name)]  # (rows, 1 or classes)
+        if head.task == "regression":
+            yield pa.array(numbers[:, 0])
+            continue
+        classes = answers[names.predicted_class(name)].reshape(-1)
+        yield pa.array([each.decode() for each in classes], pa.string())
+        yield from (pa.array(column) for column in numbers.T.copy())
 
 
 def _check_finite(predictions: Array, block: Block) -> None:

@@ -27,6 +27,7 @@ from trainyard.trainer_modules.harness import (
     backbones,
     heads,
     image_inputs,
+    names,
     preprocessing,
     soft_labels,
 )
@@ -103,26 +104,26 @@ def build_model(params: Params, spec: ModelSpec) -> keras.Model:
     return heads.compiled(inputs, image_inputs.with_others(vector, inputs, spec), spec)
 
 
-Batch = tuple[dict[str, tf.Tensor], tf.Tensor]
+Batch = tuple[dict[str, tf.Tensor], Any]
 
 
-def augment(params: Params, spec: ModelSpec) -> Callable[[dict[str, tf.Tensor], tf.Tensor], Batch]:
+def augment(params: Params, spec: ModelSpec) -> Callable[[dict[str, tf.Tensor], Any], Batch]:
     """Makes the function that changes training batches in the input pipeline.
 
     Args:
         params: Hyperparameters.
-        spec: For the names of the inputs, the task and the seed.
+        spec: For the names of the inputs, the heads and the seed.
 
     Returns:
-        Of inputs by name and labels `[B, 1]`; where images are mixed the labels of a
-        multiclass task become shares `[B, C]`, of the others they stay `[B, 1]`.
+        Of inputs by name and labels `[B, 1]`, those of several heads by name. Where images are
+        mixed, labels of a multiclass task become shares `[B, C]`, others stay `[B, 1]`.
     """
     name = next(name for name, entry in spec.inputs.items() if len(entry.shape) == 3)
     layers = mixing.operations(params.rand_augment)  # once: they own variables
     mixers = [keras.layers.MixUp(params.mixup)] if params.mixup else []
     mixers += [keras.layers.CutMix((params.cutmix, params.cutmix))] if params.cutmix else []
 
-    def changed(inputs: dict[str, tf.Tensor], labels: tf.Tensor) -> Batch:
+    def changed(inputs: dict[str, tf.Tensor], labels: Any) -> Batch:
         images = inputs[name]
         seed = mixing.BatchSeed.of(images, spec.training.seed)
         images = mixing.flipped(images, seed, params.flip)
@@ -135,7 +136,11 @@ def augment(params: Params, spec: ModelSpec) -> Callable[[dict[str, tf.Tensor], 
     return changed
 
 
-def _shares(labels: tf.Tensor, spec: ModelSpec) -> tf.Tensor:
-    if spec.task == "multiclass":
-        return soft_labels.shares(labels, spec.classes)
-    return tf.cast(labels, tf.float32)
+def _shares(labels: Any, spec: ModelSpec) -> Any:
+    parts = {
+        name: soft_labels.shares(part, spec.heads[name].classes)
+        if spec.heads[name].task == "multiclass"
+        else tf.cast(part, tf.float32)
+        for name, part in names.parted(labels).items()
+    }
+    return names.joined(parts)

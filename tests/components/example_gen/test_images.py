@@ -29,7 +29,7 @@ SPLIT = {"train": 2, "eval": 1, "test": 1}
 
 
 def generate(data: Data, out: Path) -> standard_artifacts.Examples:
-    return execute(ExampleGen(data, LABEL, "1"), out)
+    return execute(ExampleGen(data, {"label": LABEL}, "1"), out)
 
 
 def rows(artifact: standard_artifacts.Examples) -> dict[str, list[dict]]:
@@ -169,7 +169,7 @@ def test_a_column_that_cannot_be_renamed(table, columns, message):
 def test_a_column_that_has_no_images(table, tmp_path, settings, message):
     data = Data(path=str(table), images=settings)
     with pytest.raises(RecipeError, match=message):
-        preflight.preflight(data, LABEL, [table])
+        preflight.preflight(data, {"label": LABEL}, [table])
     with pytest.raises(RecipeError, match=message):
         generate(data, tmp_path / "out")
 
@@ -342,13 +342,13 @@ def test_what_is_encoded_again_is_counted(tmp_path):
 
 def test_preflight_looks_at_the_first_images(table):
     data = Data(path=str(table), images={"source": "photo"})
-    kinds = preflight.preflight(data, LABEL, [table])
+    kinds = preflight.preflight(data, {"label": LABEL}, [table])
     assert kinds["image"] is ColumnType.BYTES
     assert kinds["image_width"] is ColumnType.INTEGER
     assert kinds["image_contrast"] is ColumnType.FLOAT
     (table.parent / "pictures/03.png").write_bytes(b"no image")
     with pytest.raises(DataError, match="not an image"):
-        preflight.preflight(data, LABEL, [table])
+        preflight.preflight(data, {"label": LABEL}, [table])
 
 
 # Memory, and the cache.
@@ -391,7 +391,7 @@ def test_the_cache_sees_the_images(table):
     assert second != first
     (table.parent / "pictures/09.png").unlink()
     assert images.referenced(data) not in (first, second)
-    assert ExampleGen(data, LABEL, "1").exec_properties["custom_config"]
+    assert ExampleGen(data, {"label": LABEL}, "1").exec_properties["custom_config"]
     assert images.referenced(Data(path=str(table))) == ""
 
 

@@ -15,7 +15,7 @@ LABEL = Label.model_validate("b")
 def test_columns_and_types(tmp_path):
     file = tmp_path / "rows.csv"
     file.write_text("a,b,c\nx,1,1.5\n")
-    assert preflight(Data(path="x", key="a"), LABEL, [file]) == {
+    assert preflight(Data(path="x", key="a"), {"label": LABEL}, [file]) == {
         "a": ColumnType.TEXT,
         "b": ColumnType.INTEGER,
         "c": ColumnType.FLOAT,
@@ -36,4 +36,4 @@ def test_mistakes(tmp_path, content, data, error, words):
     file = tmp_path / "rows.csv"
     file.write_text(content)
     with pytest.raises(error, match=words):
-        preflight(Data(path="x", **data), LABEL, [file])
+        preflight(Data(path="x", **data), {"label": LABEL}, [file])

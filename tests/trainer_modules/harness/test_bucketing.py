@@ -9,13 +9,13 @@ import pytest
 import tensorflow as tf
 
 from trainyard.recipe_schema import TextFeature, Trainer
-from trainyard.trainer_modules.harness import inputs, spec, texts
+from trainyard.trainer_modules.harness import inputs, names, spec, texts
 
 ROWS, LONGEST, BATCH = 700, 60, 10
 FEATURES = {
     "number": tf.io.FixedLenFeature([1], tf.int64),
     "review_tokens": tf.io.FixedLenFeature([LONGEST], tf.int64),
-    inputs.LABEL: tf.io.FixedLenFeature([1], tf.int64),
+    names.LABEL: tf.io.FixedLenFeature([1], tf.int64),
 }
 LENGTHS = np.random.default_rng(0).integers(0, LONGEST + 1, ROWS)
 
@@ -26,7 +26,7 @@ def example(number: int) -> bytes:
     ids = [3 + number] * LENGTHS[number] + [0] * (LONGEST - LENGTHS[number])
     features["number"].int64_list.value.append(number)
     features["review_tokens"].int64_list.value.extend(ids)
-    features[inputs.LABEL].int64_list.value.append(number % 2)
+    features[names.LABEL].int64_list.value.append(number % 2)
     return made.SerializeToString()
 
 
@@ -49,7 +49,7 @@ def batches(examples, epochs, **trainer):
         "review_tokens": spec.InputSpec((None,), "int64", ROWS + 3, text=text),
     }
     label = spec.LabelSpec(ROWS, ("even", "odd"), (ROWS // 2, ROWS // 2))
-    chosen = spec.ModelSpec(known, "binary", label, Trainer(batch_size=BATCH, **trainer))
+    chosen = spec.ModelSpec.of_one(known, "binary", label, Trainer(batch_size=BATCH, **trainer))
     return list(inputs.make_dataset(None, chosen, examples, epochs).as_numpy_iterator())
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainyard.errors import ContractError
-from trainyard.trainer_modules.harness import description, export
+from trainyard.trainer_modules.harness import description, export, names
 
 TOLERANCE = 1e-5
 
@@ -32,12 +32,13 @@ def check(
     Raises:
         ContractError: The numbers differ by more than 1e-5, or are not finite.
     """
-    encoded = description.read(saved_model).images
-    trained = export.reference_predictions(model_run, transform_graph, examples, encoded)
+    told = description.read(saved_model)
+    trained = export.reference_predictions(model_run, transform_graph, examples, told)
     served = export.Served(saved_model)
     return max(
-        compare(trained, answered(examples))
+        compare(numbers, names.parted(answered(examples))[head])
         for answered in (served.predictions, served.raw_predictions)
+        for head, numbers in names.parted(trained).items()
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ History = dict[str, list[float | None]]
 
 _MODEL = ("model.svg", "model.png")
 MOST_SUMMARY_LINES = 120
+LEARNING_RATE = "learning_rate"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,10 @@ def training_section(record: RunRecord) -> TrainingSection | None:
     lines = _text(folder / "summary.txt").splitlines()
     return TrainingSection(
         facts={key.replace("_", " "): value for key, value in facts.items() if value},
-        curves=_curves(_json(folder / "history.json"), int(facts.get("best_epoch", 0))),
+        curves=[
+            *_curves(_json(folder / "history.json"), int(facts.get("best_epoch", 0))),
+            *_learning_rate(_json(folder / "learning_rate.json")),
+        ],
         summary="\n".join(lines[:MOST_SUMMARY_LINES]),
         summary_cut=max(0, len(lines) - MOST_SUMMARY_LINES),
         picture=next(filter(None, [pictures.of_file(folder / name) for name in _MODEL]), ""),
@@ -79,13 +83,18 @@ def _text(file: Path) -> str:
 
 
 def _curves(history: History, best_epoch: int) -> list[Markup]:
-    metrics = dict.fromkeys(name.removeprefix("val_") for name in history)
-    in_order = sorted(metrics, key=lambda name: (name == "learning_rate", name != "loss"))
+    names = (name.removeprefix("val_") for name in history if name != LEARNING_RATE)
+    in_order = sorted(dict.fromkeys(names), key=lambda name: name != "loss")
     return [
         charts.training_curve(f"curve{index}", name.replace("_", " "), _sides(history, name), best)
         for index, name in enumerate(in_order)
         for best in [best_epoch if f"val_{name}" in history else 0]
     ]
+
+
+def _learning_rate(noted: dict[str, list[float]]) -> Iterator[Markup]:
+    if noted:
+        yield charts.learning_rate(LEARNING_RATE, (noted["step"], noted[LEARNING_RATE]))
 
 
 def _sides(history: History, metric: str) -> dict[str, Sequence[float | None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import Feature, Task, Trainer
+from trainyard.recipe_schema import ONLY, Feature, Head, Trainer
 
 
 def check_inputs(trainer: Trainer, features: Mapping[str, Feature]) -> None:
@@ -39,29 +39,53 @@ def check_inputs(trainer: Trainer, features: Mapping[str, Feature]) -> None:
         )
 
 
-def check(trainer: Trainer, task: Task) -> None:
-    """Checks a recipe's trainer section, without data and without training.
+def check(trainer: Trainer, heads: Mapping[str, Head]) -> None:
+    """Checks a recipe's trainer section and heads, without data and without training.
 
     It loads the trainer module, and with it Keras: a few seconds.
 
     Args:
         trainer: The recipe's trainer section.
-        task: The kind of prediction.
+        heads: What is predicted, by name.
 
     Raises:
         RecipeError: Something is unknown, has a wrong type, or does not fit the task.
     """
     from trainyard.trainer_modules import registry
-    from trainyard.trainer_modules.harness import heads, optimizers
+    from trainyard.trainer_modules.harness import heads as built
+    from trainyard.trainer_modules.harness import optimizers
 
     registry.params(registry.find(trainer.module), trainer.params)
-    heads.loss_class(trainer.loss, task)
+    for name, head in heads.items():
+        built.loss_class(head.loss, head.task, f"{_section(name)}.loss")
+        _check_class_weights(head, _section(name))
+    if ONLY not in heads:
+        _check_of_heads(trainer)
     optimizers.build(trainer, steps=100)
     if trainer.early_stopping:
-        heads.check_monitor(trainer.early_stopping.monitor, task)
-    if trainer.class_weights and task == "regression":
+        tasks = {name: head.task for name, head in heads.items()}
+        built.check_monitor(trainer.early_stopping.monitor, tasks)
+
+
+def _section(head: str) -> str:
+    """The recipe's key for how a head is learned."""
+    return "trainer" if head == ONLY else f"heads.{head}"
+
+
+def _check_class_weights(head: Head, section: str) -> None:
+    if head.class_weights and head.task == "regression":
         raise RecipeError(
             "a regression has no classes to weigh",
-            where="trainer.class_weights",
+            where=f"{section}.class_weights",
             hint="leave `class_weights` out",
         )
+
+
+def _check_of_heads(trainer: Trainer) -> None:
+    for key in ("loss", "class_weights"):
+        if getattr(trainer, key) is not None:
+            raise RecipeError(
+                f"the recipe has several heads, each with its own {key.replace('_', ' ')}",
+                where=f"trainer.{key}",
+                expected=f"heads: {{NAME: {{{key}: ...}}}}",
+            )

@@ -10,16 +10,18 @@ from trainyard import sources, trainer_modules
 from trainyard.data import homes
 from trainyard.recipe_schema import (
     AnyFeature,
+    Head,
     ImageFeature,
     Label,
     Recipe,
     Section,
-    Task,
+    Target,
     TextFeature,
     Trainer,
+    input_columns,
 )
 from trainyard.trainer_modules import registry
-from trainyard.trainer_modules.harness import vector_files
+from trainyard.trainer_modules.harness import names, vector_files
 
 KEY = "trainyard"
 
@@ -28,19 +30,33 @@ class StageConfig(Section):
     """What both stages need to know.
 
     Attributes:
-        label: What is to be predicted.
-        task: The kind of prediction.
+        heads: What is to be predicted, by name.
+        weight: The column that says how much a row counts, if there is one.
         features: Overrides per column.
     """
 
-    label: Label
-    task: Task
+    heads: Mapping[str, Target]
+    weight: str | None = None
     features: dict[str, AnyFeature] = {}
 
     @classmethod
     def from_custom_config(cls, custom_config: Mapping[str, Any] | None) -> Self:
         """Reads what `custom_config` wrote."""
         return cls.model_validate_json((custom_config or {})[KEY])
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The labels of all heads."""
+        return tuple(head.label for head in self.heads.values())
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The transformed features that are labels or weights, by key."""
+        return (*map(names.label, self.heads), *([names.WEIGHT] if self.weight else []))
+
+    def input_columns(self, columns: list[str]) -> list[str]:
+        """Chooses inputs as `Recipe.input_columns` does."""
+        return input_columns(self.labels, self.weight, self.features, columns)
 
     @property
     def images(self) -> dict[str, ImageFeature]:
@@ -70,8 +86,8 @@ class TransformConfig(StageConfig):
         module = registry.find(recipe.trainer.module)
         params = registry.params(module, recipe.trainer.params)
         return cls(
-            label=recipe.label,
-            task=recipe.task,
+            heads={n: Target(label=h.label, task=h.task) for n, h in recipe.heads.items()},
+            weight=recipe.data.weight,
             features={name: _without_vectors(entry) for name, entry in recipe.features.items()},
             module=recipe.trainer.module,
             params=registry.preprocess_params(params),
@@ -93,16 +109,21 @@ class TrainerConfig(StageConfig):
     """What the Trainer depends on.
 
     Attributes:
+        heads: As Transform has them, and how each is learned.
         trainer: The recipe's trainer section.
     """
 
+    heads: Mapping[str, Head]
     trainer: Trainer
 
     @classmethod
     def of(cls, recipe: Recipe) -> TrainerConfig:
         """Returns the part of the recipe that the Trainer depends on."""
         return cls(
-            label=recipe.label, task=recipe.task, features=recipe.features, trainer=recipe.trainer
+            heads=recipe.heads,
+            weight=recipe.data.weight,
+            features=recipe.features,
+            trainer=recipe.trainer,
         )
 
     def custom_config(self, checkpoints: Path) -> dict[str, str]:

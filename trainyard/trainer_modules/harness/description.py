@@ -9,12 +9,15 @@ import itertools
 import keyword
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import model_validator
 
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import ImageFeature, Section, Task, input_columns
+from trainyard.recipe_schema import ONLY, ImageFeature, Section, Task
+from trainyard.trainer_modules.harness import names
 
 if TYPE_CHECKING:
     import tensorflow_transform as tft
@@ -26,25 +29,49 @@ FILE = Path("assets.extra") / "trainyard.json"
 RawType = Literal["int64", "float32", "string"]
 
 
-class Description(Section):
-    """A model from outside.
+class HeadDescription(Section):
+    """One thing that a model predicts.
 
     Attributes:
         task: The kind of prediction.
         label: The raw label's name; a request need not have it.
-        inputs: Type of each raw column that the prediction depends on.
         class_names: In the order of the predictions; empty for regression.
+    """
+
+    task: Task
+    label: str
+    class_names: tuple[str, ...] = ()
+
+
+class Description(Section):
+    """A model from outside.
+
+    Attributes:
+        heads: What it predicts, by name; `ONLY` if it is one thing.
+        inputs: Type of each raw column that the predictions depend on.
         images: Which of the inputs are encoded images, and what is made of them.
         tensors: What each input is called in the signature `serving_raw`: its own name, as
             far as TensorFlow allows it.
     """
 
-    task: Task
-    label: str
+    heads: dict[str, HeadDescription]
     inputs: dict[str, RawType]
-    class_names: tuple[str, ...]
     images: dict[str, ImageFeature] = {}
     tensors: dict[str, str] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_head(cls, value: Any) -> Any:
+        """Before there were several, what is said of a head stood at the top."""
+        if not isinstance(value, dict) or "heads" in value:
+            return value
+        own = {key: value[key] for key in HeadDescription.model_fields if key in value}
+        return {key: value[key] for key in value if key not in own} | {"heads": {ONLY: own}}
+
+    @property
+    def targets(self) -> frozenset[str]:
+        """The transformed features that are no inputs: labels and weights."""
+        return frozenset({names.WEIGHT, *map(names.label, self.heads)})
 
     def rows(self, size: int, at_most: int) -> int:
         """Says how many rows the model takes at a time.
@@ -58,24 +85,29 @@ class Description(Section):
 
 
 def of(
-    config: StageConfig, transform_output: tft.TFTransformOutput, class_names: Sequence[str]
+    config: StageConfig,
+    transform_output: tft.TFTransformOutput,
+    class_names: Mapping[str, Sequence[str]],
 ) -> Description:
     """Describes a model.
 
     Args:
         config: What the Trainer was told.
         transform_output: What Transform wrote.
-        class_names: By index; empty for regression.
+        class_names: By head and index; empty for regression.
     """
     raw = transform_output.raw_feature_spec()
-    names = input_columns(config.label, config.features, sorted(raw))
+    columns = config.input_columns(sorted(raw))
     return Description(
-        task=config.task,
-        label=config.label.name,
-        inputs={name: raw[name].dtype.name for name in names},
-        class_names=tuple(class_names),
+        heads={
+            name: HeadDescription(
+                task=head.task, label=head.label.name, class_names=tuple(class_names[name])
+            )
+            for name, head in config.heads.items()
+        },
+        inputs={name: raw[name].dtype.name for name in columns},
         images=config.images,
-        tensors=_tensor_names(names),
+        tensors=_tensor_names(columns),
     )
 
 
@@ -87,16 +119,16 @@ def write(saved_model: Path, description: Description) -> None:
 
 
 def _tensor_names(columns: Sequence[str]) -> dict[str, str]:
-    names: dict[str, str] = {}
+    tensors: dict[str, str] = {}
     for column in columns:
         name = re.sub(r"\W", "_", column, flags=re.ASCII)
         if not name[0].isalpha() or keyword.iskeyword(name) or name == "self":
             name = f"column_{name}"
-        taken = {other.lower() for other in names.values()}  # to TensorFlow a and A are one
+        taken = {other.lower() for other in tensors.values()}  # to TensorFlow a and A are one
         numbered = (f"{name}_{number}" for number in itertools.count(2))
         options = itertools.chain([name], numbered)
-        names[column] = next(option for option in options if option.lower() not in taken)
-    return names
+        tensors[column] = next(option for option in options if option.lower() not in taken)
+    return tensors
 
 
 def read(saved_model: Path) -> Description:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,12 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform.saved import saved_transform_io_v2
 
-from trainyard.recipe_schema import ImageFeature, Task
-from trainyard.trainer_modules.harness import columns, description, images, inputs, labels
+from trainyard.recipe_schema import ONLY, Task
+from trainyard.trainer_modules.harness import columns, description, images, labels, names
 from trainyard.trainer_modules.harness.columns import MISSING
 from trainyard.trainer_modules.harness.config import TrainerConfig
 from trainyard.trainer_modules.harness.weights_file import PUSHED_MODEL
 
-SUFFIX = "_xf"
-"""Ends the names of transformed features: TFMA's slices must find the raw columns."""
-
-LABEL_KEY = labels.LABEL + SUFFIX
-PREDICTIONS = "predictions"
 MODEL_FILE = "model.keras"
 
 RAW = "serving_raw"
@@ -58,34 +53,34 @@ def write(
     model: keras.Model,
     transform_output: tft.TFTransformOutput,
     config: TrainerConfig,
-    class_names: Sequence[str],
+    class_names: Mapping[str, Sequence[str]],
     serving_fn: ServingFn,
     keras_file: Path,
 ) -> None:
     """Writes the SavedModel beside its place, then renames it.
 
-    `serving_default` takes serialized tf.Examples, in which the label need not be;
+    `serving_default` takes serialized tf.Examples, in which no label need be;
     `serving_raw` one tensor `[B]` for each raw column that is an input, and gives the same
-    answers; `transform_features` returns the transformed features and the label, each name
-    ending in `SUFFIX`. The Keras model is there too: a later training may start from it.
+    answers; `transform_features` returns the transformed features and the labels, each name
+    ending in `names.SUFFIX`. The Keras model is there too: a later training may start from it.
 
     Args:
         folder: Where to.
         model: It predicts from transformed features.
         transform_output: What Transform wrote.
         config: What the Trainer was told.
-        class_names: By index; empty for regression.
+        class_names: By head and index; empty for regression.
         serving_fn: From transformed features to what is answered.
         keras_file: The model as Keras saved it.
     """
     graph = saved_transform_io_v2.SavedModelLoader(transform_output.transform_savedmodel_dir)
     with_label = raw_parse_spec(transform_output)
     told = description.of(config, transform_output, class_names)
-    without = {name: entry for name, entry in with_label.items() if name != config.label.name}
+    hidden = {config.weight, *(label.name for label in config.labels)}
+    without = {name: entry for name, entry in with_label.items() if name not in hidden}
 
     def answered(parsed: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-        features = _transform(graph, parsed)
-        features.pop(labels.LABEL, None)
+        features = _without(config.targets, _transform(graph, parsed))
         return serving_fn(images.decoded(features, config.images))
 
     def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -97,7 +92,7 @@ def write(
 
     def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         features = _transform(graph, tf.io.parse_example(examples, with_label))
-        return {f"{name}{SUFFIX}": tensor for name, tensor in features.items()}
+        return {f"{name}{names.SUFFIX}": tensor for name, tensor in features.items()}
 
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -125,24 +120,30 @@ def _transform(graph: Any, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
     return dict(graph.apply_transform_model(dict(raw)))
 
 
-def answer(model: keras.Model, class_names: Sequence[str]) -> ServingFn:
+def _without(targets: Collection[str], features: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tensor for name, tensor in features.items() if name not in targets}
+
+
+def answer(model: keras.Model, class_names: Mapping[str, Sequence[str]]) -> ServingFn:
     """Makes what is served if the trainer module has no `serving_fn` of its own.
 
     Args:
         model: It predicts from transformed features.
-        class_names: By index; empty for regression.
+        class_names: By head and index; empty for regression.
 
     Returns:
-        From transformed features to `predictions`, `[B, 1]` or `[B, C]`, and for
-        classes also `label`, `[B, 1]`, the name of the most probable.
+        From transformed features to each head's `names.prediction`, `[B, 1]` or `[B, C]`, and
+        for classes also `names.predicted_class`, `[B, 1]`, the name of the most probable.
     """
-    names = tf.constant(class_names, tf.string)
+    known = {head: tf.constant(each, tf.string) for head, each in class_names.items() if each}
 
     def serving_fn(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        predictions = model(features, training=False)
-        outputs = {PREDICTIONS: predictions}
-        if class_names:
-            outputs["label"] = tf.gather(names, _most_probable(predictions))
+        outputs = {}
+        for head, numbers in names.parted(model(features, training=False)).items():
+            outputs[names.prediction(head)] = numbers
+            if head in known:
+                most = tf.gather(known[head], _most_probable(numbers))
+                outputs[names.predicted_class(head)] = most
         return outputs
 
     return serving_fn
@@ -159,26 +160,25 @@ def reference_predictions(
     model_run: Path,
     transform_folder: Path,
     serialized: Sequence[bytes],
-    encoded: Mapping[str, ImageFeature] | None = None,
-) -> inputs.Array:
+    told: description.Description,
+) -> Any:
     """Predicts through the training graph: Transform's output, then the Keras model.
 
     Args:
         model_run: The Trainer's `model_run` folder.
         transform_folder: The `transform_graph` that Transform wrote.
         serialized: Raw tf.Examples.
-        encoded: Which of the inputs are images, and what is made of them.
+        told: What the model that was exported expects and answers.
 
     Returns:
-        `[B, 1]` or `[B, C]`.
+        `[B, 1]` or `[B, C]`; by head if there are several.
     """
     transform_output = tft.TFTransformOutput(str(transform_folder))
     raw = tf.io.parse_example(list(serialized), raw_parse_spec(transform_output))
-    features = dict(transform_output.transform_raw_features(raw))
-    features.pop(labels.LABEL, None)
-    features = images.decoded(features, encoded or {})
+    features = transform_output.transform_raw_features(raw)
+    features = images.decoded(_without(told.targets, features), told.images)
     model = keras.saving.load_model(model_run / MODEL_FILE, compile=False)
-    return np.asarray(model(features, training=False))
+    return keras.tree.map_structure(np.asarray, model(features, training=False))
 
 
 class Served:
@@ -189,43 +189,49 @@ class Served:
     """
 
     def __init__(self, saved_model: Path) -> None:
-        self._folder = saved_model
+        self.told = description.read(saved_model)
         self._loaded = tf.saved_model.load(str(saved_model))
 
-    def predictions(self, serialized: Sequence[bytes]) -> inputs.Array:
+    def predictions(self, serialized: Sequence[bytes]) -> Any:
         """Predicts through the signature `serving_default`.
 
         Args:
             serialized: Raw tf.Examples.
 
         Returns:
-            `[B, 1]` or `[B, C]`.
+            `[B, 1]` or `[B, C]`; by head if there are several.
         """
-        answer = self._loaded.signatures["serving_default"](tf.constant(list(serialized)))
-        return np.asarray(answer[PREDICTIONS])
+        return self._of(self._loaded.signatures["serving_default"](tf.constant(list(serialized))))
 
-    def raw_predictions(self, serialized: Sequence[bytes]) -> inputs.Array:
+    def _of(self, answers: Mapping[str, tf.Tensor]) -> Any:
+        numbers = {head: answers[names.prediction(head)].numpy() for head in self.told.heads}
+        return names.joined(numbers)
+
+    def raw_predictions(self, serialized: Sequence[bytes]) -> Any:
         """Predicts as `predictions` does, through the signature `serving_raw`.
 
         Args:
             serialized: Raw tf.Examples.
 
         Returns:
-            `[B, 1]` or `[B, C]`.
+            As `predictions`.
         """
-        told = description.read(self._folder)
+        told = self.told
         spec = {n: tf.io.VarLenFeature(tf.dtypes.as_dtype(k)) for n, k in told.inputs.items()}
         parsed = tf.io.parse_example(list(serialized), spec)
         raw = {told.tensors[n]: tf.reshape(columns.dense(c), [-1]) for n, c in parsed.items()}
-        return np.asarray(self._loaded.signatures[RAW](**raw)[PREDICTIONS])
+        return self._of(self._loaded.signatures[RAW](**raw))
 
 
-def class_names(transform_folder: Path, label: str, task: Task) -> tuple[str, ...]:
+def class_names(
+    transform_folder: Path, label: str, task: Task, head: str = ONLY
+) -> tuple[str, ...]:
     """Names the classes in the order of the predictions.
 
     Args:
         transform_folder: The `transform_graph` that Transform wrote.
         label: The raw label's name.
         task: The kind of prediction.
+        head: Whose label it is.
     """
-    return labels.class_names(tft.TFTransformOutput(str(transform_folder)), label, task)
+    return labels.class_names(tft.TFTransformOutput(str(transform_folder)), label, task, head)

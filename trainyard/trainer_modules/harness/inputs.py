@@ -8,7 +8,7 @@ one is streamed through a shuffle buffer.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,10 @@ import tensorflow as tf
 
 from trainyard import progress
 from trainyard.errors import RecipeError, nearest
-from trainyard.trainer_modules.harness import images, soft_labels, texts
-from trainyard.trainer_modules.harness.labels import LABEL
+from trainyard.trainer_modules.harness import images, names, soft_labels, texts
 
 if TYPE_CHECKING:
-    from trainyard.trainer_modules.harness.spec import ModelSpec
+    from trainyard.trainer_modules.harness.spec import HeadSpec, ModelSpec
 
 IN_MEMORY_BYTES = 128 * 2**20
 """Of one split's parsed tensors: about a million rows of a table. TensorFlow and what a stage
@@ -48,8 +47,8 @@ STRING_BYTES = 24
 
 Array = np.ndarray[Any, Any]
 Tensors = dict[str, tf.Tensor]
-Change = Callable[[Tensors, tf.Tensor], tuple[Any, ...]]
-"""Of a training batch: its inputs and labels."""
+Change = Callable[[Tensors, Any], tuple[Tensors, Any]]
+"""Of a training batch: its inputs, and its labels as `names.joined` has them."""
 Lengths = Callable[[Tensors], tf.Tensor]
 """Of rows, `[rows, ...]`: what each one's cost grows with, int64 `[rows]`."""
 
@@ -66,18 +65,24 @@ class Examples:
         files: TFRecord files, all compressed with gzip (`.gz`) or none.
         features: How to parse them, as `TFTransformOutput.transformed_feature_spec` says.
         memory: Bytes that its parsed tensors may take to be held.
+        targets: Which of the features are labels or weights.
     """
 
     def __init__(
-        self, files: Sequence[str], features: Mapping[str, Any], memory: int = IN_MEMORY_BYTES
+        self,
+        files: Sequence[str],
+        features: Mapping[str, Any],
+        memory: int = IN_MEMORY_BYTES,
+        targets: Collection[str] = (names.LABEL,),
     ) -> None:
         self.files = list(files)
         self.features = dict(features)
+        self._targets = tuple(targets)
         self.memory = memory
 
     @property
-    def labels(self) -> Array:
-        """The label of each row, flat."""
+    def targets(self) -> dict[str, Array]:
+        """The labels and weights of each row, flat, by key."""
         return self._read[0]
 
     @property
@@ -113,16 +118,17 @@ class Examples:
         return _gathered(self.held, rows, seed, epochs, lengths)
 
     @cached_property
-    def _read(self) -> tuple[Array, Tensors | None]:
-        """One pass: the labels, and all else as long as it fits."""
-        labels: list[Array] = [np.empty(0)]
+    def _read(self) -> tuple[dict[str, Array], Tensors | None]:
+        """One pass: the targets, and all else as long as it fits."""
+        targets: dict[str, list[Array]] = {name: [np.empty(0)] for name in self._targets}
         blocks: list[Tensors] = []
         rows, size = 0, 0.0
         for serialized in self._blocks().prefetch(2):
             fits = size <= self.memory
-            block = self._parse(serialized) if fits else self._parse_label(serialized)
-            labels.append(block[LABEL].numpy().reshape(-1))
-            rows += len(labels[-1])
+            block = self._parse(serialized) if fits else self._parse_targets(serialized)
+            for name, parts in targets.items():
+                parts.append(block[name].numpy().reshape(-1))
+            rows += len(block[self._targets[0]])
             progress.report(f"{rows:,} rows read")
             size += sum(map(_bytes, block.values()))
             if size <= self.memory:
@@ -130,7 +136,7 @@ class Examples:
             else:
                 blocks.clear()
         held = self._joined(blocks) if size <= self.memory else None
-        return np.concatenate(labels), held
+        return {name: np.concatenate(parts) for name, parts in targets.items()}, held
 
     def _joined(self, blocks: list[Tensors]) -> Tensors | None:
         # A column's blocks go before the next column is joined: never two copies of all.
@@ -163,9 +169,10 @@ class Examples:
         parsed: Tensors = tf.io.parse_example(serialized, self.features)
         return parsed
 
-    def _parse_label(self, serialized: tf.Tensor) -> Tensors:
+    def _parse_targets(self, serialized: tf.Tensor) -> Tensors:
         """Passes over all else, images above all, without a copy of it."""
-        parsed: Tensors = tf.io.parse_example(serialized, {LABEL: self.features[LABEL]})
+        targets = {name: self.features[name] for name in self._targets}
+        parsed: Tensors = tf.io.parse_example(serialized, targets)
         return parsed
 
     def _streamed(
@@ -259,7 +266,7 @@ def make_dataset(
 
     Args:
         params: The module's hyperparameters; not read here.
-        spec: For seed, batch size and class weights.
+        spec: For seed, batch size, heads and their class weights.
         examples: A split.
         epochs: Which epochs to make, shuffled, one after the other; None: one
             pass in the order of the files, to validate on.
@@ -268,23 +275,24 @@ def make_dataset(
         augment: Changes training batches, before class weights are looked up.
 
     Returns:
-        Batches of inputs by name and the label, and while training the weights
-        if there are any; the last batch of an epoch may be smaller.
+        Batches of inputs by name, of the label or labels by head, and of weights, likewise,
+        if there are any: those of classes while training only. The last batch of an epoch
+        may be smaller.
     """
     del params
     training = spec.training
     if epochs is None:
         batches = examples.batches(validation_rows or _validation_rows(spec))
-        changes: list[Change] = []
+        prepared = _prepared(spec, None, {})
     else:
         lengths = partial(texts.lengths, names=spec.texts) if _buckets(spec) else None
         batches = examples.batches(
             training.batch_size, seed=training.seed, epochs=epochs, lengths=lengths
         )
-        changes = [*filter(None, [augment]), *_weighting(spec)]
+        prepared = _prepared(spec, augment, _class_weights(spec))
     # What is held of images are their files; pixels are made of a few batches at a time.
     costly = bool(spec.images or augment)
-    batches = batches.map(_prepared(spec, changes), tf.data.AUTOTUNE if costly else None)
+    batches = batches.map(prepared, tf.data.AUTOTUNE if costly else None)
     options = tf.data.Options()
     options.autotune.ram_budget = IN_MEMORY_BYTES  # by default half of the machine's memory
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
@@ -301,41 +309,70 @@ def _validation_rows(spec: ModelSpec) -> int:
     return max(spec.training.batch_size, min(BLOCK_ROWS, int(VALIDATION_BATCH_BYTES / max(1, row))))
 
 
-def _prepared(spec: ModelSpec, changes: Sequence[Change]) -> Callable[[Tensors], tuple[Any, ...]]:
+def _prepared(
+    spec: ModelSpec, augment: Change | None, by_class: Mapping[str, tf.Tensor]
+) -> Callable[[Tensors], tuple[Any, ...]]:
     def prepared(features: Tensors) -> tuple[Any, ...]:
-        features = images.decoded(features, spec.images)
-        if _buckets(spec):
-            features = texts.trimmed(features, spec.texts)
-        batch: tuple[Any, ...] = _pair(features)
-        for change in changes:
-            batch = change(*batch)
-        return batch
+        inputs, labels, rows = parts(features, spec)
+        if augment:
+            inputs, labels = augment(inputs, labels)
+        if rows is None and not by_class:
+            return inputs, labels
+        weights = {
+            head: _weights(part, rows, by_class.get(head))
+            for head, part in names.parted(labels).items()
+        }
+        return inputs, labels, names.joined(weights)
 
     return prepared
 
 
-def _pair(features: Tensors) -> tuple[Tensors, tf.Tensor]:
-    return {name: t for name, t in features.items() if name != LABEL}, features[LABEL]
+def parts(features: Tensors, spec: ModelSpec) -> tuple[Tensors, Any, tf.Tensor | None]:
+    """Takes a batch of parsed examples apart.
+
+    Args:
+        features: By name, images encoded.
+        spec: What is trained.
+
+    Returns:
+        Inputs by name, texts cut to the batch's longest; labels as `names.joined` has them; and
+        what each row counts, `[B, 1]`, if the recipe says so.
+    """
+    inputs = dict(images.decoded(features, spec.images))
+    if _buckets(spec):
+        inputs = texts.trimmed(inputs, spec.texts)
+    labels = names.joined({head: inputs.pop(names.label(head)) for head in spec.heads})
+    return inputs, labels, inputs.pop(names.WEIGHT) if spec.weighted else None
 
 
-def _weighting(spec: ModelSpec) -> list[Change]:
-    label = spec.label
-    weights = class_weights(spec.training.class_weights, label.class_names, label.class_counts)
-    if weights is None:
-        return []
-    by_class = tf.constant(weights, tf.float32)
+def _class_weights(spec: ModelSpec) -> dict[str, tf.Tensor]:
+    """What an example of each class counts, by head, where not all count the same."""
+    found = {name: _weights_of_head(name, head) for name, head in spec.heads.items()}
+    return {name: tf.constant(each, tf.float32) for name, each in found.items() if each}
 
-    def weighted(inputs: Tensors, labels: tf.Tensor) -> tuple[Any, ...]:
-        if labels.dtype.is_integer:
-            return inputs, labels, tf.gather(by_class, labels)
-        shares = soft_labels.shares(labels, len(weights))  # an example of several classes
-        return inputs, labels, tf.linalg.matvec(shares, by_class)[:, tf.newaxis]
 
-    return [weighted]
+def _weights_of_head(name: str, head: HeadSpec) -> list[float] | None:
+    where = f"heads.{name}.class_weights" if name else "trainer.class_weights"
+    label = head.label
+    return class_weights(head.class_weights, label.class_names, label.class_counts, where)
+
+
+def _weights(labels: tf.Tensor, rows: tf.Tensor | None, by_class: tf.Tensor | None) -> tf.Tensor:
+    """Returns float32 `[B, 1]`."""
+    weights = tf.ones([tf.shape(labels)[0], 1]) if rows is None else rows
+    if by_class is None:
+        return weights
+    if labels.dtype.is_integer:
+        return weights * tf.gather(by_class, labels)
+    shares = soft_labels.shares(labels, len(by_class))  # an example of several classes
+    return weights * tf.linalg.matvec(shares, by_class)[:, tf.newaxis]
 
 
 def class_weights(
-    wanted: str | dict[str, float] | None, names: Sequence[str], counts: Sequence[int]
+    wanted: str | dict[str, float] | None,
+    names: Sequence[str],
+    counts: Sequence[int],
+    where: str = "trainer.class_weights",
 ) -> list[float] | None:
     """Decides how much an example of each class counts.
 
@@ -343,6 +380,7 @@ def class_weights(
         wanted: The recipe's `class_weights`: `balanced`, or weights by class name.
         names: The classes, by index.
         counts: Training examples of each class.
+        where: The recipe's key, for errors.
 
     Returns:
         One weight a class, or None. `balanced` gives all classes the same sum.
@@ -358,7 +396,7 @@ def class_weights(
         if name not in names:
             raise RecipeError(
                 f"the label has no class {name!r}",
-                where=f"trainer.class_weights.{name}",
+                where=f"{where}.{name}",
                 expected=", ".join(names),
                 received=repr(name),
                 hint=nearest(name, names),

@@ -13,7 +13,6 @@ from PIL import Image
 
 from trainyard.recipe_schema import ImageFeature
 from trainyard.trainer_modules.harness import images, inputs
-from trainyard.trainer_modules.harness.labels import LABEL
 from trainyard.trainer_modules.harness.spec import ModelSpec
 
 FILE = "augmented.webp"
@@ -31,7 +30,7 @@ _RANDOM = tuple(
 )
 
 Pixels = np.ndarray[Any, Any]
-Batch = tuple[dict[str, tf.Tensor], tf.Tensor]
+Batch = tuple[dict[str, tf.Tensor], Any]
 
 
 def write(
@@ -72,9 +71,8 @@ def write(
 def _batch(spec: ModelSpec, examples: inputs.Examples) -> Batch:
     """The first training images in the order of the first epoch."""
     order = examples.batches(BATCH, seed=spec.training.seed, epochs=range(1))
-    features = images.decoded(next(iter(order.take(1))), spec.images)
-    label = features.pop(LABEL)
-    return features, label
+    features, labels, _ = inputs.parts(next(iter(order.take(1))), spec)
+    return features, labels
 
 
 def _augmenting_layers(model: keras.Model, name: str) -> keras.Model | None:
@@ -97,7 +95,8 @@ def _augmented(
     # A hook's chance may come from the batch itself: in another order it is another one.
     turned = {key: tf.roll(tensor, number, 0) for key, tensor in batch[0].items()}
     if hook:
-        turned, _ = hook(turned, tf.roll(batch[1], number, 0))
+        labels = tf.nest.map_structure(lambda tensor: tf.roll(tensor, number, 0), batch[1])
+        turned, _ = hook(turned, labels)
     pixels = turned[name]
     if layers:
         pixels = layers(pixels, training=True)

@@ -11,8 +11,18 @@ import numpy as np
 import tensorflow_transform as tft
 
 from trainyard.errors import DataError
-from trainyard.recipe_schema import ImageFeature, Task, TextFeature, Trainer
+from trainyard.recipe_schema import (
+    ONLY,
+    ClassWeights,
+    ImageFeature,
+    Loss,
+    Target,
+    Task,
+    TextFeature,
+    Trainer,
+)
 from trainyard.trainer_modules.harness import inputs, labels, texts
+from trainyard.trainer_modules.harness import names as keys
 from trainyard.trainer_modules.harness.config import TrainerConfig
 
 DEFAULT_EPOCHS = 20
@@ -73,20 +83,95 @@ class LabelSpec:
 
 
 @dataclass(frozen=True)
+class HeadSpec:
+    """One thing that the model predicts.
+
+    Attributes:
+        task: The kind of prediction.
+        label: What the training labels are like.
+        loss: The recipe's; None for the one that fits the task.
+        weight: Of its loss in the sum over all heads.
+        class_weights: How much an example of each class counts, as the recipe says.
+    """
+
+    task: Task
+    label: LabelSpec
+    loss: Loss | None = None
+    weight: float = 1.0
+    class_weights: ClassWeights | None = None
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are; 0 for regression."""
+        return len(self.label.class_names)
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the model predicts for a row."""
+        return self.classes if self.task == "multiclass" else 1
+
+    @property
+    def from_logits(self) -> bool:
+        """Whether the head is trained without its last activation."""
+        return bool(self.loss and self.loss.options.get("from_logits"))
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """What a model must fit, and how it will be trained.
 
     Attributes:
         inputs: By name, in a fixed order.
-        task: The kind of prediction.
-        label: What the training labels are like.
+        heads: What it predicts, by name; `ONLY` if it is one thing.
         training: The recipe's trainer section.
+        weighted: Whether rows count differently.
     """
 
     inputs: Mapping[str, InputSpec]
-    task: Task
-    label: LabelSpec
+    heads: Mapping[str, HeadSpec]
     training: Trainer = field(default_factory=Trainer)
+    weighted: bool = False
+
+    @classmethod
+    def of_one(
+        cls,
+        inputs: Mapping[str, InputSpec],
+        task: Task,
+        label: LabelSpec,
+        training: Trainer | None = None,
+    ) -> ModelSpec:
+        """Makes that of a model with one head.
+
+        Args:
+            inputs: By name.
+            task: The kind of prediction.
+            label: What the training labels are like.
+            training: The recipe's trainer section, with the head's loss and class weights.
+        """
+        training = training or Trainer()
+        head = HeadSpec(task, label, training.loss, class_weights=training.class_weights)
+        return cls(inputs, {ONLY: head}, training)
+
+    @property
+    def head(self) -> HeadSpec:
+        """The only head, for modules that take one."""
+        (head,) = self.heads.values()
+        return head
+
+    @property
+    def task(self) -> Task:
+        """The only head's."""
+        return self.head.task
+
+    @property
+    def label(self) -> LabelSpec:
+        """The only head's."""
+        return self.head.label
+
+    @property
+    def rows(self) -> int:
+        """Training examples."""
+        return next(iter(self.heads.values())).label.rows
 
     @property
     def images(self) -> dict[str, ImageFeature]:
@@ -100,13 +185,13 @@ class ModelSpec:
 
     @property
     def classes(self) -> int:
-        """How many classes there are; 0 for regression."""
-        return len(self.label.class_names)
+        """The only head's."""
+        return self.head.classes
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches in one pass over the training examples, the last one included."""
-        return math.ceil(self.label.rows / self.training.batch_size)
+        return math.ceil(self.rows / self.training.batch_size)
 
     @property
     def steps(self) -> int:
@@ -145,15 +230,35 @@ def build(
         DataError: A label is missing, single-valued, or of an unknown class; or there is no
             token in a text's vocabulary.
     """
-    names = labels.class_names(transform_output, config.label.name, config.task)
+    heads = {name: _head(name, config, transform_output, train, held_out) for name in config.heads}
     for split, examples in (("train", train), ("eval", held_out)):
-        _check_labels(examples.labels, split, config)
-    _check_classes(names, config)
+        _check_weights(examples.targets.get(keys.WEIGHT), split, config.weight)
     return ModelSpec(
         inputs=_inputs(config, transform_output) | _images(config),
-        task=config.task,
-        label=_label_spec(train.labels, names),
+        heads=heads,
         training=config.trainer,
+        weighted=config.weight is not None,
+    )
+
+
+def _head(
+    name: str,
+    config: TrainerConfig,
+    transform_output: tft.TFTransformOutput,
+    train: inputs.Examples,
+    held_out: inputs.Examples,
+) -> HeadSpec:
+    head, key = config.heads[name], keys.label(name)
+    class_names = labels.class_names(transform_output, head.label.name, head.task, name)
+    for split, examples in (("train", train), ("eval", held_out)):
+        _check_labels(examples.targets[key], split, head)
+    _check_classes(class_names, head)
+    return HeadSpec(
+        task=head.task,
+        label=_label_spec(train.targets[key], class_names),
+        loss=head.loss,
+        weight=head.weight,
+        class_weights=head.class_weights,
     )
 
 
@@ -167,7 +272,7 @@ def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> d
     return {
         name: InputSpec(tuple(entry.shape), entry.dtype.name, domains.get(name))
         for name, entry in sorted(features.items())
-        if name != labels.LABEL
+        if name not in config.targets
     } | _texts(config, transform_output)
 
 
@@ -191,32 +296,48 @@ def _label_spec(values: inputs.Array, names: tuple[str, ...]) -> LabelSpec:
     return LabelSpec(len(values), mean=float(values.mean()), std=float(values.std()) or 1.0)
 
 
-def _check_labels(values: inputs.Array, split: str, config: TrainerConfig) -> None:
+def _check_weights(values: inputs.Array | None, split: str, column: str | None) -> None:
+    if values is None:
+        return
+    bad = ~(np.isfinite(values) & (values >= 0))
+    if bad.any() or not values.any():
+        raise DataError(
+            f"the weights in {column!r} cannot be used: {int(bad.sum())} of {len(values)} are "
+            "missing or negative"
+            if bad.any()
+            else f"all weights in {column!r} are 0",
+            where=f"{split}, column {column}",
+            expected="numbers, 0 or more, not all 0",
+            received=str(values[bad][0]) if bad.any() else "0",
+        )
+
+
+def _check_labels(values: inputs.Array, split: str, head: Target) -> None:
     if not len(values):
         raise DataError(
             f"the {split} split has no examples",
             where=split,
             hint="give more data, or another `data.split`",
         )
-    regression = config.task == "regression"
+    regression = head.task == "regression"
     bad = ~np.isfinite(values) if regression else values == labels.UNKNOWN
     if bad.any():
         raise DataError(
-            f"the label {config.label.name!r} is missing or unknown in {int(bad.sum())} "
+            f"the label {head.label.name!r} is missing or unknown in {int(bad.sum())} "
             f"of {len(values)} examples of the {split} split",
-            where=f"{split}, column {config.label.name}",
+            where=f"{split}, column {head.label.name}",
             expected="a number" if regression else "a class that the training split has",
             hint="fill in or remove these rows; a class must be in every split",
         )
 
 
-def _check_classes(names: tuple[str, ...], config: TrainerConfig) -> None:
-    expected = {"binary": range(2, 3), "multiclass": range(2, 1 << 31)}.get(config.task)
+def _check_classes(names: tuple[str, ...], head: Target) -> None:
+    expected = {"binary": range(2, 3), "multiclass": range(2, 1 << 31)}.get(head.task)
     if expected is not None and len(names) not in expected:
         raise DataError(
-            f"the label {config.label.name!r} has {len(names)} different values",
-            where=f"column {config.label.name}",
-            expected="2 values" if config.task == "binary" else "2 values or more",
+            f"the label {head.label.name!r} has {len(names)} different values",
+            where=f"column {head.label.name}",
+            expected="2 values" if head.task == "binary" else "2 values or more",
             received=", ".join(names[:10]) + (", ..." if len(names) > 10 else ""),
             hint="change `task`, or the label's expression",
         )

@@ -25,6 +25,7 @@ from trainyard.trainer_modules.harness import (
     heads,
     inputs,
     modes,
+    names,
     options,
     phases,
     picture,
@@ -64,11 +65,16 @@ class Training:
         features = transform_output.transformed_feature_spec()
         known = [custom["trainyard"], custom.get("code", ""), custom.get("files", "")]
         identity = [*known, graph, *fn_args.train_files]
+        config = TrainerConfig.from_custom_config(custom)
+        train, held_out = (
+            inputs.Examples(inputs.expand(files), features, targets=config.targets)
+            for files in (fn_args.train_files, fn_args.eval_files)
+        )
         return cls(
-            config=TrainerConfig.from_custom_config(custom),
+            config=config,
             transform_output=transform_output,
-            train=inputs.Examples(inputs.expand(fn_args.train_files), features),
-            held_out=inputs.Examples(inputs.expand(fn_args.eval_files), features),
+            train=train,
+            held_out=held_out,
             model_run=Path(fn_args.model_run_dir),
             state=checkpoint.path(Path(custom["checkpoints"]), *identity),
         )
@@ -96,9 +102,9 @@ class Trained:
 def run_fn(fn_args: Any) -> None:
     """Trains a module on transformed examples and exports it.
 
-    Writes into `model_run_dir`: model.keras, history.json, training_log.csv,
-    training.json, summary.txt, model.svg, tensorboard/; into `serving_model_dir`
-    the SavedModel.
+    Writes into `model_run_dir`: model.keras, history.json, learning_rate.json,
+    training_log.csv, training.json, summary.txt, model.svg, tensorboard/; into
+    `serving_model_dir` the SavedModel.
 
     Args:
         fn_args: TFX's `FnArgs`; `custom_config` is what `TrainerConfig.custom_config` returned.
@@ -160,7 +166,7 @@ def _write_model(training: Training, trained: Trained, folder: Path) -> None:
         predictor = modes.plain_copy(predictor)
     keras_file = training.model_run / export.MODEL_FILE
     predictor.save(keras_file)
-    class_names = model_spec.label.class_names
+    class_names = {name: head.label.class_names for name, head in model_spec.heads.items()}
     own = getattr(module, "serving_fn", None)
     export.write(
         folder,
@@ -321,6 +327,7 @@ def _write_records(
 ) -> None:
     history = saver.state.history
     callbacks.write_history(model_run / "history.json", history)
+    callbacks.write_learning_rates(model_run / "learning_rate.json", saver.learning_rates)
     steps = min(model_spec.steps, len(history) * model_spec.steps_per_epoch)
     steps_now = max(0, steps - saver.resumed_from * model_spec.steps_per_epoch)
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -341,10 +348,11 @@ def _write_records(
         "seconds": round(seconds, 3),
         "steps_per_second": round(steps_now / seconds, 1),
         "parameters": model.count_params(),
-        "training_examples": model_spec.label.rows,
-        "class_names": list(model_spec.label.class_names),
-        "class_counts": list(model_spec.label.class_counts),
+        "training_examples": model_spec.rows,
     }
+    for name, head in model_spec.heads.items():
+        facts[names.of(name, "class_names")] = list(head.label.class_names)
+        facts[names.of(name, "class_counts")] = list(head.label.class_counts)
     (model_run / "training.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     lines: list[str] = []
     model.summary(print_fn=lambda line, **_: lines.append(line), line_length=100)
