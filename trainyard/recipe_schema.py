@@ -674,6 +674,11 @@ class Trainer(Section):
     jit_compile: Literal["auto"] | bool = Field(
         "auto", description="XLA; auto: on a GPU or TPU, if all layers support it."
     )
+    bucketing: bool = Field(
+        True,
+        description="Text: training batches are of texts of like length, and no batch is padded "
+        "beyond its longest.",
+    )
     steps_per_execution: int = Field(
         1,
         ge=1,
