@@ -11,6 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.machine import described
+
 PAGE = "RESULTS.md"
 PICTURE = "results.svg"
 STOCK, BEAM, LOCAL = SYSTEMS = ("stock", "beam", "local")
@@ -221,12 +223,9 @@ def page(machine: Mapping[str, Any], runs: Sequence[Run]) -> str:
 def _conditions(machine: Mapping[str, Any], runs: Sequence[Run]) -> str:
     loads = [run["first"]["load_before"] for run in runs]
     others = max(run["first"]["others_cores"] for run in runs)
-    memory = machine["memory_bytes"] / 2**30
-    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     finished = sorted(run["finished"] for run in runs)
     lines = [
-        f"{machine['processor']}, {machine['cores']} cores, {memory:.0f} GiB, {machine['system']}; "
-        f"{versions}. Commit {runs[0]['commit']}, {finished[0]} to {finished[-1]} UTC.",
+        f"{described(machine)}. Commit {runs[0]['commit']}, {finished[0]} to {finished[-1]} UTC.",
         f"Load average before the runs {min(loads):.1f} to {max(loads):.1f}; during a run other "
         f"programs kept at most {others:.1f} cores busy.",
     ]
