@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks import arithmetic, machine
+from benchmarks import arithmetic, machine, measuring
 from trainyard.files import write_whole
 from trainyard.recipe_schema import ImageFeature, Recipe
 
@@ -127,6 +127,7 @@ class Rates:
         cores: That they had.
         operations: Of training on one image, as `arithmetic` counts them.
         device: The GPU's name; empty without one.
+        others: Processors that other programs kept busy meanwhile, on average.
     """
 
     input: float
@@ -135,6 +136,7 @@ class Rates:
     cores: int
     operations: int = 0
     device: str = ""
+    others: float = 0.0
 
     @property
     def slower(self) -> float:
@@ -160,6 +162,11 @@ class Measured:
     all_cores: Rates
     one_core: Rates
     commit: str
+
+    @property
+    def rates(self) -> tuple[Rates, Rates]:
+        """Both."""
+        return self.all_cores, self.one_core
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> Measured:
@@ -292,6 +299,7 @@ def page(measured: Mapping[str, Measured], described: str) -> str:
         f"{described}.",
         "\n".join([PROCESSOR_HEADER, *(processor_row(n, one) for n, one in measured.items())]),
         verdict,
+        _conditions(measured),
         "## On a GPU",
         "\n".join([GPU_HEADER, *(gpu_row(n, one) for n, one in on_gpu.items())] if on_gpu else []),
         "The backend was Keras on TensorFlow." if on_gpu else "",
@@ -299,6 +307,14 @@ def page(measured: Mapping[str, Measured], described: str) -> str:
         _HOW,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _conditions(measured: Mapping[str, Measured]) -> str:
+    others = max((rates.others for one in measured.values() for rates in one.rates), default=0.0)
+    said = f"Meanwhile other programs kept at most {others:.1f} cores busy."
+    if others <= measuring.BUSY_CORES:
+        return said
+    return f"**Measured on a machine that was busy with other work: first figures only.** {said}"
 
 
 _HOW = """\
@@ -319,15 +335,19 @@ _HOW = """\
 def _apart(file: Path, cores: Sequence[int], seconds: float) -> Rates:
     """Measures a recipe in a process of its own, on some processors."""
     command = [sys.executable, "-m", "benchmarks.images", "--recipe", str(file)]
-    command += ["--seconds", str(seconds)]
-    before, quiet = os.sched_getaffinity(0), {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment = os.environ | quiet | {"TRAINYARD_HOME": str(file.parent)}
+    before, log = os.sched_getaffinity(0), file.with_suffix(".log")
     os.sched_setaffinity(0, cores)  # which what is started inherits, its first thread on
     try:
-        ended = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=environment)
+        cost = measuring.measure(
+            [*command, "--seconds", str(seconds)],
+            folder=Path.cwd(),
+            log=log,
+            environment={"TF_CPP_MIN_LOG_LEVEL": "3", "TRAINYARD_HOME": str(file.parent)},
+        )
     finally:
         os.sched_setaffinity(0, before)
-    return Rates(**json.loads(ended.stdout.splitlines()[-1]))
+    told = json.loads(log.read_text("utf-8").splitlines()[-1])
+    return Rates(**told | {"others": cost.others_cores})
 
 
 def _rates(file: Path, seconds: float) -> Rates:

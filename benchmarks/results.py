@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.machine import described
+from benchmarks.measuring import BUSY_CORES
 
 PAGE = "RESULTS.md"
 PICTURE = "results.svg"
@@ -31,9 +32,6 @@ STAGES = (
 )
 OUTSIDE = "start, imports, report"
 """All of the process that is in no stage."""
-
-_BUSY_CORES = 0.2
-"""More than this of other programs' work, on average, makes a figure a first one only."""
 
 _SHORTEST = 0.5
 """Seconds; a ratio of stages shorter than this would be one of overheads."""
@@ -229,7 +227,7 @@ def _conditions(machine: Mapping[str, Any], runs: Sequence[Run]) -> str:
         f"Load average before the runs {min(loads):.1f} to {max(loads):.1f}; during a run other "
         f"programs kept at most {others:.1f} cores busy.",
     ]
-    if others > _BUSY_CORES:
+    if others > BUSY_CORES:
         lines.append(
             "**Measured on a machine that was busy with other work: first figures only.** Ratios "
             "suffer less than seconds, as the systems took turns."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks import few_shot
 from benchmarks.few_shot import Outcome
+from trainyard.pipeline.recipe import load_recipe
 
 
 def test_equal_is_not_better():
@@ -16,3 +17,19 @@ def test_equal_is_not_better():
 def test_the_recipes_are_there():
     assert few_shot.FIRST.is_file()
     assert few_shot.SECOND.is_file()
+
+
+def test_from_scratch_has_the_same_layers_and_the_same_training():
+    pretrained, first = load_recipe(few_shot.SECOND), load_recipe(few_shot.FIRST)
+    scratch = few_shot.from_scratch(pretrained, first)
+    assert scratch.trainer.module == first.trainer.module
+    changed = {
+        key
+        for key in first.trainer.params
+        if scratch.trainer.params[key] != first.trainer.params[key]
+    }
+    assert changed <= {"augmentation"}
+    same = {"module": pretrained.trainer.module, "params": pretrained.trainer.params}
+    assert scratch.trainer.model_copy(update=same) == pretrained.trainer
+    for shared in ("augmentation", "dropout"):
+        assert scratch.trainer.params[shared] == pretrained.trainer.params[shared]

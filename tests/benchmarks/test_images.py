@@ -72,6 +72,10 @@ def test_the_page_says_what_was_never_run_and_what_falls_short():
     assert "Short of 90% of what both can: resnet." in page
     assert "Never run: transfer, large_image, resnet ResNet-50 float32, " in page
     assert images.GPU_HEADER not in page
+    assert "at most 0.0 cores" in page
+    assert "first figures only" not in page
+    disturbed = dataclasses.replace(measured(), one_core=dataclasses.replace(slow, others=0.5))
+    assert "first figures only" in images.page({"cnn": disturbed}, "A machine")
     with_gpu = images.page({"resnet ResNet-50 bfloat16": measured("NVIDIA L4")}, "A machine")
     assert images.GPU_HEADER in with_gpu
 
@@ -101,7 +105,7 @@ def test_the_processors_are_given_back(tmp_path, monkeypatch):
         seen.append(os.sched_getaffinity(0))
         raise OSError
 
-    monkeypatch.setattr(images.subprocess, "run", run)
+    monkeypatch.setattr(images.measuring, "measure", run)
     before = os.sched_getaffinity(0)
     one = min(before)
     with pytest.raises(OSError):
