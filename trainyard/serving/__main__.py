@@ -1,13 +1,14 @@
 """A server for another program: `python -m trainyard.serving OPTIONS`.
 
 OPTIONS is JSON (`trainyard.serving.options.Options`). When it answers, the server writes
-one line of JSON with its addresses to standard output.
+one line of JSON with its addresses to standard output, and a line for what changes later.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import sys
 
@@ -15,17 +16,18 @@ import sys
 def main() -> int:
     """Serves until SIGTERM."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from trainyard.errors import TrainyardError
     from trainyard.serving.options import Options
     from trainyard.serving.server import serve
 
-    def tell(document: dict[str, str]) -> None:
+    def tell(document: dict[str, object]) -> None:
         print(json.dumps(document), flush=True)  # noqa: T201
 
     try:
         serve(
             Options.model_validate_json(sys.argv[1]),
-            announce=lambda addresses: tell(dataclasses.asdict(addresses)),
+            announce=lambda started: tell(dataclasses.asdict(started)),
             say=lambda text: tell({"said": text}),
         )
     except TrainyardError as error:

@@ -6,6 +6,7 @@ A request never waits for others to come: an idle model takes what there is.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -128,12 +129,12 @@ class Batcher:
     def _split(self, batch: list[_Waiting]) -> list[list[Array] | Exception]:
         columns = zip(*(waiting.inputs for waiting in batch), strict=True)
         outputs = self._run([np.concatenate(column) for column in columns])
-        ends = np.cumsum([waiting.rows for waiting in batch])
+        ends = list(itertools.accumulate(waiting.rows for waiting in batch))
         if any(array.ndim == 0 or len(array) != ends[-1] for array in outputs):
             self._batched = False  # the signature promised rows, and did not keep it
             raise ValueError
-        parts = [np.split(array, ends[:-1]) for array in outputs]
-        return [list(part) for part in zip(*parts, strict=True)]
+        bounds = itertools.pairwise([0, *ends])
+        return [[array[start:end] for array in outputs] for start, end in bounds]
 
     def _alone(self, waiting: _Waiting) -> list[Array] | Exception:
         try:

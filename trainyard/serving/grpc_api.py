@@ -114,8 +114,9 @@ def server(service: Service, options: Options) -> tuple[grpc.aio.Server, int]:
         _PredictionService(service), made
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(service), made)
+    host = f"[{options.host}]" if ":" in options.host else options.host
     try:
-        port = made.add_insecure_port(f"{options.host}:{options.port}")
+        port = made.add_insecure_port(f"{host}:{options.port}")
     except RuntimeError:
         raise EnvironmentProblem(
             f"cannot listen on {options.host}:{options.port}",

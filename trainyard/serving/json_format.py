@@ -95,9 +95,8 @@ def fill_predict(
         else _of_columns(document["inputs"], signature)
     )
     for name, value in columns.items():
-        kind, _ = signature.inputs[name]
         try:
-            tensors.to_proto(_array(value, kind), request.inputs[name])
+            tensors.to_proto(_array(value, signature.inputs[name].kind), request.inputs[name])
         except ServingError as error:
             raise invalid_argument(f"input {name}: {error.message}") from None
     return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import cache
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -102,6 +103,16 @@ class Metrics:
         return Histogram(
             name, documentation, labels, buckets=tuple(buckets), registry=self.registry
         )
+
+    @cache  # noqa: B019  # one for a server's life; looking labels up takes longer than counting
+    def latencies(self, model: str, api: str, entrypoint: str) -> Histogram:
+        """Returns `request_latency` for its labels."""
+        return self.request_latency.labels(model, api, entrypoint)
+
+    @cache  # noqa: B019
+    def runtime(self, model: str, api: str) -> Histogram:
+        """Returns `runtime_latency` for its labels."""
+        return self.runtime_latency.labels(model, api)
 
     def page(self) -> bytes:
         """The metrics in Prometheus' text format."""

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
@@ -17,6 +19,38 @@ from trainyard.serving.tensors import Array
 DEFAULT_SIGNATURE = "serving_default"
 
 _INIT = "__saved_model_init_op"
+
+
+@dataclass(frozen=True)
+class Input:
+    """One tensor that a signature takes.
+
+    Attributes:
+        kind: Its type.
+        dtype: What numpy calls it; strings are objects.
+        shape: None for a size that may vary; None for a rank that may.
+    """
+
+    kind: tf.DType
+    dtype: np.dtype[Any]
+    shape: tuple[int | None, ...] | None
+
+    @classmethod
+    def of(cls, info: meta_graph_pb2.TensorInfo) -> Input:
+        """Reads what a SavedModel says."""
+        kind, shape = tf.as_dtype(info.dtype), tf.TensorShape(info.tensor_shape)
+        return cls(
+            kind,
+            np.dtype(object if kind == tf.string else kind.as_numpy_dtype),
+            None if shape.rank is None else tuple(shape.as_list()),
+        )
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Says whether a tensor of a shape can be fed."""
+        return self.shape is None or (
+            len(shape) == len(self.shape)
+            and all(size in (None, given) for size, given in zip(self.shape, shape, strict=True))
+        )
 
 
 @dataclass(frozen=True)
@@ -32,12 +66,9 @@ class Signature:
     definition: meta_graph_pb2.SignatureDef
 
     @cached_property
-    def inputs(self) -> dict[str, tuple[tf.DType, tf.TensorShape]]:
-        """Type and shape of each input, in the order in which they are fed."""
-        return {
-            name: (tf.as_dtype(info.dtype), tf.TensorShape(info.tensor_shape))
-            for name, info in sorted(self.definition.inputs.items())
-        }
+    def inputs(self) -> dict[str, Input]:
+        """What goes in by name, in the order in which it is fed."""
+        return {name: Input.of(info) for name, info in sorted(self.definition.inputs.items())}
 
     @cached_property
     def outputs(self) -> list[str]:
@@ -65,15 +96,13 @@ class Signature:
         """
         if inputs.keys() != self.inputs.keys():
             raise invalid_argument(_other_inputs(inputs.keys(), self.inputs.keys()))
-        for name, (kind, shape) in self.inputs.items():
+        for name, wanted in self.inputs.items():
             array = inputs[name]
-            # Strings are objects to numpy.
-            if (array.dtype == object) != (kind == tf.string) or (
-                kind != tf.string and array.dtype != kind.as_numpy_dtype
-            ):
+            if array.dtype != wanted.dtype:
                 given = "string" if array.dtype == object else array.dtype.name
-                raise invalid_argument(f"input {name}: expected {kind.name}, got {given}")
-            if not shape.is_compatible_with(array.shape):
+                raise invalid_argument(f"input {name}: expected {wanted.kind.name}, got {given}")
+            if not wanted.fits(array.shape):
+                shape = ["?" if size is None else size for size in wanted.shape or ()]
                 raise invalid_argument(
                     f"input {name}: expected shape {shape}, got {list(array.shape)}"
                 )

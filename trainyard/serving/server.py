@@ -24,14 +24,21 @@ from trainyard.serving.service import Service
 
 
 @dataclass(frozen=True)
-class Addresses:
-    """Where a server listens."""
+class Started:
+    """A server that answers.
+
+    Attributes:
+        grpc: Host and port.
+        rest: Host and port.
+        version: What answers requests that name no version.
+    """
 
     grpc: str
     rest: str
+    version: int
 
 
-Announce = Callable[[Addresses], None]
+Announce = Callable[[Started], None]
 Say = Callable[[str], None]
 
 
@@ -123,8 +130,15 @@ class _Server:
         await rpc.start()
         http = asyncio.create_task(rest.serve(sockets=[listener]))
         watcher = asyncio.create_task(self._manager.watch())
-        host = options.host
-        announce(Addresses(f"{host}:{port}", f"{host}:{listener.getsockname()[1]}"))
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        answers = self._manager.default
+        announce(
+            Started(
+                grpc=f"{host}:{port}",
+                rest=f"{host}:{listener.getsockname()[1]}",
+                version=answers.version if answers else 0,
+            )
+        )
         await self._stopping.wait()
         self._say("stopping: answering what is under way")
         rest.should_exit = True

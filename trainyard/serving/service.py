@@ -77,7 +77,7 @@ class Service:
         finally:
             name = self.manager.known_name(request.model_spec.name)
             self._metrics.request_count.add(name, status)
-            self._metrics.request_latency.labels(name, method.name, entrypoint).observe(
+            self._metrics.latencies(name, method.name, entrypoint).observe(
                 (time.perf_counter() - started) * 1e6
             )
 
@@ -90,7 +90,7 @@ class Service:
             seconds = time.perf_counter() - started
             response = method.respond(call, outputs, servable.spec(call.signature.name))
         name = request.model_spec.name
-        self._metrics.runtime_latency.labels(name, method.name).observe(seconds * 1e6)
+        self._metrics.runtime(name, method.name).observe(seconds * 1e6)
         self._metrics.request_example_counts.labels(name).observe(call.rows)
         if self._log is not None:
             self._log.offer(method, request, response)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,10 @@ def from_proto(proto: tensor_pb2.TensorProto) -> Array:
     Raises:
         ServingError: It is no tensor: type, shape and values do not belong together.
     """
-    kind = _type(proto.dtype)
     shape = _shape(proto)
     size = math.prod(shape)
     field = _FIELDS.get(proto.dtype)
+    kind = _type(proto.dtype)
     if proto.tensor_content:
         if kind == tf.string:
             raise invalid_argument("Tensor of strings has tensor_content; use string_val")
@@ -68,6 +69,7 @@ def from_proto(proto: tensor_pb2.TensorProto) -> Array:
     return array.reshape(shape)
 
 
+@cache
 def _type(number: int) -> tf.DType:
     try:
         kind = tf.dtypes.as_dtype(number)
@@ -115,6 +117,12 @@ def _sizes(proto: tensor_pb2.TensorProto, shape: tuple[int, ...]) -> ServingErro
     )
 
 
+@cache
+def _number(dtype: np.dtype[Any]) -> int:
+    number: int = tf.as_dtype(dtype).as_datatype_enum
+    return number
+
+
 def to_proto(array: Array, proto: tensor_pb2.TensorProto) -> None:
     """Writes a tensor as TensorFlow Serving does: into the typed field, not as bytes.
 
@@ -122,9 +130,7 @@ def to_proto(array: Array, proto: tensor_pb2.TensorProto) -> None:
         array: Strings are an object array of bytes.
         proto: What is filled; empty before.
     """
-    kind = (
-        types_pb2.DT_STRING if array.dtype == object else tf.as_dtype(array.dtype).as_datatype_enum
-    )
+    kind = _number(array.dtype)
     field = _FIELDS.get(kind)
     if field is None:
         proto.CopyFrom(tf.make_tensor_proto(array))

@@ -50,12 +50,9 @@ def warm_up(model: SavedModel, folder: Path) -> int:
 def _optimize(model: SavedModel, signature: Signature) -> None:
     """Sends no rows through a signature: TensorFlow then optimizes its graph."""
     empty = [
-        np.zeros(
-            [size or 0 for size in shape.as_list()],
-            object if kind == tf.string else kind.as_numpy_dtype,
-        )
-        for kind, shape in signature.inputs.values()
-        if shape.rank is not None
+        np.zeros([size or 0 for size in given.shape], given.dtype)
+        for given in signature.inputs.values()
+        if given.shape is not None
     ]
     if len(empty) == len(signature.inputs):
         with suppress(ServingError):  # a graph may need rows; optimized it is anyway
