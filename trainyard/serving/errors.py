@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import grpc
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+_ABOUT_CODE = re.compile(
+    r"Graph execution error|Detected at node|Node: |Original stack trace|<stack trace|Hint: |Stack "
+    r"|\d+ root error|\s*\[\[|\s+File |\s{4}"
+)
 
 # As TensorFlow Serving's ToHTTPStatusCode; what is not here is 500.
 _HTTP = {
@@ -78,8 +85,10 @@ def of_tensorflow(error: Exception) -> ServingError:
     """Translates what TensorFlow raised while it ran a graph.
 
     Args:
-        error: A `tf.errors.OpError`; its further lines are about the server's graph.
+        error: A `tf.errors.OpError`. Of its message the line that says what happened is
+            kept; the others are about the server's graph and code.
     """
     code = _CODES.get(getattr(error, "error_code", None), grpc.StatusCode.INTERNAL)
     message = str(getattr(error, "message", None) or error)
-    return ServingError(code, message.splitlines()[0][:1000] if message else "")
+    said = (line for line in message.splitlines() if line.strip() and not _ABOUT_CODE.match(line))
+    return ServingError(code, next(said, "the model failed").strip()[:1000])

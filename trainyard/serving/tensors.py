@@ -61,11 +61,13 @@ def from_proto(proto: tensor_pb2.TensorProto) -> Array:
     values = getattr(proto, field)
     if len(values) != size:
         values = _repeated(list(values), size, proto, shape)
-    try:
-        # A list of bytes as numpy sees it would lose zeros at their ends.
-        array = np.array(values, object if kind == tf.string else kind.as_numpy_dtype)
-    except (OverflowError, ValueError) as error:
-        raise invalid_argument(f"Tensor of {kind.name}: {error}") from None
+    # Several types share int_val. Bytes are objects, or numpy would cut zeros at their ends.
+    wide = np.int64 if field == "int_val" else kind.as_numpy_dtype
+    array = np.array(values, object if kind == tf.string else wide)
+    if field == "int_val":
+        wide, array = array, array.astype(kind.as_numpy_dtype)
+        if (wide != array).any():
+            raise invalid_argument(f"Tensor of {kind.name} has values that do not fit")
     return array.reshape(shape)
 
 
