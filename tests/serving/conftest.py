@@ -81,9 +81,9 @@ def save(folder: Path, number: int) -> Path:
 
 @pytest.fixture(scope="session")
 def saved(tmp_path_factory) -> Path:
-    """Versions 1 to 3; tests copy what they change."""
+    """Versions 1 to 4; tests copy what they change."""
     folder = tmp_path_factory.mktemp("saved")
-    for number in (1, 2, 3):
+    for number in (1, 2, 3, 4):
         save(folder, number)
     return folder
 

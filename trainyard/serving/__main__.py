@@ -11,11 +11,16 @@ import json
 import logging
 import os
 import sys
+import warnings
 
 
 def main() -> int:
     """Serves until SIGTERM."""
+    # Before anything is imported that reads them.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # the frameworks'
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from trainyard.errors import TrainyardError
     from trainyard.serving.options import Options

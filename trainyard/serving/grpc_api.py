@@ -4,90 +4,84 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc.aio import ServicerContext as Context
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
     inference_pb2,
     model_management_pb2,
-    model_service_pb2_grpc,
-    prediction_service_pb2_grpc,
 )
 
 from trainyard.errors import EnvironmentProblem
 from trainyard.serving import methods
-from trainyard.serving.errors import ServingError, internal
+from trainyard.serving.errors import ServingError, internal, invalid_argument
 from trainyard.serving.methods import Method
 from trainyard.serving.options import Options
 from trainyard.serving.service import Service
 
-Response = TypeVar("Response")
+Answer = Callable[[Any, float | None], Awaitable[Any]]
+"""From a request and the seconds until its deadline to a response."""
 
 _log = logging.getLogger(__name__)
 
 
-class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc]
-    def __init__(self, service: Service) -> None:
-        self._service = service
+def _answers(service: Service) -> dict[str, dict[str, tuple[type[Any], Answer]]]:
+    """By service and method: the request's message, and what answers it."""
 
-    async def Predict(self, request: Any, context: Context) -> Any:
-        return await self._infer(methods.PREDICT, request, context)
+    def infer(method: Method) -> tuple[type[Any], Answer]:
+        async def answer(request: Any, seconds: float | None) -> Any:
+            return await service.infer(method, request, entrypoint="GRPC", seconds=seconds)
 
-    async def Classify(self, request: Any, context: Context) -> Any:
-        return await self._infer(methods.CLASSIFY, request, context)
+        return method.request, answer
 
-    async def Regress(self, request: Any, context: Context) -> Any:
-        return await self._infer(methods.REGRESS, request, context)
+    async def multi_inference(request: Any, seconds: float | None) -> Any:
+        return await service.multi_inference(request, seconds=seconds)
 
-    async def _infer(self, method: Method, request: Any, context: Context) -> Any:
-        seconds = context.time_remaining()
-        call = self._service.infer(method, request, entrypoint="GRPC", seconds=seconds)
-        return await _answered(call, context)
+    async def metadata(request: Any, _: float | None) -> Any:
+        return service.metadata(request)
 
-    async def MultiInference(
-        self, request: inference_pb2.MultiInferenceRequest, context: Context
-    ) -> inference_pb2.MultiInferenceResponse:
-        seconds = context.time_remaining()
-        return await _answered(self._service.multi_inference(request, seconds=seconds), context)
+    async def status(request: Any, _: float | None) -> Any:
+        return service.status(request)
 
-    async def GetModelMetadata(
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: Context
-    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
-        return await _answered(_later(self._service.metadata, request), context)
+    async def reload(request: Any, _: float | None) -> Any:
+        return await service.reload(request)
 
-
-class _ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    async def GetModelStatus(
-        self, request: get_model_status_pb2.GetModelStatusRequest, context: Context
-    ) -> get_model_status_pb2.GetModelStatusResponse:
-        return await _answered(_later(self._service.status, request), context)
-
-    async def HandleReloadConfigRequest(
-        self, request: model_management_pb2.ReloadConfigRequest, context: Context
-    ) -> model_management_pb2.ReloadConfigResponse:
-        return await _answered(self._service.reload(request), context)
+    return {
+        "tensorflow.serving.PredictionService": {
+            **{method.name: infer(method) for method in methods.METHODS},
+            "MultiInference": (inference_pb2.MultiInferenceRequest, multi_inference),
+            "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, metadata),
+        },
+        "tensorflow.serving.ModelService": {
+            "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, status),
+            "HandleReloadConfigRequest": (model_management_pb2.ReloadConfigRequest, reload),
+        },
+    }
 
 
-async def _later(call: Callable[[Any], Response], request: Any) -> Response:
-    return call(request)
+def _handler(message: type[Any], answer: Answer) -> grpc.RpcMethodHandler:
+    """Reads the bytes itself: gRPC tells a client which Python class failed to."""
 
+    async def handle(data: bytes, context: Context) -> Any:
+        try:
+            return await answer(message.FromString(data), context.time_remaining())
+        except ServingError as error:
+            failure = error
+        except DecodeError:
+            failure = invalid_argument(f"The request is no {message.DESCRIPTOR.name}")
+        except Exception:
+            _log.exception("a gRPC request failed")
+            failure = internal()
+        await context.abort(failure.code, failure.message)
+        raise AssertionError  # abort raises
 
-async def _answered(call: Awaitable[Response], context: Context) -> Response:
-    try:
-        return await call
-    except ServingError as error:
-        failure = error
-    except Exception:
-        _log.exception("a gRPC request failed")
-        failure = internal()
-    await context.abort(failure.code, failure.message)
-    raise AssertionError  # abort raises
+    return grpc.unary_unary_rpc_method_handler(
+        handle, response_serializer=lambda response: response.SerializeToString()
+    )
 
 
 def server(service: Service, options: Options) -> tuple[grpc.aio.Server, int]:
@@ -110,10 +104,9 @@ def server(service: Service, options: Options) -> tuple[grpc.aio.Server, int]:
             ("grpc.so_reuseport", 0),  # else a second server shares the port and nobody knows
         ]
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        _PredictionService(service), made
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(service), made)
+    for name, answers in _answers(service).items():
+        handlers = {method: _handler(*answer) for method, answer in answers.items()}
+        made.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(name, handlers)])
     host = f"[{options.host}]" if ":" in options.host else options.host
     try:
         port = made.add_insecure_port(f"{host}:{options.port}")

@@ -274,7 +274,7 @@ class Manager:
         told = message.replace(str(self._base), self._options.model_name)
         self._statuses[number] = _Status(State.END, grpc.StatusCode.UNKNOWN.value[0], told)
         self._metrics.load_attempts.add(str(self._base / str(number)), "UNKNOWN")
-        _log.warning("version %s cannot be loaded", number, exc_info=error)
+        _log.info("version %s cannot be loaded", number, exc_info=error)
         self.say(f"version {number} is broken and not served: {message}")
 
     def _unload(self, number: int) -> None:

@@ -25,6 +25,8 @@ _MODEL = r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
 _PREDICTION = re.compile(_MODEL + r":(classify|regress|predict)", re.IGNORECASE | re.ASCII)
 _STATUS = re.compile(_MODEL + r"(?:/(metadata))?", re.IGNORECASE | re.ASCII)
 
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]  # the last four are malformed
+
 _log = logging.getLogger(__name__)
 
 
@@ -54,7 +56,7 @@ class Rest:
         app.add_route("/healthz", self._healthz, methods=["GET"])
         app.add_route("/readyz", self._readyz, methods=["GET"])
         app.add_route(metrics.PATH, self._metrics_page, methods=["GET"])
-        app.add_route("/{path:path}", self._model, methods=["GET", "POST"])
+        app.add_route("/{path:path}", self._model, methods=_METHODS)
         return app
 
     async def _healthz(self, _: Request) -> Response:

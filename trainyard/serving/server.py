@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import grpc
 import uvicorn
 
 from trainyard import outputs
@@ -85,14 +86,17 @@ class _Server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        await self._first_version()
-        log = None
-        if self._options.log_folder is not None and self._options.log_sampling_rate > 0:
-            log = RequestLog(self._options.log_folder, self._options, self._metrics)
+        options, log = self._options, None
+        listener = _listen(options.host, options.rest_api_port)
+        if options.log_folder is not None and options.log_sampling_rate > 0:
+            log = RequestLog(options.log_folder, options, self._metrics)
         service = Service(self._manager, self._metrics, log)
+        rpc, port = grpc_api.server(service, options)
         try:
-            await self._answer(service, announce)
+            await self._first_version()
+            await self._answer(service, rpc, port, listener, announce)
         finally:
+            listener.close()
             await self._manager.close()
             if log is not None:
                 await asyncio.to_thread(log.close)
@@ -113,10 +117,15 @@ class _Server:
         gc.collect()
         gc.freeze()
 
-    async def _answer(self, service: Service, announce: Announce) -> None:
+    async def _answer(
+        self,
+        service: Service,
+        rpc: grpc.aio.Server,
+        port: int,
+        listener: socket.socket,
+        announce: Announce,
+    ) -> None:
         options = self._options
-        listener = _listen(options.host, options.rest_api_port)
-        rpc, port = grpc_api.server(service, options)
         rest = _Uvicorn(
             uvicorn.Config(
                 Rest(service, options, self._metrics, self._ready).app(),
