@@ -68,6 +68,7 @@ def proto_of(**fields):
         proto_of(dtype=types_pb2.DT_FLOAT, shape=[-1], float_val=[1.0]),
         proto_of(dtype=types_pb2.DT_FLOAT, shape=[10**12], float_val=[1.0]),
         proto_of(dtype=types_pb2.DT_FLOAT, shape=[2**40, 2**40], float_val=[1.0]),
+        proto_of(dtype=types_pb2.DT_FLOAT, shape=[0, 2**62]),
         proto_of(dtype=types_pb2.DT_FLOAT, shape=[1] * 40, float_val=[1.0]),
         proto_of(dtype=types_pb2.DT_FLOAT, shape=[1], float_val=[1.0, 2.0]),
         proto_of(dtype=types_pb2.DT_FLOAT, shape=[1]),

@@ -8,9 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
+from tensorflow.core.example import example_pb2
 
 from trainyard.errors import RecipeError
+from trainyard.serving import warmup
 from trainyard.serving.metrics import PATH
 from trainyard.serving.options import Options
 from trainyard.serving.server import Started
@@ -18,7 +21,7 @@ from trainyard.serving.server import serve as serve_until_stopped
 from trainyard.trainer_modules.harness import description
 
 _PHOTO = "PHOTO"
-_EXAMPLES: dict[str, Any] = {"string": "", "int64": 0, "float32": 0.0}
+_MISSING: dict[str, Any] = {"string": "", "int64": -(2**63), "float32": float("nan")}
 
 
 def serve(options: Options) -> None:
@@ -76,10 +79,37 @@ def curl(saved_model: Path, name: str, rest: str) -> str:
     if not told.tensors:
         body: dict[str, Any] = {"instances": [{"b64": ""}]}
     else:
+        known = _known_row(saved_model)
         row = {
-            told.tensors[column]: {"b64": _PHOTO} if column in told.images else _EXAMPLES[kind]
+            told.tensors[column]: {"b64": _PHOTO}
+            if column in told.images
+            else known.get(column, _MISSING[kind])
             for column, kind in told.inputs.items()
         }
         body = {"signature_name": "serving_raw", "instances": [row]}
     quoted = shlex.quote(json.dumps(body)).replace(_PHOTO, "'$(base64 -w0 photo.jpg)'")
     return f"curl -d {quoted} {rest}/v1/models/{name}:predict"
+
+
+def _known_row(saved_model: Path) -> dict[str, Any]:
+    """A row of the data that the version is warmed up with."""
+    for log in warmup.read(saved_model):
+        serialized = log.predict_log.request.inputs["examples"].string_val[0]
+        features = example_pb2.Example.FromString(serialized).features.feature
+        return {
+            name: _value(feature)
+            for name, feature in features.items()
+            if _value(feature) is not None
+        }
+    return {}
+
+
+def _value(feature: example_pb2.Feature) -> Any:
+    """What JSON writes for a feature's first value; None if it has none."""
+    kind = feature.WhichOneof("kind")
+    values = getattr(feature, kind).value if kind else ()
+    if not values:
+        return None
+    if kind == "bytes_list":
+        return values[0].decode("utf-8", "replace")
+    return values[0] if kind == "int64_list" else float(str(np.float32(values[0])))

@@ -52,12 +52,17 @@ class Rest:
 
     def app(self) -> FastAPI:
         """Makes the ASGI application."""
-        app = FastAPI(openapi_url=None)  # its pages would load scripts from elsewhere
+        # The pages of OpenAPI would load scripts from elsewhere. A path with a line break in it
+        # is matched by no route.
+        app = FastAPI(openapi_url=None, exception_handlers={404: self._unknown})
         app.add_route("/healthz", self._healthz, methods=["GET"])
         app.add_route("/readyz", self._readyz, methods=["GET"])
         app.add_route(metrics.PATH, self._metrics_page, methods=["GET"])
         app.add_route("/{path:path}", self._model, methods=_METHODS)
         return app
+
+    async def _unknown(self, request: Request, _: Exception) -> Response:
+        return await self._model(request)
 
     async def _healthz(self, _: Request) -> Response:
         return Response("ok\n", media_type="text/plain")

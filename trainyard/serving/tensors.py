@@ -15,6 +15,7 @@ from trainyard.serving.errors import ServingError, invalid_argument
 Array = np.ndarray[Any, np.dtype[Any]]
 
 MAX_RANK = 254  # TensorFlow's own
+_MAX_SIZE = 2**48
 EXPANDED_BYTES = 64 << 20
 """What a proto with fewer values than its shape may become: the last value is repeated."""
 
@@ -88,7 +89,7 @@ def _shape(proto: tensor_pb2.TensorProto) -> tuple[int, ...]:
         raise invalid_argument(f"Tensor has no valid shape: {list(shape)[:8]}")
     if len(shape) > 32:  # numpy's own limit
         raise invalid_argument(f"Tensor has {len(shape)} dimensions; at most 32 can be served")
-    if math.prod(shape) > np.iinfo(np.int64).max:
+    if math.prod(size or 1 for size in shape) > _MAX_SIZE:  # numpy minds it beside a 0 too
         raise invalid_argument(f"Tensor is too large: {list(shape)[:8]}")
     return shape
 

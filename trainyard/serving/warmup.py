@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from trainyard.serving import methods
+from trainyard.serving import methods, tensors
 from trainyard.serving.errors import ServingError, invalid_argument
 from trainyard.serving.model import SavedModel, Signature
 
@@ -35,15 +35,11 @@ def warm_up(model: SavedModel, folder: Path) -> int:
     """
     for signature in model.signatures.values():
         _optimize(model, signature)
-    file = folder / FILE
-    if not file.exists():
-        return 0
     count = 0
-    for record in tf.data.TFRecordDataset([str(file)]).as_numpy_iterator():
-        count += 1
+    for count, log in enumerate(read(folder), start=1):
         if count > MAX_RECORDS:
             raise invalid_argument(f"Number of warmup records exceeds the maximum ({MAX_RECORDS})")
-        methods.replay(model, prediction_log_pb2.PredictionLog.FromString(record))
+        methods.replay(model, log)
     return count
 
 
@@ -57,6 +53,31 @@ def _optimize(model: SavedModel, signature: Signature) -> None:
     if len(empty) == len(signature.inputs):
         with suppress(ServingError):  # a graph may need rows; optimized it is anyway
             model.run(signature.name, empty)
+
+
+def read(saved_model: Path) -> Iterator[prediction_log_pb2.PredictionLog]:
+    """Reads the requests that a version is warmed up with; there may be none.
+
+    Args:
+        saved_model: Its folder.
+    """
+    file = saved_model / FILE
+    if file.exists():
+        for record in tf.data.TFRecordDataset([str(file)]).as_numpy_iterator():
+            yield prediction_log_pb2.PredictionLog.FromString(record)
+
+
+def predictions(examples: Sequence[bytes]) -> Iterator[prediction_log_pb2.PredictionLog]:
+    """Makes Predict requests to `serving_default`: of one row, and of all.
+
+    Args:
+        examples: Serialized tf.Examples.
+    """
+    for rows in ([examples[0]], examples):
+        log = prediction_log_pb2.PredictionLog()
+        given = log.predict_log.request.inputs["examples"]
+        tensors.to_proto(np.array(rows, object), given)
+        yield log
 
 
 def write(saved_model: Path, logs: Iterable[prediction_log_pb2.PredictionLog]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainyard.errors import ContractError
+from trainyard.serving import validation
 from trainyard.trainer_modules.harness import description, export
 
 TOLERANCE = 1e-5
 
+Served = Callable[[Path, Sequence[bytes]], NDArray[Any]]
+
 
 def check(
-    *, saved_model: Path, model_run: Path, transform_graph: Path, examples: Sequence[bytes]
+    *,
+    saved_model: Path,
+    model_run: Path,
+    transform_graph: Path,
+    examples: Sequence[bytes],
+    infra_validation: bool = False,
 ) -> float:
     """Sends raw rows through the training graph and through both signatures of the SavedModel.
 
@@ -25,19 +33,25 @@ def check(
         model_run: The Trainer's folder with the Keras model as it was trained.
         transform_graph: Transform's output.
         examples: Serialized tf.Examples with raw features.
+        infra_validation: Whether a model server in a process of its own is asked too.
 
     Returns:
         The largest difference, relative to max(1, |prediction|).
 
     Raises:
-        ContractError: The numbers differ by more than 1e-5, or are not finite.
+        ContractError: The numbers differ by more than 1e-5, or are not finite; or no server
+            can load the model.
     """
+    ways: list[Served] = [export.served_predictions, export.raw_predictions]
+    if infra_validation:
+        ways.append(_predictions_of_a_server)
     encoded = description.read(saved_model).images
     trained = export.reference_predictions(model_run, transform_graph, examples, encoded)
-    return max(
-        compare(trained, served(saved_model, examples))
-        for served in (export.served_predictions, export.raw_predictions)
-    )
+    return max(compare(trained, served(saved_model, examples)) for served in ways)
+
+
+def _predictions_of_a_server(saved_model: Path, examples: Sequence[bytes]) -> NDArray[Any]:
+    return validation.answers(saved_model, examples)[export.PREDICTIONS]
 
 
 def compare(trained: NDArray[Any], served: NDArray[Any]) -> float:
