@@ -21,8 +21,8 @@ from tests.serving.test_server import predict_request
 
 pytestmark = pytest.mark.e2e
 
-REQUESTS = int(os.environ.get("TRAINYARD_FUZZ_REQUESTS", "10000"))
-"""To REST, and as many to gRPC."""
+REQUESTS = int(os.environ.get("TRAINYARD_FUZZ_REQUESTS", "2000"))
+"""To REST, and as many to gRPC; 10,000 take some minutes."""
 
 MODEL = f"/v1/models/{NAME}"
 PREDICTION = "/tensorflow.serving.PredictionService/"
