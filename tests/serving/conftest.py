@@ -8,12 +8,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 
 NAME = "half_plus_version"
 
@@ -163,6 +165,11 @@ def server(saved, tmp_path_factory) -> Iterator[Running]:
     for number in (1, 2):
         push(saved, base, number)
     with running(base, folder, max_request_bytes=1 << 20) as server:
+        url = server.url(f"/v1/models/{NAME}/versions/1")
+        while (
+            requests.get(url, timeout=5).json()["model_version_status"][0]["state"] != "AVAILABLE"
+        ):
+            time.sleep(0.05)  # it answers as soon as one version is loaded
         yield server
 
 

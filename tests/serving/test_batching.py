@@ -117,6 +117,20 @@ def test_a_full_queue_refuses(recorder, batcher):
     assert refused.http_status == 503
 
 
+def test_a_queue_that_takes_too_much_memory_refuses(recorder, batcher):
+    async def scenario():
+        made = batcher(max_bytes=16)
+        tasks = await held(recorder, made, floats(1, 2, 3), floats(4), floats(5))
+        recorder.go.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert made._bytes == 0
+        return [task.exception() or task.result()[0].tolist() for task in tasks]
+
+    *served, refused = asyncio.run(scenario())
+    assert served == [[18], [2, 4, 6], [8]]
+    assert refused.code.name == "UNAVAILABLE"
+
+
 def test_what_nobody_waits_for_is_not_run(recorder, batcher):
     async def scenario():
         tasks = await held(recorder, batcher(), floats(1), floats(2), floats(3))

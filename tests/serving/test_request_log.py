@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 
@@ -112,6 +113,7 @@ def write_for_ever(folder):
             time.sleep(0.005)
 
 
+@pytest.mark.e2e
 def test_a_kill_leaves_no_torn_record(tmp_path):
     code = (
         "import sys; from pathlib import Path; from tests.serving import test_request_log as t; "

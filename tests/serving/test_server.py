@@ -352,6 +352,7 @@ class Load(threading.Thread):
         self.join()
 
 
+@pytest.mark.e2e
 def test_versions_come_and_go_and_no_request_fails(saved, started):
     loads = [Load(started) for _ in range(3)]
     (first, *_) = loads
@@ -378,6 +379,7 @@ def test_versions_come_and_go_and_no_request_fails(saved, started):
     assert started.ended() == 0
 
 
+@pytest.mark.e2e
 def test_labels_are_set_over_grpc(saved, started):
     push(saved, started.base, 2)
     with grpc.insecure_channel(started.grpc) as channel:
@@ -403,6 +405,7 @@ def test_labels_are_set_over_grpc(saved, started):
     assert version_config.read(started.base).version_labels["canary"] == 2
 
 
+@pytest.mark.e2e
 def test_requests_are_logged_and_a_stop_loses_none(started):
     with grpc.insecure_channel(started.grpc) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
@@ -416,6 +419,7 @@ def test_requests_are_logged_and_a_stop_loses_none(started):
     assert logs[-1].regress_log.response.result.regressions[0].value == 2
 
 
+@pytest.mark.e2e
 def test_sigterm_answers_what_is_under_way(saved, started):
     with (
         grpc.insecure_channel(started.grpc) as channel,
@@ -434,6 +438,7 @@ def test_sigterm_answers_what_is_under_way(saved, started):
     assert "Traceback" not in started.errors()
 
 
+@pytest.mark.e2e
 def test_a_taken_port_is_one_clear_error(started, tmp_path):
     folder = tmp_path / "second"
     folder.mkdir()
@@ -447,6 +452,7 @@ def test_a_taken_port_is_one_clear_error(started, tmp_path):
         assert str(raised.value).startswith("error: ")
 
 
+@pytest.mark.e2e
 def test_nothing_to_serve_is_one_clear_error(tmp_path, saved):
     base = tmp_path / "models"
     base.mkdir()

@@ -9,6 +9,8 @@ import tensorflow as tf
 from trainyard.errors import ContractError
 from trainyard.serving import validation
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture
 def candidate(tmp_path):

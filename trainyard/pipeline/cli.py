@@ -209,7 +209,7 @@ def serve(
     loaded = load_recipe(recipe)
     workspace = Workspace.of(loaded)
     quiet.before_imports()
-    with _live("loading the model"):
+    with _live("starting"):
         from trainyard.serving import console
         from trainyard.serving.options import Options
     quiet.log_to(logging.ERROR)

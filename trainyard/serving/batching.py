@@ -24,6 +24,7 @@ Run = Callable[[Sequence[Array]], list[Array]]
 class _Waiting:
     inputs: list[Array]
     rows: int
+    bytes: int
     answer: asyncio.Future[list[Array]]
 
     @property
@@ -43,6 +44,7 @@ class Batcher:
         batched: Whether requests may be put together at all.
         max_rows: Rows of a batch; a single request may have more.
         max_waiting: Requests in the queue.
+        max_bytes: Of their tensors together; a single request may have more.
         observe: Told the rows of each batch.
     """
 
@@ -54,10 +56,12 @@ class Batcher:
         batched: bool,
         max_rows: int,
         max_waiting: int,
+        max_bytes: int = 1 << 30,
         observe: Callable[[int], object] = int,
     ) -> None:
         self._run, self._executor = run, executor
         self._batched, self._max_rows, self._max_waiting = batched, max_rows, max_waiting
+        self._max_bytes, self._bytes = max_bytes, 0
         self._observe = observe
         self._queue: deque[_Waiting] = deque()
         self._busy = False
@@ -80,10 +84,14 @@ class Batcher:
         Raises:
             ServingError: The queue is full, or the model could not.
         """
-        if len(self._queue) >= self._max_waiting:
+        size = sum(map(_bytes, inputs))
+        if len(self._queue) >= self._max_waiting or (
+            self._queue and self._bytes + size > self._max_bytes
+        ):
             raise unavailable("The batch scheduling queue to which this task was submitted is full")
         answer: asyncio.Future[list[Array]] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(inputs, rows, answer))
+        self._queue.append(_Waiting(inputs, rows, size, answer))
+        self._bytes += size
         if not self._busy:
             self._start()
         return await answer
@@ -104,7 +112,7 @@ class Batcher:
         while self._queue:
             first = self._queue[0]
             if first.answer.done():
-                self._queue.popleft()
+                self._bytes -= self._queue.popleft().bytes
                 continue
             if batch and not (
                 self._batched
@@ -113,6 +121,7 @@ class Batcher:
             ):
                 break
             batch.append(self._queue.popleft())
+            self._bytes -= first.bytes
             rows += first.rows
         return batch
 
@@ -152,3 +161,7 @@ class Batcher:
                 waiting.answer.set_exception(outcome)
             else:
                 waiting.answer.set_result(outcome)
+
+
+def _bytes(array: Array) -> int:
+    return sum(map(len, array.flat)) if array.dtype == object else array.nbytes

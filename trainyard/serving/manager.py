@@ -48,7 +48,7 @@ class Manager:
         self._options, self._metrics, self.say = options, metrics, say
         self._base = options.model_base_path
         self._config = version_config.ModelConfig()
-        self._config_error = ""
+        self._config_error = self._failure = ""
         self._servables: dict[int, Servable] = {}
         self._statuses: dict[int, _Status] = {}
         self._labels: dict[str, int] = {}
@@ -131,9 +131,12 @@ class Manager:
         while True:
             try:
                 self.follow()
-            except Exception as error:  # a file system that fails for a moment
-                _log.exception("looking at %s failed", self._base)
-                self.say(f"looking at {self._base} failed: {error}")
+                self._failure = ""
+            except Exception as error:  # a file system that fails for a while
+                if str(error) != self._failure:
+                    _log.exception("looking at %s failed", self._base)
+                    self.say(f"looking at {self._base} failed: {error}")
+                self._failure = str(error)
             await asyncio.sleep(self._options.poll_seconds)
 
     def follow(self) -> None:
@@ -155,6 +158,14 @@ class Manager:
         elif wanted:
             for number in sorted(self._servables.keys() - wanted):
                 self._unload(number)
+
+    async def load_first(self) -> None:
+        """Follows the base path until a version answers, or none can."""
+        while self.default is None:
+            self.follow()
+            if self._loading is None:
+                return
+            await self._loading
 
     async def settle(self) -> None:
         """Follows the base path until all is loaded that should be."""

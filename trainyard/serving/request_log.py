@@ -29,6 +29,7 @@ WHOLE = ".tfrecord"
 OPEN = ".tfrecord.open"
 
 _MAX_QUEUED = 1000
+_MAX_QUEUED_BYTES = 64 << 20
 
 _Entry = tuple[Method, Any, Any, float]
 
@@ -45,6 +46,8 @@ class RequestLog:
     def __init__(self, folder: Path, options: Options, metrics: Metrics) -> None:
         self._folder, self._options, self._metrics = folder, options, metrics
         self._queue: queue.Queue[_Entry | None] = queue.Queue(_MAX_QUEUED)
+        # Each is added to by one thread only; what is queued is the difference.
+        self._offered = self._taken = 0
         folder.mkdir(parents=True, exist_ok=True)
         for file in left_open(folder):
             mend(file)
@@ -61,8 +64,12 @@ class RequestLog:
         """
         if random.random() >= self._options.log_sampling_rate:
             return
+        size = request.ByteSize()
         try:
+            if self._offered - self._taken + size > _MAX_QUEUED_BYTES:
+                raise queue.Full
             self._queue.put_nowait((method, request, response, time.time()))
+            self._offered += size
         except queue.Full:
             self._metrics.log_records.labels("dropped").inc()
 
@@ -78,6 +85,7 @@ class RequestLog:
             try:
                 entry = self._queue.get(timeout=1.0)
                 going_on = entry is not None
+                self._taken += entry[1].ByteSize() if entry else 0
             except queue.Empty:
                 entry = None
             try:

@@ -19,6 +19,9 @@ from trainyard.serving.options import Options
 from trainyard.serving.tensors import Array
 from trainyard.serving.warmup import warm_up
 
+_QUEUED_REQUESTS = 4
+"""Requests of the greatest size that may wait for one signature."""
+
 
 class Servable:
     """One version of a model. Made on any thread, used on the event loop's.
@@ -51,6 +54,7 @@ class Servable:
             batched=self.model.signatures[name].batched,
             max_rows=self._options.max_batch_size,
             max_waiting=self._options.max_enqueued_requests,
+            max_bytes=_QUEUED_REQUESTS * self._options.max_request_bytes,
             observe=self._metrics.batch_rows.observe,
         )
 
@@ -97,7 +101,6 @@ class Servable:
     async def close(self) -> None:
         """Waits for the last request, then unloads. No new request may come."""
         await self._unused.wait()
-        self._threads.shutdown(wait=False)  # idle: nothing waits for an answer
         await asyncio.to_thread(self._unload)
 
     def _unload(self) -> None:

@@ -104,7 +104,10 @@ class _Server:
     async def _first_version(self) -> None:
         failures: list[str] = []
         said, self._manager.say = self._manager.say, failures.append
-        await self._manager.settle()
+        # What was imported stays: collections after an unload need not look at it.
+        gc.collect()
+        gc.freeze()
+        await self._manager.load_first()
         self._manager.say = said
         if self._manager.default is None:
             raise TrainyardError(
@@ -113,9 +116,6 @@ class _Server:
                 received="; ".join(failures),
                 hint="push a version again with trainyard run RECIPE --no-cache",
             )
-        # What start-up made stays: later collections need not look at it.
-        gc.collect()
-        gc.freeze()
 
     async def _answer(
         self,

@@ -20,8 +20,9 @@ from pathlib import Path
 from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig as ModelConfig
 
-from trainyard.errors import RecipeError
+from trainyard.errors import RecipeError, nearest
 from trainyard.files import write_whole
+from trainyard.outputs import versions
 
 FILE = "model.config"
 STABLE = "stable"
@@ -84,6 +85,6 @@ def label(base_path: Path, labels: Mapping[str, int | None]) -> None:
             raise RecipeError(
                 f"there is no version {version} to be called {name!r}",
                 where=str(base_path),
-                hint="ls shows the versions there are",
+                hint=nearest(str(version), [folder.name for folder in versions(base_path)]),
             )
     write(base_path, config)
