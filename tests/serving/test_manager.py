@@ -160,6 +160,33 @@ async def test_a_label_waits_until_its_version_is_loaded(watched, base, saved):
 
 
 @scenario
+async def test_a_rollback_to_a_broken_version_changes_nothing(watched, base, saved):
+    for number in (2, 3, 4):
+        push(saved, base, number)
+    await watched.settle()
+    version_config.label(base, {"stable": 3})
+    await watched.settle()
+    (base / "1" / "saved_model.pb").write_bytes(b"nonsense")
+    version_config.label(base, {"stable": 1})
+    push(saved, base, 5, source=4)
+    push(saved, base, 6, source=4)
+    for _ in range(3):
+        await watched.settle()
+    assert watched.answers() == watched.answers(label="stable") == 3
+    assert watched.states()[1] == "END"
+
+
+@scenario
+async def test_what_is_loading_at_the_end_is_the_last(watched, base, saved):
+    for number in (2, 3):
+        push(saved, base, number)
+    watched.manager.follow()
+    await watched.manager.close()
+    assert watched.manager._servables == {}
+    assert watched.manager._loading is None
+
+
+@scenario
 async def test_an_unknown_label_is_an_error_of_the_request(watched, base, saved):
     with pytest.raises(ServingError, match="Unrecognized servable version label: nope") as raised:
         watched.answers(label="nope")

@@ -57,6 +57,7 @@ class Manager:
         self._loading: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._loader = ThreadPoolExecutor(1, "loader")
+        self._closed = False
 
     @property
     def default(self) -> Servable | None:
@@ -141,6 +142,8 @@ class Manager:
 
     def follow(self) -> None:
         """Compares the base path with what is loaded, and starts what has to be done."""
+        if self._closed:
+            return
         self._read_config()
         found = {int(folder.name): folder for folder in _whole(self._base)}
         for number in self._statuses.keys() - found.keys() - self._servables.keys():
@@ -202,7 +205,8 @@ class Manager:
         version_config.write(self._base, config)
 
     async def close(self) -> None:
-        """Unloads everything."""
+        """Unloads everything; nothing is loaded any more."""
+        self._closed = True
         if self._loading is not None:
             await asyncio.wait([self._loading])
         for number in list(self._servables):
@@ -224,14 +228,20 @@ class Manager:
         """The versions that ought to be loaded; a broken one leaves its place to an older."""
         good = [number for number in sorted(found, reverse=True) if self._usable(found[number])]
         policy = self._config.model_version_policy
-        labelled = set(self._config.version_labels.values())
+        labels = self._config.version_labels
+        # A label stays where it is until its new version is loaded, which may never be.
+        kept = {
+            number
+            for label, number in self._labels.items()
+            if label in labels and labels[label] not in self._servables
+        }
         if policy.HasField("all"):
             chosen = set(good)
         elif policy.HasField("specific"):
             chosen = set(policy.specific.versions)
         else:
             chosen = set(good[: policy.latest.num_versions or self._options.num_versions])
-        wanted = (chosen | labelled) & set(good)
+        wanted = (chosen | set(labels.values())) & set(good) | kept
         # What answers goes on answering if its folder vanished with all others.
         return wanted or set(self._servables)
 
@@ -276,7 +286,8 @@ class Manager:
             self.say(f"version {number} is loaded")
         finally:
             self._loading = None
-            self.follow()
+            with suppress(OSError):  # the next look says so
+                self.follow()
 
     def _failed(self, number: int, likeness: object, error: Exception) -> None:
         self._broken[number] = likeness
