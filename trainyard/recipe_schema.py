@@ -818,6 +818,9 @@ class Push(Section):
     contract_rows: int = Field(
         100, ge=1, description="Raw rows through training graph and SavedModel before a push."
     )
+    infra_validation: bool = Field(
+        False, description="Those rows also through a model server of its own process: 5 s more."
+    )
 
 
 class Engine(Section):
