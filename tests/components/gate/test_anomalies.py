@@ -11,9 +11,9 @@ from trainyard.components.gate.anomalies import (
     SplitStatistics,
     from_tfdv,
     of_label,
-    of_weight,
     of_presence,
     of_size,
+    of_weight,
 )
 from trainyard.recipe_schema import Gate
 

@@ -82,7 +82,8 @@ def _measured(planned: plan.Plan, worst: dict[str, mistakes.Worst]) -> result_fi
     for examples, answers in tfrecord_blocks.ahead(_answered(planned)):
         planned.metrics.add(answers, planned.slicer.slices(examples))
         for head, judged in answers[planned.candidate].items():
-            worst[head].add(examples, judged.labels, judged.predictions)
+            if not isinstance(judged.predictions, dict):  # a text is not right or wrong
+                worst[head].add(examples, judged.labels, judged.predictions)
         rows += len(examples)
         progress.report(f"{rows:,} rows judged")
     sliced = list(planned.metrics.results())

@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from trainyard.errors import DataError
-from trainyard.trainer_modules.harness import description
+from trainyard.trainer_modules.harness import description, names
 
 PREDICT_ROWS = 4096
 PREDICT_BYTES = 8 << 20  # of decoded images; the layers of a network hold many times that
@@ -23,13 +23,13 @@ class Judged(NamedTuple):
     """What a model is judged by.
 
     Attributes:
-        labels: Of shape `(rows,)`.
-        predictions: Of shape `(rows, outputs)`.
+        labels: Of shape `(rows,)`; of text, what should have been written.
+        predictions: Of shape `(rows, outputs)`; of text, all answers by name, `(rows, ...)`.
         weights: Of shape `(rows,)`; ones if rows count alike.
     """
 
     labels: Array
-    predictions: Array
+    predictions: Any
     weights: Array
 
 
@@ -51,16 +51,18 @@ class Model:
         predict = signatures[spec.signature_name or "serving_default"]
         transform = signatures[spec.preprocessing_function_names[0]]
         told, answered = transform.structured_outputs, predict.structured_outputs
-        keys = _keys(spec)
+        keys = {} if _of_text(spec) else _keys(spec)
         for label, prediction in keys.values():
             _check_shapes(told[label].shape, answered[prediction].shape)
-        self.outputs = {name: answered[keys[name][1]].shape[1] for name in keys}
+        self.outputs = {name: answered[keys[name][1]].shape[1] for name in keys} or {"": None}
         self.features = frozenset(told)
         weight = spec.example_weight_key
 
-        def judged(examples: tf.Tensor) -> tuple[dict[str, tuple[tf.Tensor, ...]], tf.Tensor]:
+        def judged(examples: tf.Tensor) -> tuple[dict[str, tuple[Any, ...]], tf.Tensor]:
             features, answers = transform(examples), predict(examples)
             weights = features[weight] if weight else tf.ones([tf.size(examples)])
+            if not keys:
+                return {"": (answers[names.REFERENCE], answers)}, weights
             return {n: (features[x], answers[y]) for n, (x, y) in keys.items()}, weights
 
         if weight and weight not in told:
@@ -81,10 +83,14 @@ class Model:
         found = {}
         for name in self.outputs:
             labels, predictions = zip(*(outputs[name] for outputs, _ in parts), strict=True)
-            found[name] = Judged(
-                np.concatenate(labels).ravel(), np.concatenate(predictions), weights
-            )
+            joined = tf.nest.map_structure(lambda *each: np.concatenate(each), *predictions)
+            found[name] = Judged(np.concatenate(labels).ravel(), joined, weights)
         return found
+
+
+def _of_text(spec: Any) -> bool:
+    """Whether what the model writes is judged, by all that this signature answers."""
+    return bool(spec.signature_name == names.EVALUATION)
 
 
 def _keys(spec: Any) -> dict[str, tuple[str, str]]:

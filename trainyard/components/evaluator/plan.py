@@ -21,6 +21,7 @@ from trainyard.components.evaluator.models import Model
 from trainyard.components.evaluator.slice_keys import Slicer
 from trainyard.components.evaluator.sliced_metrics import Computation, SlicedMetrics
 from trainyard.components.records import tfrecord_blocks
+from trainyard.trainer_modules.harness import names as answers
 
 Artifacts = Mapping[str, list[Artifact]]
 
@@ -128,8 +129,9 @@ def _check_options(config: Any) -> None:
 
 def _check_keys(spec: Any) -> None:
     """TFMA looks outputs up by their names, and in `prediction_keys` not at all."""
+    one = spec.label_key and (spec.prediction_key or spec.signature_name == answers.EVALUATION)
     several = spec.label_keys and all(spec.prediction_keys.get(n) == n for n in spec.label_keys)
-    if not (several or (spec.label_key and spec.prediction_key)):
+    if not (one or several):
         raise Unsupported("a model without label_key and prediction_key, or one of each an output")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainyard.components.evaluator import exact_metrics as exact
+from trainyard.components.evaluator import text_metrics
 from trainyard.components.evaluator import tfma_private as private
 from trainyard.errors import DataError
 
@@ -258,6 +259,19 @@ class _SmallestChecksums(Vectorized):
         return [(int(checksum), *pair) for checksum, *pair in state.T.tolist()]
 
 
+class _TextSums(_Summed):
+    """What there is to count in what a model wrote, or of how likely it held the labels."""
+
+    single_output = False
+
+    def columns(self, labels: Array, predictions: Any, weights: Array) -> Columns:
+        del labels, weights
+        return tuple(self.combiner.counts(predictions).T)
+
+    def accumulator(self, state: Any) -> Any:
+        return state
+
+
 _OF: dict[Any, type[Vectorized]] = {
     private.ExampleCount: _Count,
     private.Totals: _Totals,
@@ -267,6 +281,7 @@ _OF: dict[Any, type[Vectorized]] = {
     exact._MomentsCombiner: _Moments,
     exact._MeanLogLoss: _MeanLogLoss,
     exact._SmallestChecksums: _SmallestChecksums,
+    **dict.fromkeys(text_metrics.KINDS, _TextSums),
 }
 
 

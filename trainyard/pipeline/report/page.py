@@ -27,6 +27,7 @@ _TASKS = {
     "binary": "binary classification",
     "multiclass": "multiclass classification",
     "regression": "regression",
+    "text": "text",
 }
 _HERE = Path(__file__).parent
 

@@ -81,7 +81,7 @@ def sample(
     first, state = decoder.begin(inputs)
     chosen = sampling or Sampling()
 
-    def going_on(step: tf.Tensor, _: Any, ended: tf.Tensor, *rest: Any) -> tf.Tensor:
+    def going_on(step: tf.Tensor, _: Any, ended: tf.Tensor, *_rest: Any) -> tf.Tensor:
         return tf.logical_and(step < length, tf.logical_not(tf.reduce_all(ended)))
 
     def write(
@@ -178,7 +178,7 @@ def beam_search(
     rows = tf.shape(first)[0]
     own = width * tf.range(rows)[:, tf.newaxis]  # where a row's candidates begin
 
-    def going_on(step: tf.Tensor, _: Any, beams: _Beams, state: State) -> tf.Tensor:
+    def going_on(step: tf.Tensor, _: Any, beams: _Beams, *_rest: Any) -> tf.Tensor:
         return tf.logical_and(step < length, tf.logical_not(tf.reduce_all(beams.ended)))
 
     def widen(step: tf.Tensor, tokens: tf.Tensor, beams: _Beams, state: State) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from trainyard.recipe_schema import (
     ClassWeights,
     ImageFeature,
     Loss,
+    SeriesFeature,
     Target,
     Task,
     TextFeature,
@@ -39,6 +40,8 @@ class InputSpec:
         image: How encoded images become this input; None if it is none.
         text: How text became these ids, int64 `[B, T]`, padded with `texts.PADDING`; T is the
             batch's longest, `text.length` at most. None if it is none.
+        series: How a column of several numbers became this input; None if it is none.
+        column: The raw column of an image, a text or a series.
     """
 
     shape: tuple[int | None, ...]
@@ -46,6 +49,8 @@ class InputSpec:
     vocabulary_size: int | None = None
     image: ImageFeature | None = None
     text: TextFeature | None = None
+    series: SeriesFeature | None = None
+    column: str = ""
 
     @property
     def row_bytes(self) -> float:
@@ -66,6 +71,8 @@ class LabelSpec:
         class_counts: Training examples of each class.
         mean: Of the label, for regression.
         std: Of the label, for regression; 1 if the label is constant.
+        text: How text that is to be written became ids, int64 `[B, T]`; None if it is none.
+        vocabulary: Of such text, the token of each id.
     """
 
     rows: int
@@ -73,6 +80,13 @@ class LabelSpec:
     class_counts: tuple[int, ...] = ()
     mean: float = 0.0
     std: float = 1.0
+    text: TextFeature | None = None
+    vocabulary: tuple[str, ...] = ()
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Text: how many ids there are."""
+        return len(self.vocabulary)
 
     @property
     def positive_rate(self) -> float:
@@ -105,7 +119,9 @@ class HeadSpec:
 
     @property
     def outputs(self) -> int:
-        """How many numbers the model predicts for a row."""
+        """How many numbers the model predicts for a row, or for a token of text."""
+        if self.task == "text":
+            return self.label.vocabulary_size
         return self.classes if self.task == "multiclass" else 1
 
     @property
@@ -248,12 +264,16 @@ def _head(
 ) -> HeadSpec:
     head, key = config.heads[name], keys.label(name)
     class_names = labels.class_names(transform_output, head.label.name, head.task, name)
+    label = _label_spec(train.targets[key], class_names)
+    if text := config.written(head):
+        vocabulary = texts.vocabulary(transform_output, key, text)
+        label = LabelSpec(len(train.targets[key]), text=text, vocabulary=tuple(vocabulary))
     for split, examples in (("train", train), ("eval", held_out)):
         _check_labels(examples.targets[key], split, head)
     _check_classes(class_names, head)
     return HeadSpec(
         task=head.task,
-        label=_label_spec(train.targets[key], class_names),
+        label=label,
         loss=head.loss,
         weight=head.weight,
         class_weights=head.class_weights,
@@ -261,9 +281,9 @@ def _head(
 
 
 def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
-    text = {key: config.texts[column] for column, key in texts.keys(config.features).items()}
-    for key, feature in text.items():
-        texts.vocabulary(transform_output, key, feature)
+    text = {key: column for column, key in texts.keys(config.features).items()}
+    for key, column in text.items():
+        texts.vocabulary(transform_output, key, config.texts[column])
     domains = {
         feature.name: feature.int_domain.max + 1
         for feature in transform_output.transformed_metadata.schema.feature
@@ -271,16 +291,24 @@ def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> d
     }
     features = transform_output.transformed_feature_spec()
     return {
-        name: InputSpec((None,), "int64", domains[name], text=text[name])
+        name: InputSpec(
+            (None,), "int64", domains[name], text=config.texts[text[name]], column=text[name]
+        )
         if name in text
-        else InputSpec(tuple(entry.shape), entry.dtype.name, domains.get(name))
+        else InputSpec(
+            tuple(entry.shape),
+            entry.dtype.name,
+            domains.get(name),
+            series=config.series.get(name),
+            column=name if name in config.series else "",
+        )
         for name, entry in sorted(features.items())
         if name not in config.targets
     }
 
 
 def _images(config: TrainerConfig) -> dict[str, InputSpec]:
-    return {n: InputSpec(f.shape, "float32", image=f) for n, f in config.images.items()}
+    return {n: InputSpec(f.shape, "float32", image=f, column=n) for n, f in config.images.items()}
 
 
 def _label_spec(values: inputs.Array, names: tuple[str, ...]) -> LabelSpec:

@@ -20,6 +20,7 @@ from trainyard.trainer_modules import registry
 from trainyard.trainer_modules.harness import (
     callbacks,
     checkpoint,
+    description,
     distribution,
     export,
     heads,
@@ -32,6 +33,7 @@ from trainyard.trainer_modules.harness import (
     samples,
     spec,
     workers,
+    writing,
 )
 from trainyard.trainer_modules.harness.config import TrainerConfig
 
@@ -167,16 +169,30 @@ def _write_model(training: Training, trained: Trained, folder: Path) -> None:
     keras_file = training.model_run / export.MODEL_FILE
     predictor.save(keras_file)
     class_names = {name: head.label.class_names for name, head in model_spec.heads.items()}
+    told = description.of(training.config, training.transform_output, class_names)
     own = getattr(module, "serving_fn", None)
+    signatures = getattr(module, "signatures", _no_signatures)(predictor, params, model_spec)
+    answer = own(predictor, params, model_spec) if own else export.answer(predictor, class_names)
+    if told.writes:
+        writer = writing.of(predictor, told, training.transform_output)
+        answer, signatures = writer.serving_fn, writer.signatures() | signatures
     export.write(
         folder,
         predictor,
         training.transform_output,
         training.config,
-        class_names,
-        own(predictor, params, model_spec) if own else export.answer(predictor, class_names),
+        told,
+        answer,
         keras_file,
+        signatures,
     )
+
+
+def _no_signatures(
+    model: keras.Model, params: Any, model_spec: spec.ModelSpec
+) -> dict[str, export.Signature]:
+    del model, params, model_spec
+    return {}
 
 
 def fit(
