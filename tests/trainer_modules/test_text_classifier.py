@@ -22,7 +22,7 @@ PARAMS = {"embedding": 8, "encoder": {"units": 8, "kernels": [2]}, "dropout": 0.
 
 
 def built(inputs=None, **params) -> keras.Model:
-    spec = ModelSpec(
+    spec = ModelSpec.of_one(
         inputs or {"review_tokens": TEXT}, "binary", LabelSpec(16, ("no", "yes"), (8, 8)), Trainer()
     )
     return text_classifier.build_model(registry.params(text_classifier, PARAMS | params), spec)
