@@ -7,13 +7,15 @@ from functools import cache
 
 import pytest
 
-from tests.trainer_modules import images, phrases, sentences, tables
+from tests.trainer_modules import images, measurements, pairs, phrases, sentences, tables
 from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules import registry
 
 SOURCES = {
     "table": (tables.recipe, tables.table, tables.TYPES),
     "image": (images.recipe, images.pictures, images.TYPES),
+    "pair": (pairs.recipe, pairs.pairs, pairs.TYPES),
+    "series": (measurements.recipe, measurements.measurements, measurements.TYPES),
     "text": (sentences.recipe, sentences.sentences, sentences.TYPES),
     "phrases": (phrases.recipe, phrases.phrases, phrases.TYPES),
 }

@@ -83,7 +83,7 @@ def save_model(folder: Path, task: str, slope: float) -> None:
 
     spec = {
         "score": tf.io.FixedLenFeature([], tf.float32),
-        "weight": tf.io.FixedLenFeature([1], tf.float32),
+        "weight": tf.io.FixedLenFeature([1], tf.float32, [1.0]),
     }
     for name, each in labels(task).items():
         kinds = {"regression": (tf.float32, [-1]), "text": (tf.string, [""])}

@@ -104,7 +104,7 @@ ASKED: dict[str, tuple[str, bool, dict[str, Any]]] = {
     "binary, weighted rows": (
         "binary",
         True,
-        {"weight": "weight", "min_slice_size": 1, "change": [{"metric": "auc"}]},
+        {"weight": "weight", "min_slice_size": 1, "change": [{"metric": "auc", "worse_by": 0.1}]},
     ),
 }
 

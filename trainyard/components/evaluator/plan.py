@@ -130,9 +130,9 @@ def _check_options(config: Any) -> None:
 def _check_keys(spec: Any) -> None:
     """TFMA looks outputs up by their names, and in `prediction_keys` not at all."""
     one = spec.label_key and (spec.prediction_key or spec.signature_name == answers.EVALUATION)
-    several = spec.label_keys and all(spec.prediction_keys[n] == n for n in spec.label_keys)
+    several = spec.label_keys and all(spec.prediction_keys.get(n) == n for n in spec.label_keys)
     if not (one or several):
-        raise Unsupported("a model without names of labels and predictions")
+        raise Unsupported("a model without label_key and prediction_key, or one of each an output")
 
 
 def _check_fields(message: Any, known: set[str]) -> None:

@@ -167,6 +167,8 @@ class _Histogram(Vectorized):
         return np.stack([occurring, *sums])
 
     def accumulator(self, state: Any) -> Any:
+        if self.combiner._fractional_labels:  # TFMA then passes over rows that weigh nothing
+            state = state[:, state[3] > 0]
         buckets = state[0].astype(np.int64).tolist()
         return private.histogram(zip(buckets, *state[1:].tolist(), strict=True))
 

@@ -217,6 +217,8 @@ def _percent(share: float) -> str:
 
 
 def _values(feature: Any) -> str:
+    if feature.HasField("bytes_stats"):
+        return f"{feature.bytes_stats.avg_num_bytes:,.0f} bytes on average"
     return _numbers(feature.num_stats) if feature.HasField("num_stats") else _texts(feature)
 
 

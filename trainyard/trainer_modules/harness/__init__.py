@@ -22,6 +22,9 @@ def check_inputs(trainer: Trainer, features: Mapping[str, Feature]) -> None:
     from trainyard.trainer_modules import registry
 
     wanted = registry.find(trainer.module).INPUTS
+    if wanted == "pair":
+        _check_pair(trainer, features)
+        return
     named = {feature.kind: name for name, feature in features.items()}
     fitting = [name for name in registry.names() if registry.find(name).INPUTS in named]
     if wanted != "table" and wanted not in named:
@@ -36,6 +39,17 @@ def check_inputs(trainer: Trainer, features: Mapping[str, Feature]) -> None:
             f"the trainer module {trainer.module!r} takes no images",
             where=f"features.{named['image']}",
             expected=f"`ignored`; or `trainer.module`: {', '.join(fitting)}",
+        )
+
+
+def _check_pair(trainer: Trainer, features: Mapping[str, Feature]) -> None:
+    kinds = [feature.kind for feature in features.values() if feature.kind in ("image", "text")]
+    if kinds not in (["image"] * 2, ["text"] * 2):
+        raise RecipeError(
+            f"the trainer module {trainer.module!r} compares two images, or two texts",
+            where="features",
+            expected="two features with `kind: image`, or two with `kind: text`",
+            received=", ".join(kinds) or "neither images nor texts",
         )
 
 

@@ -55,6 +55,7 @@ class Description(Section):
         tensors: What each input is called in the signature `serving_raw`: its own name, as
             far as TensorFlow allows it.
         texts: Which of the inputs are text, and how they are cut into tokens.
+        series: How many numbers a row has of those of the inputs that are series.
         module: The trainer module that made it.
     """
 
@@ -64,6 +65,7 @@ class Description(Section):
     tensors: dict[str, str] = {}
     texts: dict[str, TextFeature] = {}
     module: str = ""
+    series: dict[str, int] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -122,6 +124,7 @@ def of(
         inputs={name: raw[name].dtype.name for name in columns},
         images=config.images,
         tensors=_tensor_names(columns),
+        series={name: entry.length for name, entry in config.series.items()},
         texts=config.texts,
         module=config.trainer.module,
     )

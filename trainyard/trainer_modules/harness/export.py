@@ -38,11 +38,14 @@ class Signature:
         inputs: Its arguments; None if it takes transformed features, the labels among them, and
             raw columns, both by name: clients send serialized tf.Examples then.
         resources: What it needs beside the model, such as tables.
+        transforms: Whether the function is first given another one, from some raw columns to the
+            transformed features that need no other column, both by name.
     """
 
     function: Callable[..., dict[str, tf.Tensor]]
     inputs: tuple[tf.TensorSpec, ...] | None = None
     resources: tuple[Any, ...] = ()
+    transforms: bool = False
 
 
 _SERIALIZED = tf.TensorSpec([None], tf.string, name="examples")
@@ -79,9 +82,10 @@ def write(
     """Writes the SavedModel beside its place, then renames it.
 
     `serving_default` takes serialized tf.Examples, in which no label need be;
-    `serving_raw` one tensor `[B]` for each raw column that is an input, and gives the same
-    answers; `transform_features` returns the transformed features and the labels, each name
-    ending in `names.SUFFIX`. The Keras model is there too: a later training may start from it.
+    `serving_raw` one tensor `[B]`, `[B, length]` for a series, for each raw column that is an
+    input, and gives the same answers; `transform_features` returns the transformed features and
+    the labels, each name ending in `names.SUFFIX`. The Keras model is there too: a later training
+    may start from it.
 
     Args:
         folder: Where to.
@@ -98,16 +102,19 @@ def write(
     hidden = {config.weight, *(label.name for label in config.labels)}
     without = {name: entry for name, entry in with_label.items() if name not in hidden}
 
-    def answered(parsed: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+    def transformed(parsed: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         features = _without(config.targets, _transform(graph, parsed))
-        return serving_fn(images.decoded(features, config.images))
+        there = {name: entry for name, entry in config.images.items() if name in features}
+        return images.decoded(features, there)
+
+    def features(raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return transformed({n: columns.as_parsed(raw[n], with_label[n]) for n in raw})
 
     def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answered(tf.io.parse_example(examples, without))
+        return serving_fn(transformed(tf.io.parse_example(examples, without)))
 
     def serving_raw(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        parsed = {n: columns.as_parsed(raw[told.tensors[n]], with_label[n]) for n in told.inputs}
-        return answered(parsed)
+        return serving_fn(features({name: raw[told.tensors[name]] for name in told.inputs}))
 
     def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         features = _transform(graph, tf.io.parse_example(examples, with_label))
@@ -132,7 +139,8 @@ def write(
         if signature.inputs is None:
             archive.add_endpoint(name, of_examples(signature), [_SERIALIZED])
         else:
-            archive.add_endpoint(name, signature.function, list(signature.inputs))
+            given = [features] if signature.transforms else []
+            archive.add_endpoint(name, _given(signature, given), list(signature.inputs))
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     archive.write_out(str(beside), verbose=False)
     description.write(beside, told)
@@ -142,11 +150,25 @@ def write(
     beside.rename(folder)
 
 
+def _given(signature: Signature, first: Sequence[Any]) -> Callable[..., dict[str, tf.Tensor]]:
+    def answer(*sent: tf.Tensor) -> dict[str, tf.Tensor]:
+        return signature.function(*first, *sent)
+
+    return answer
+
+
 def _raw_tensors(told: description.Description) -> dict[str, tf.TensorSpec]:
     return {
-        name: tf.TensorSpec([None], tf.dtypes.as_dtype(told.inputs[column]), name=name)
+        name: tf.TensorSpec(
+            [None, *_lengths(told, column)], tf.dtypes.as_dtype(told.inputs[column]), name=name
+        )
         for column, name in told.tensors.items()
     }
+
+
+def _lengths(told: description.Description, column: str) -> list[int]:
+    """What shape a row of a raw column has."""
+    return [told.series[column]] if column in told.series else []
 
 
 def _transform(graph: Any, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
@@ -228,6 +250,19 @@ def _written(
     return tf.function(writer.text, autograph=False)(features).numpy()
 
 
+def predicted(answers: Mapping[str, Any], told: description.Description) -> Any:
+    """Takes the predictions out of what a signature answers.
+
+    Args:
+        answers: Tensors or arrays by name.
+        told: What the model expects and answers.
+
+    Returns:
+        `[B, 1]` or `[B, C]`; by head if there are several.
+    """
+    return names.joined({h: np.asarray(answers[names.prediction(h)]) for h in told.heads})
+
+
 class Served:
     """The SavedModel that is to be pushed, as its clients meet it.
 
@@ -248,11 +283,8 @@ class Served:
         Returns:
             `[B, 1]` or `[B, C]`; by head if there are several.
         """
-        return self._of(self._loaded.signatures["serving_default"](tf.constant(list(serialized))))
-
-    def _of(self, answers: Mapping[str, tf.Tensor]) -> Any:
-        numbers = {head: answers[names.prediction(head)].numpy() for head in self.told.heads}
-        return names.joined(numbers)
+        answers = self._loaded.signatures["serving_default"](tf.constant(list(serialized)))
+        return predicted(answers, self.told)
 
     def raw_predictions(self, serialized: Sequence[bytes]) -> Any:
         """Predicts as `predictions` does, through the signature `serving_raw`.
@@ -266,8 +298,13 @@ class Served:
         told = self.told
         spec = {n: tf.io.VarLenFeature(tf.dtypes.as_dtype(k)) for n, k in told.inputs.items()}
         parsed = tf.io.parse_example(list(serialized), spec)
-        raw = {told.tensors[n]: tf.reshape(columns.dense(c), [-1]) for n, c in parsed.items()}
-        return self._of(self._loaded.signatures[RAW](**raw))
+        raw = {
+            told.tensors[name]: tf.reshape(
+                columns.dense(column, told.series.get(name, 1)), [-1, *_lengths(told, name)]
+            )
+            for name, column in parsed.items()
+        }
+        return predicted(self._loaded.signatures[RAW](**raw), self.told)
 
 
 def class_names(

@@ -16,6 +16,7 @@ from trainyard.recipe_schema import (
     ClassWeights,
     ImageFeature,
     Loss,
+    SeriesFeature,
     Target,
     Task,
     TextFeature,
@@ -39,6 +40,9 @@ class InputSpec:
         image: How encoded images become this input; None if it is none.
         text: How text became these ids, int64 `[B, T]`, padded with `texts.PADDING`; T is the
             batch's longest, `text.length` at most. None if it is none.
+        series: How a column of several numbers became this input; None if it is none.
+        column: The raw column of an image, a text or a series.
+        vocabulary: Text: the token of each id.
     """
 
     shape: tuple[int | None, ...]
@@ -46,6 +50,9 @@ class InputSpec:
     vocabulary_size: int | None = None
     image: ImageFeature | None = None
     text: TextFeature | None = None
+    series: SeriesFeature | None = None
+    column: str = ""
+    vocabulary: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def row_bytes(self) -> float:
@@ -276,9 +283,6 @@ def _head(
 
 
 def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
-    text = {key: config.texts[column] for column, key in texts.keys(config.texts).items()}
-    for key, feature in text.items():
-        texts.vocabulary(transform_output, key, feature)
     domains = {
         feature.name: feature.int_domain.max + 1
         for feature in transform_output.transformed_metadata.schema.feature
@@ -286,16 +290,31 @@ def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> d
     }
     features = transform_output.transformed_feature_spec()
     return {
-        name: InputSpec((None,), "int64", domains[name], text=text[name])
-        if name in text
-        else InputSpec(tuple(entry.shape), entry.dtype.name, domains.get(name))
+        name: InputSpec(
+            tuple(entry.shape),
+            entry.dtype.name,
+            domains.get(name),
+            series=config.series.get(name),
+            column=name if name in config.series else "",
+        )
         for name, entry in sorted(features.items())
         if name not in config.targets
-    }
+    } | _texts(config, transform_output)
+
+
+def _texts(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
+    made = {}
+    for column, key in texts.keys(config.features).items():
+        feature = config.texts[column]
+        words = tuple(texts.vocabulary(transform_output, key, feature))
+        made[key] = InputSpec(
+            (None,), "int64", len(words), text=feature, column=column, vocabulary=words
+        )
+    return made
 
 
 def _images(config: TrainerConfig) -> dict[str, InputSpec]:
-    return {n: InputSpec(f.shape, "float32", image=f) for n, f in config.images.items()}
+    return {n: InputSpec(f.shape, "float32", image=f, column=n) for n, f in config.images.items()}
 
 
 def _label_spec(values: inputs.Array, names: tuple[str, ...]) -> LabelSpec:

@@ -1,15 +1,8 @@
-"""Text to ids of tokens and back, in TensorFlow alone: the same in Transform and in what is served.
-
-Ids are the same for every text: 0 pads, 1 and 2 are the markers, then come those of unknown
-tokens, then the vocabulary by frequency; among equals, TensorFlow Transform puts the greater
-token first. A vocabulary's file has one line for each id.
-"""
+"""Text to ids of tokens and back, in TensorFlow alone: one way in Transform and in serving."""
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -18,11 +11,12 @@ from tensorflow_transform import schema_inference
 from trainyard.errors import DataError
 from trainyard.recipe_schema import Feature, TextFeature
 from trainyard.trainer_modules.harness import columns, tft_private
+from trainyard.trainer_modules.harness.token_ids import END, PADDING, START, SUFFIX, UNKNOWN, keys
 
-PADDING, START, END, UNKNOWN = range(4)
-"""Ids. `UNKNOWN` is the first of `TextFeature.oov_buckets`."""
+__all__ = ["END", "PADDING", "START", "UNKNOWN", "keys"]
 
-SUFFIX = "_tokens"
+STEP = 8
+"""Batches have a multiple of so many tokens: what is compiled for each length stays little."""
 
 # Apostrophes join letters, marks belong to the sign before them; everything else stands alone.
 _WORD = r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:['’][\p{L}\p{M}\p{N}]+)*"
@@ -30,24 +24,6 @@ _SIGN = r"[^\s\p{L}\p{N}][\p{M}\x{200D}]*"
 
 _BREAKS = {"\n": "␤", "\r": "␍"}
 """A vocabulary is a file of lines: as tokens, ends of lines are their Unicode pictures."""
-
-
-def keys(features: Mapping[str, Feature]) -> dict[str, str]:
-    """Names the transformed features that columns of text become.
-
-    Args:
-        features: How each column becomes an input.
-
-    Returns:
-        For each column of text, in alphabetical order, its key; also of its vocabulary.
-    """
-    named: dict[str, str] = {}
-    for column in sorted(n for n, f in features.items() if isinstance(f, TextFeature)):
-        stem = re.sub(r"[^A-Za-z0-9_.-]", "_", column)  # also of a file and of a Keras layer
-        numbered = (f"{stem}_{number}{SUFFIX}" for number in itertools.count(2))
-        names = itertools.chain([stem + SUFFIX], numbered)
-        named[column] = next(key for key in names if key not in named.values())
-    return named
 
 
 def preprocess(
@@ -63,8 +39,10 @@ def preprocess(
         `COLUMN_tokens`, int64 `[B, length]`, for each column of text.
     """
     text = {name: entry for name, entry in features.items() if isinstance(entry, TextFeature)}
+    values = {name: columns.dense(inputs[name]) for name in text}
     return {
-        key: ids(columns.dense(inputs[name]), text[name], key) for name, key in keys(text).items()
+        key: ids(values[name], text[name], key, [values[n] for n in text[name].vocabulary_with])
+        for name, key in keys(text).items()
     }
 
 
@@ -102,20 +80,24 @@ def _separator(feature: TextFeature) -> str:
     return "" if feature.tokens == "character" else " "
 
 
-def ids(values: tf.Tensor, feature: TextFeature, key: str) -> tf.Tensor:
+def ids(
+    values: tf.Tensor, feature: TextFeature, key: str, others: Sequence[tf.Tensor] = ()
+) -> tf.Tensor:
     """Turns texts into ids, in TensorFlow Transform: it makes the vocabulary.
 
     Args:
         values: Strings `[B]` or `[B, 1]`; the empty one has no tokens.
         feature: How.
         key: The vocabulary's name.
+        others: Texts that are counted for it too.
 
     Returns:
         int64 `[B, length]`.
     """
     tokens = tokenize(values, feature)
+    counted = [tokens, *(tokenize(each, feature) for each in others)]
     file = tft.vocabulary(
-        tokens,
+        tf.concat([each.flat_values for each in counted], axis=0),
         top_k=feature.vocabulary,
         frequency_threshold=feature.min_count if feature.min_count > 1 else None,
         reserved_tokens=_reserved(feature),
@@ -203,6 +185,40 @@ def vocabulary(
         expected=f"tokens ({feature.tokens}) that occur {feature.min_count} times or more",
         hint="look whether the texts are empty; else lower `min_count`",
     )
+
+
+def lengths(tensors: Mapping[str, tf.Tensor], names: Collection[str]) -> tf.Tensor:
+    """Returns the tokens of each row's longest text, int64 `[B]`.
+
+    Args:
+        tensors: Ids `[B, T]`, among others.
+        names: Which of them are text; at least one.
+    """
+    return tf.reduce_max([_length(tensors[name]) for name in names], axis=0)
+
+
+def _length(ids: tf.Tensor) -> tf.Tensor:
+    places = tf.range(1, tf.shape(ids, tf.int64)[1] + 1)
+    return tf.reduce_max(tf.where(tf.not_equal(ids, PADDING), places, 0), axis=1)
+
+
+def trimmed(tensors: Mapping[str, tf.Tensor], names: Collection[str]) -> dict[str, tf.Tensor]:
+    """Cuts padding off that all texts of a batch have.
+
+    Args:
+        tensors: Ids `[B, length]`, among others.
+        names: Which of them are text.
+
+    Returns:
+        All tensors, those of text `[B, T]`; T is at least `STEP` and a multiple of it, but at
+        most `length`.
+    """
+    return {n: _trimmed(ids) if n in names else ids for n, ids in tensors.items()}
+
+
+def _trimmed(ids: tf.Tensor) -> tf.Tensor:
+    longest = tf.maximum(tf.reduce_max(_length(ids)), 1)
+    return ids[:, : -(-longest // STEP) * STEP]
 
 
 def words(ids: tf.Tensor, vocabulary: tf.Tensor, feature: TextFeature) -> tf.Tensor:
