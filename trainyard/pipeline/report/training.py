@@ -23,6 +23,23 @@ LEARNING_RATE = "learning_rate"
 
 
 @dataclass(frozen=True)
+class Look:
+    """Where a decoder looked in a text.
+
+    Attributes:
+        read: The text's tokens.
+        written: Those that were written.
+        weights: For each of the latter, the shares of the former.
+        wanted: What should have been written.
+    """
+
+    read: list[str]
+    written: list[str]
+    weights: list[list[float]]
+    wanted: str
+
+
+@dataclass(frozen=True)
 class TrainingSection:
     """All that the report says of training.
 
@@ -33,6 +50,7 @@ class TrainingSection:
         summary_cut: How many lines of it were left out.
         picture: The model as a data address, or empty.
         augmented: Training images beside what augmentation makes of them; likewise.
+        looks: Where a decoder looked in some held-out texts.
         class_names: The classes in the order of the predictions, by head.
     """
 
@@ -42,6 +60,7 @@ class TrainingSection:
     summary_cut: int
     picture: str
     augmented: str
+    looks: list[Look]
     class_names: dict[str, list[str]]
 
 
@@ -71,6 +90,7 @@ def training_section(record: RunRecord, heads: Iterable[str]) -> TrainingSection
         summary_cut=max(0, len(lines) - MOST_SUMMARY_LINES),
         picture=next(filter(None, [pictures.of_file(folder / name) for name in _MODEL]), ""),
         augmented=pictures.of_file(folder / "augmented.webp"),
+        looks=[Look(**look) for look in json.loads(_text(folder / "attention.json") or "[]")],
         class_names=class_names,
     )
 

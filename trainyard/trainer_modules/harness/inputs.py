@@ -372,12 +372,13 @@ def parts(features: Tensors, spec: ModelSpec) -> tuple[Tensors, Any, tf.Tensor |
         spec: What is trained.
 
     Returns:
-        Inputs by name, texts cut to the batch's longest; labels as `names.joined` has them; and
+        Inputs by name; labels as `names.joined` has them, texts cut to the batch's longest; and
         what each row counts, `[B, 1]`, if the recipe says so.
     """
     inputs = dict(images.decoded(features, spec.images))
     if _buckets(spec):
-        inputs = texts.trimmed(inputs, spec.texts)
+        written = [names.label(name) for name, head in spec.heads.items() if head.label.text]
+        inputs = texts.trimmed(inputs, [*spec.texts, *written])
     labels = names.joined({head: inputs.pop(names.label(head)) for head in spec.heads})
     return inputs, labels, inputs.pop(names.WEIGHT) if spec.weighted else None
 
