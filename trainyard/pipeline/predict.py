@@ -74,8 +74,6 @@ def predict(
     here: dict[str, Any] = {
         "format": prediction_files.format_of(input),
         "on_bad_row": "error",
-        # By its name: which column it is if none is named depends on the format.
-        "images": data.images and data.images.model_copy(update={"source": data.image_source}),
     }
     data = data.model_copy(update=here)
     prediction_files.format_of(output)
@@ -115,13 +113,13 @@ def predict_images(
             received=", ".join(description.read(folder).inputs),
             hint="give a table: --input FILE --output FILE",
         )
-    settings = data.images or Images()
+    settings = next((each for each in data.images if each.column == names[0]), Images())
     source = {"column": names[0], "source": prediction_files.PATH, "shape": None}
     here = {
         "format": "folders",  # whose paths are relative to `path`
         "path": "",
         "on_bad_row": "error",
-        "images": settings.model_copy(update=source),
+        "images": (settings.model_copy(update=source),),
     }
     columns = {prediction_files.PATH: ColumnType.TEXT}
     blocks = prediction_files.image_blocks(paths)
@@ -320,8 +318,8 @@ def _answered(
     """The block's columns as they are, and the predictions from what the model is to see."""
     missing = data.missing if data.format == "csv" else ()
     made = set(told.series)
-    if data.images:
-        made |= {data.images.column, *data.images.measures}
+    for images_of in data.images:
+        made |= {images_of.column, *images_of.measures}
     inputs = {
         name: seen.batch[name]
         if name in made

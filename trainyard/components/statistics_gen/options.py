@@ -20,8 +20,9 @@ def options(data: Data, **others: Any) -> StatsOptions:
         data: The recipe's data section.
         others: More arguments for `StatsOptions`.
     """
-    if data.images is None:
+    if not data.images:
         return StatsOptions(**others)
     schema = schema_pb2.Schema()
-    schema.feature.add(name=data.images.column, type=schema_pb2.BYTES).image_domain.SetInParent()
+    for images in data.images:
+        schema.feature.add(name=images.column, type=schema_pb2.BYTES).image_domain.SetInParent()
     return StatsOptions(schema=schema, **others)

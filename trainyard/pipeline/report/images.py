@@ -66,13 +66,13 @@ def images_section(
         classes: The label's classes, as far as they are known.
         properties: The properties of the examples' artifact.
     """
-    if recipe.data.images is None:
+    if not recipe.data.images:
         return None
     from trainyard.components.example_gen.executor import ENCODED_AGAIN  # brings TFX along
 
     strips = _strips(folder, recipe, classes[:MOST_CLASSES])
     return ImagesSection(
-        facts=_facts(recipe.data.images.column, features),
+        facts=_facts(recipe.data.images[0].column, features),
         strips=[strip for strip in strips if strip.shown],
         note=_note(strips, len(classes)),
         encoded_again=json.loads(properties.get(ENCODED_AGAIN) or "{}"),
@@ -108,7 +108,8 @@ def _described(row: examples.Row, reader: examples.Reader) -> str:
 def _rows(folder: Path, recipe: Recipe) -> Iterator[examples.Row]:
     """The split's first rows, without the columns that nobody looks at."""
     data, read = recipe.data, 0
-    seen = {recipe.label.name, data.image_source, data.images and data.images.column}
+    images = {name for each in data.images for name in (each.origin, each.column)}
+    seen = {*(label.name for label in recipe.labels.values()), *images}
     for batch, _ in arrow_examples.record_batches(tfrecord_blocks.shards(folder)):
         columns = {name: batch.column(name) for name in batch.schema.names if name in seen}
         yield from pa.RecordBatch.from_pydict(columns).to_pylist()
