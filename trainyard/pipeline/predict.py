@@ -241,12 +241,23 @@ def _answered_where_known(
         return _answered(block, seen, columns, model, told, data)
     shown = {f.name: block.batch[f.name] for f in block.batch.schema if not _is_bulky(f.type)}
     if not known.any():
-        nothing = pa.nulls(len(known))
-        return pa.RecordBatch.from_pydict(shown | dict.fromkeys(_answer_names(told), nothing))
+        return pa.RecordBatch.from_pydict(shown | _no_answers(told, len(known)))
     some = _answered(block.filter(known), seen.filter(known), columns, model, told, data)
     places = pa.array(np.cumsum(known) - 1, mask=~known)
     added = {name: some[name].take(places) for name in _answer_names(told)}
     return pa.RecordBatch.from_pydict(shown | added)
+
+
+def _no_answers(told: Description, rows: int) -> dict[str, pa.Array]:
+    """The columns of answers, all missing."""
+    return {
+        names.of(name, word): pa.nulls(
+            rows,
+            pa.string() if word == PREDICTION and head.task != "regression" else pa.float32(),
+        )
+        for name, head in told.heads.items()
+        for word in _words(head)
+    }
 
 
 def pushed(serving: Path, version: int | None = None) -> Path:
