@@ -692,6 +692,11 @@ class Trainer(Section):
     jit_compile: Literal["auto"] | bool = Field(
         "auto", description="XLA; auto: on a GPU or TPU, if all layers support it."
     )
+    bucketing: bool = Field(
+        True,
+        description="Text: training batches are of texts of like length, and no batch is padded "
+        "beyond its longest.",
+    )
     steps_per_execution: int = Field(
         1,
         ge=1,
@@ -830,6 +835,9 @@ class Push(Section):
     )
     contract_rows: int = Field(
         100, ge=1, description="Raw rows through training graph and SavedModel before a push."
+    )
+    infra_validation: bool = Field(
+        False, description="Those rows also through a model server of its own process: 5 s more."
     )
 
 

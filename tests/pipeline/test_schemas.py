@@ -71,7 +71,7 @@ def test_of_images_it_says_what_was_measured(tmp_path: Path) -> None:
     assert columns["label"].categories == ("a", "b")
     (image,) = (feature for feature in schema.feature if feature.name == "image")
     assert [dim.size for dim in image.shape.dim] == [1]
-    assert "# Images of " in text
+    assert "# Of " in text
 
 
 def test_inferred_schema_says_what_was_seen(recipe: Recipe) -> None:

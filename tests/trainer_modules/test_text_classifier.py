@@ -12,7 +12,7 @@ import tensorflow as tf
 from tests.trainer_modules.sentences import sentences
 from tests.trainer_modules.tables import serialize
 from trainyard.components.pusher import contract
-from trainyard.recipe_schema import TextFeature, Trainer
+from trainyard.recipe_schema import ONLY, TextFeature, Trainer
 from trainyard.trainer_modules import registry, text_classifier
 from trainyard.trainer_modules.harness import description, export, training
 from trainyard.trainer_modules.harness.spec import InputSpec, LabelSpec, ModelSpec
@@ -22,7 +22,7 @@ PARAMS = {"embedding": 8, "encoder": {"units": 8, "kernels": [2]}, "dropout": 0.
 
 
 def built(inputs=None, **params) -> keras.Model:
-    spec = ModelSpec(
+    spec = ModelSpec.of_one(
         inputs or {"review_tokens": TEXT}, "binary", LabelSpec(16, ("no", "yes"), (8, 8)), Trainer()
     )
     return text_classifier.build_model(registry.params(text_classifier, PARAMS | params), spec)
@@ -77,7 +77,7 @@ def trained(transformed, tmp_path_factory):
 def test_it_learns_what_the_words_say(trained):
     _, run = trained
     rows = [row for row in sentences(60, seed=5) if row["review"]]
-    names = description.read(run / "1").class_names
+    names = description.read(run / "1").heads[ONLY].class_names
     served = export.Served(run / "1").predictions([serialize(row) for row in rows])
     right = [names[row.argmax()] == given["grade"] for row, given in zip(served, rows, strict=True)]
     assert np.mean(right) > 0.95

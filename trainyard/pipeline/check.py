@@ -15,6 +15,7 @@ from trainyard.pipeline import evaluation
 from trainyard.pipeline.recipe import position
 from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules import harness, registry
+from trainyard.trainer_modules.harness import vector_files
 from trainyard.trainer_modules.harness.names import joined
 
 
@@ -69,6 +70,7 @@ def _with_module_defaults(recipe: Recipe) -> Recipe:
     registry.files(params)  # that they are there
     harness.check(recipe.trainer, recipe.heads)
     harness.check_inputs(recipe.trainer, recipe.features)
+    vector_files.files(recipe.features)  # likewise
     defaults = {name: module.metrics(params, h.task) for name, h in recipe.heads.items()}
     section = recipe.evaluation
     metrics = {name: section.metrics_of(name) or tuple(own) for name, own in defaults.items()}
@@ -126,5 +128,8 @@ def _warnings(recipe: Recipe, inputs: list[str]) -> Iterator[str]:
                     f"the label {label.name!r} is computed from {name!r}, which is an input too: "
                     "make sure that it is known when the model is asked"
                 )
+    module = registry.find(recipe.trainer.module)
+    if own := getattr(module, "warnings", None):
+        yield from own(registry.params(module, recipe.trainer.params))
     if not recipe.data.split.test:
         yield "no test split: the Evaluator judges on the rows that stopped the training"

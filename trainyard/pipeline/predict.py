@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainyard.components.example_gen import images, parquet_files, series
+from trainyard.components.example_gen import images, parquet_files, series, texts
 from trainyard.components.example_gen.column_types import ColumnType, from_text, widened
 from trainyard.components.example_gen.reader import Block
 from trainyard.components.pusher.versions import versions
@@ -56,7 +56,8 @@ def predict(
 
     Args:
         serving: The recipe's serving directory.
-        input: CSV (also .csv.gz) or Parquet, told by the extension; needs no label.
+        input: CSV (also .csv.gz) or Parquet, told by the extension; needs no label. The first
+            line of CSV has the columns' names, even if the recipe's data have none.
         output: Likewise. CSV is UTF-8, with the recipe's delimiter; from CSV to
             Parquet the input's columns stay text.
         data: How the recipe reads CSV: delimiter, encoding, what is missing.
@@ -74,6 +75,10 @@ def predict(
     here: dict[str, Any] = {
         "format": prediction_files.format_of(input),
         "on_bad_row": "error",
+        "header": (),
+        "windows": None,
+        "texts": data.text_columns,
+        "empty_texts": "keep",
     }
     data = data.model_copy(update=here)
     prediction_files.format_of(output)
@@ -184,16 +189,18 @@ def _predictions(
 ) -> Iterator[pa.RecordBatch]:
     """The blocks' columns as they stand there, and what is predicted."""
     told = description.read(folder)
+    there = tuple(name for name in data.texts if name in columns)
+    data = data.model_copy(update={"texts": there})
     if data.series:
         blocks = _with_past(data.series, data, columns, blocks)
         columns = {**columns, data.series.column: ColumnType.FLOAT}
-    seen = images.columns(data, columns)
+    seen = texts.columns(data, images.columns(data, columns))
     _check_columns(told, list(seen), input)
     report("loading the model")
     model, rows = _load(folder), 0
     for block in images.blocks(data, blocks):
-        made = images.append(data, block, remedy=_NOTHING_WRITTEN).block
-        yield _answered_where_known(block, made, seen, model, told, data)
+        complete = texts.append(data, images.append(data, block, remedy=_NOTHING_WRITTEN).block)
+        yield _answered_where_known(block, complete, seen, model, told, data)
         rows += len(block.batch)
         report(f"{rows:,} rows", block.fraction)
     if not rows:
@@ -328,9 +335,8 @@ def _answered(
 ) -> pa.RecordBatch:
     """The block's columns as they are, and the predictions from what the model is to see."""
     missing = data.missing if data.format == "csv" else ()
-    made = set(told.series)
-    for images_of in data.images:
-        made |= {images_of.column, *images_of.measures}
+    encoded = (images_of.column for images_of in data.images)
+    made = {*told.series, *data.measures, *encoded}
     inputs = {
         name: seen.batch[name]
         if name in made
@@ -343,8 +349,9 @@ def _answered(
     rows = told.rows(_BYTES, at_most=_ROWS)
     parts = [model(examples[i : i + rows]) for i in range(0, len(examples), rows)]
     answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    for head in told.heads:
-        _check_finite(answers[names.prediction(head)], block)
+    for name, head in told.heads.items():
+        if head.task != "text":
+            _check_finite(answers[names.prediction(name)], block)
     added = dict(zip(_answer_names(told), _answer_columns(answers, told), strict=True))
     shown = {f.name: block.batch[f.name] for f in block.batch.schema if not _is_bulky(f.type)}
     return pa.RecordBatch.from_pydict(shown | added)
@@ -364,6 +371,7 @@ def _words(head: HeadDescription) -> list[str]:
         "binary": [PROBABILITY],
         "multiclass": [f"{PROBABILITY}_{name}" for name in head.class_names],
         "regression": [],
+        "text": [],
     }
     return [PREDICTION, *classes[head.task]]
 
@@ -371,6 +379,9 @@ def _words(head: HeadDescription) -> list[str]:
 def _answer_columns(answers: Mapping[str, Array], told: Description) -> Iterator[pa.Array]:
     for name, head in told.heads.items():
         numbers = answers[names.prediction(name)]  # (rows, 1 or classes)
+        if head.task == "text":
+            yield pa.array([text.decode("utf-8", "replace") for text in numbers[:, 0]])
+            continue
         if head.task == "regression":
             yield pa.array(numbers[:, 0])
             continue

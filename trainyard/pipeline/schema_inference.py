@@ -138,7 +138,7 @@ def _remark(seen: Any) -> str:
     if seen.HasField("num_stats"):
         return f"Seen: {seen.num_stats.min:.6g} to {seen.num_stats.max:.6g}{words}."
     if seen.HasField("bytes_stats"):
-        return f"Images of {seen.bytes_stats.avg_num_bytes:,.0f} bytes on average{words}."
+        return f"Of {seen.bytes_stats.avg_num_bytes:,.0f} bytes on average{words}."
     return f"Different values seen: {seen.string_stats.unique:,}{words}."
 
 

@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 from pydantic import Field
 
+from trainyard.errors import RecipeError
 from trainyard.recipe_schema import Task, Threshold
 from trainyard.trainer_modules.harness import heads, preprocessing, texts
 from trainyard.trainer_modules.harness import metrics as known_metrics
@@ -58,6 +59,7 @@ def build_model(params: Params, spec: ModelSpec) -> keras.Model:
         spec: One input, ids `[B, T]`; the label has the same ids.
     """
     inputs = spec.keras_inputs()
+    _check(spec)
     (ids,) = inputs.values()
     read = recurrent.Shifted()(ids)
     # Vectors of length about 1: from Keras's small ones learning takes long to begin.
@@ -70,6 +72,19 @@ def build_model(params: Params, spec: ModelSpec) -> keras.Model:
     layers = recurrent.stack(params.kind, params.units, params.depth)
     sequence, _ = recurrent.read(layers, vectors, dropout=params.dropout)
     return heads.compiled(inputs, sequence, spec)
+
+
+def _check(spec: ModelSpec) -> None:
+    """A label that is cut in another way has other ids."""
+    texts_read = [entry.text for entry in spec.inputs.values()]
+    if texts_read != [spec.label.text]:
+        raise RecipeError(
+            "char_lm says how a text goes on: its label is a copy of its one input",
+            where="features",
+            expected="one text, and the label `{name: continuation, expression: THE_TEXT}`, "
+            "both with the same settings",
+            received=f"{len(texts_read)} inputs: {', '.join(spec.inputs)}",
+        )
 
 
 class Decoder:

@@ -31,7 +31,10 @@ class TrainerModule(Protocol):
     asked of the SavedModel besides, `harness.export.Signature` by name;
     `callbacks(params, spec)`, beside the harness's;
     `augment(params, spec)`, which returns what changes a training batch, its inputs
-    and labels, in the input pipeline; and `phases(model, params, spec)`.
+    and labels, in the input pipeline; `phases(model, params, spec)`; and `warnings(params)`,
+    which yields what is allowed, but worth a look. One for the task `text` has
+    `Decoder(model)`, a `harness.generation.Decoder`; if that has `weights(inputs)` too, the
+    model shows where it looked, `[B, T, S]`.
     """
 
     Params: type[Any]
@@ -48,6 +51,11 @@ class TrainerModule(Protocol):
 
     def metrics(self, params: Any, task: Task) -> dict[str, Threshold | None]:
         """Names what the Evaluator computes, with default thresholds."""
+
+
+def tasks(module: TrainerModule) -> tuple[Task, ...]:
+    """The kinds of prediction that a trainer module is for."""
+    return ("text",) if hasattr(module, "Decoder") else ("binary", "multiclass", "regression")
 
 
 def names() -> tuple[str, ...]:

@@ -32,14 +32,14 @@ class Params:
     """Hyperparameters.
 
     Attributes:
-        embedding: Length of each token's vector; a file of vectors has its own.
+        embedding: Length of each token's vector; if not given, 128, or what a file of them has.
         embedding_dropout: Share of the vectors' dimensions that training drops from each text.
         encoder: What makes one vector of a text.
         hidden: Units of each dense layer between that and the prediction.
         dropout: Share of the vector, and of each hidden layer's outputs, that training drops.
     """
 
-    embedding: Count = 128
+    embedding: Count | None = None
     embedding_dropout: Rate = 0.0
     encoder: TextEncoder = field(default_factory=TextEncoder)
     hidden: tuple[Count, ...] = ()

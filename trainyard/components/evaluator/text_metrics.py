@@ -29,7 +29,7 @@ class Sums(beam.CombineFn):  # type: ignore[misc]
     """
 
     def __init__(self, key: Any) -> None:
-        self.key = key
+        self._key = key
 
     @staticmethod
     def counts(answers: Mapping[str, Array]) -> Array:
@@ -49,7 +49,7 @@ class Sums(beam.CombineFn):  # type: ignore[misc]
 
     def add_input(self, accumulator: Any, element: Any) -> Any:
         """Adds a row."""
-        predictions = element.get_predictions(model_name=self.key.model_name)
+        predictions = element.get_predictions(model_name=self._key.model_name)
         one = {name: np.asarray(value)[np.newaxis] for name, value in predictions.items()}
         return accumulator + self.counts(one)[0]
 
@@ -59,7 +59,7 @@ class Sums(beam.CombineFn):  # type: ignore[misc]
 
     def extract_output(self, accumulator: Any) -> dict[Any, Any]:
         """The sums, by key; 0.0 of no row."""
-        return {self.key: accumulator}
+        return {self._key: accumulator}
 
 
 class LikelihoodSums(Sums):

@@ -306,4 +306,4 @@ def _parsed(series: Series, texts: pa.Array) -> pd.DatetimeIndex | None:
 
 
 def _shown(time: pd.Timestamp) -> str:
-    return time.isoformat(" ").removesuffix(" 00:00:00")
+    return str(time.isoformat(" ")).removesuffix(" 00:00:00")

@@ -22,7 +22,7 @@ from trainyard.recipe_schema import (
     input_columns,
 )
 from trainyard.trainer_modules import registry
-from trainyard.trainer_modules.harness import names
+from trainyard.trainer_modules.harness import names, vector_files
 
 KEY = "trainyard"
 
@@ -104,7 +104,7 @@ class TransformConfig(StageConfig):
         return cls(
             heads={n: Target(label=h.label, task=h.task) for n, h in recipe.heads.items()},
             weight=recipe.data.weight,
-            features=recipe.features,
+            features={name: _without_vectors(entry) for name, entry in recipe.features.items()},
             module=recipe.trainer.module,
             params=registry.preprocess_params(params),
         )
@@ -112,6 +112,13 @@ class TransformConfig(StageConfig):
     def custom_config(self) -> dict[str, str]:
         """Returns what TFX passes to `preprocessing_fn`."""
         return {KEY: self.model_dump_json(), "code": code_digest(self.module)}
+
+
+def _without_vectors(feature: AnyFeature) -> AnyFeature:
+    """Transform does not read them."""
+    if isinstance(feature, TextFeature):
+        return feature.model_copy(update={"embedding": None})
+    return feature
 
 
 class TrainerConfig(StageConfig):
@@ -152,9 +159,10 @@ class TrainerConfig(StageConfig):
         }
 
     def _files_digest(self) -> str:
-        """Of what the module's parameters have it read, so that caching sees another content."""
+        """Of what parameters and features have it read, so that caching sees another content."""
         params = registry.params(registry.find(self.trainer.module), self.trainer.params)
-        return " ".join(homes.digest(file) for file in registry.files(params))
+        named = [*registry.files(params), *vector_files.files(self.features)]
+        return " ".join(homes.digest(file) for file in named)
 
 
 def code_digest(module: str) -> str:

@@ -37,12 +37,14 @@ class Signature:
         function: Answers with tensors by name.
         inputs: Its arguments; None if it takes transformed features, the labels among them, and
             raw columns, both by name: clients send serialized tf.Examples then.
+        resources: What it needs beside the model, such as tables.
         transforms: Whether the function is first given another one, from some raw columns to the
             transformed features that need no other column, both by name.
     """
 
     function: Callable[..., dict[str, tf.Tensor]]
     inputs: tuple[tf.TensorSpec, ...] | None = None
+    resources: tuple[Any, ...] = ()
     transforms: bool = False
 
 
@@ -132,6 +134,8 @@ def write(
     archive.add_endpoint(RAW, serving_raw, [_raw_tensors(told)])
     archive.add_endpoint("transform_features", transform_features, [_SERIALIZED])
     for name, signature in (signatures or {}).items():
+        for resource in signature.resources:
+            archive.track(resource)
         if signature.inputs is None:
             archive.add_endpoint(name, of_examples(signature), [_SERIALIZED])
         else:
@@ -246,6 +250,19 @@ def _written(
     return tf.function(writer.text, autograph=False)(features).numpy()
 
 
+def predicted(answers: Mapping[str, Any], told: description.Description) -> Any:
+    """Takes the predictions out of what a signature answers.
+
+    Args:
+        answers: Tensors or arrays by name.
+        told: What the model expects and answers.
+
+    Returns:
+        `[B, 1]` or `[B, C]`; by head if there are several.
+    """
+    return names.joined({h: np.asarray(answers[names.prediction(h)]) for h in told.heads})
+
+
 class Served:
     """The SavedModel that is to be pushed, as its clients meet it.
 
@@ -266,11 +283,8 @@ class Served:
         Returns:
             `[B, 1]` or `[B, C]`; by head if there are several.
         """
-        return self._of(self._loaded.signatures["serving_default"](tf.constant(list(serialized))))
-
-    def _of(self, answers: Mapping[str, tf.Tensor]) -> Any:
-        numbers = {head: answers[names.prediction(head)].numpy() for head in self.told.heads}
-        return names.joined(numbers)
+        answers = self._loaded.signatures["serving_default"](tf.constant(list(serialized)))
+        return predicted(answers, self.told)
 
     def raw_predictions(self, serialized: Sequence[bytes]) -> Any:
         """Predicts as `predictions` does, through the signature `serving_raw`.
@@ -290,7 +304,7 @@ class Served:
             )
             for name, column in parsed.items()
         }
-        return self._of(self._loaded.signatures[RAW](**raw))
+        return predicted(self._loaded.signatures[RAW](**raw), self.told)
 
 
 def class_names(

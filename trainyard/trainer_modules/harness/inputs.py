@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from trainyard import progress
 from trainyard.errors import RecipeError, nearest
-from trainyard.trainer_modules.harness import images, names, soft_labels
+from trainyard.trainer_modules.harness import images, names, soft_labels, texts
 
 if TYPE_CHECKING:
     from trainyard.trainer_modules.harness.spec import HeadSpec, ModelSpec
@@ -38,6 +38,10 @@ BLOCK_BYTES = 8 * 2**20
 VALIDATION_BATCH_BYTES = 2**20
 """Of model inputs. What the layers between make of a batch is some ten to a hundred times that."""
 
+WINDOW = 50
+"""Batches among which rows of like length are put together: few rows pad, and yet each epoch
+has other batches."""
+
 STRING_BYTES = 24
 """What TensorFlow takes for a string beside its letters."""
 
@@ -45,6 +49,8 @@ Array = np.ndarray[Any, Any]
 Tensors = dict[str, tf.Tensor]
 Change = Callable[[Tensors, Any], tuple[Tensors, Any]]
 """Of a training batch: its inputs, and its labels as `names.joined` has them."""
+Lengths = Callable[[Tensors], tf.Tensor]
+"""Of rows, `[rows, ...]`: what each one's cost grows with, int64 `[rows]`."""
 
 
 def expand(patterns: Sequence[str]) -> list[str]:
@@ -84,7 +90,14 @@ class Examples:
         """All rows, parsed, `[rows, ...]`; None if they do not fit in memory."""
         return self._read[1]
 
-    def batches(self, rows: int, *, seed: int = 0, epochs: range | None = None) -> tf.data.Dataset:
+    def batches(
+        self,
+        rows: int,
+        *,
+        seed: int = 0,
+        epochs: range | None = None,
+        lengths: Lengths | None = None,
+    ) -> tf.data.Dataset:
         """Makes batches of parsed examples.
 
         The order of an epoch depends on seed and epoch alone.
@@ -94,13 +107,15 @@ class Examples:
             seed: Of the order.
             epochs: Which epochs to make, shuffled, one after the other; None: one
                 pass in the order of the files.
+            lengths: If given, shuffled rows are put into batches of like length, among `WINDOW`
+                batches; these come in random order.
 
         Returns:
             Tensors by name, the label among them, `[rows, ...]`.
         """
         if self.held is None:
-            return self._streamed(rows, seed, epochs)
-        return _gathered(self.held, rows, seed, epochs)
+            return self._streamed(rows, seed, epochs, lengths)
+        return _gathered(self.held, rows, seed, epochs, lengths)
 
     @cached_property
     def _read(self) -> tuple[dict[str, Array], Tensors | None]:
@@ -160,19 +175,28 @@ class Examples:
         parsed: Tensors = tf.io.parse_example(serialized, targets)
         return parsed
 
-    def _streamed(self, rows: int, seed: int, epochs: range | None) -> tf.data.Dataset:
+    def _streamed(
+        self, rows: int, seed: int, epochs: range | None, lengths: Lengths | None
+    ) -> tf.data.Dataset:
         examples = self._blocks().unbatch()
         buffer = self._rows_of(IN_MEMORY_BYTES, at_most=SHUFFLE_ROWS)
 
         def shuffled(epoch: tf.Tensor) -> tf.data.Dataset:
             order = examples.shuffle(buffer, seed=seed + epoch, reshuffle_each_iteration=False)
-            return order.batch(rows)
+            return order.batch(rows * WINDOW if lengths else rows)
 
         if epochs is None:
-            batches = examples.batch(rows)
-        else:
-            batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(shuffled)
-        return batches.map(self._parse, tf.data.AUTOTUNE)
+            return examples.batch(rows).map(self._parse, tf.data.AUTOTUNE)
+        parsed = (
+            tf.data.Dataset.range(epochs.start, epochs.stop)
+            .flat_map(shuffled)
+            .map(self._parse, tf.data.AUTOTUNE)
+        )
+        if lengths is None:
+            return parsed
+        return parsed.flat_map(
+            lambda window: _alike(lengths(window), rows, seed).map(partial(_taken, window))
+        )
 
 
 def _number(values: Array) -> Array:
@@ -190,19 +214,38 @@ def _bytes(tensor: tf.Tensor | tf.SparseTensor) -> float:
     return int(tf.size(tensor)) * int(tensor.dtype.size)
 
 
-def _gathered(tensors: Tensors, rows: int, seed: int, epochs: range | None) -> tf.data.Dataset:
+def _taken(tensors: Tensors, chosen: tf.Tensor) -> Tensors:
+    return {name: tf.gather(tensor, chosen) for name, tensor in tensors.items()}
+
+
+def _alike(lengths: tf.Tensor, rows: int, seed: int) -> tf.data.Dataset:
+    """Cuts a window, lengths `[N]`, into batches of like lengths, in random order."""
+    order = tf.argsort(lengths, stable=True)
+    starts = tf.range(0, tf.size(lengths), rows)
+    # No two windows' lengths come in the same order, so that each has chance of its own.
+    chance = [seed, tf.reduce_sum(tf.cast(lengths, tf.int32) * tf.range(tf.size(lengths)))]
+    mixed = tf.random.experimental.stateless_shuffle(starts, chance)
+    batches = tf.data.Dataset.from_tensor_slices(mixed)
+    return batches.map(lambda start: order[start : start + rows])
+
+
+def _gathered(
+    tensors: Tensors, rows: int, seed: int, epochs: range | None, lengths: Lengths | None
+) -> tf.data.Dataset:
     total = len(next(iter(tensors.values())))
+    known = lengths(tensors) if lengths and epochs is not None else None
 
     def shuffled(epoch: tf.Tensor) -> tf.Tensor:
         # TensorFlow's stateless generators take two numbers.
         return tf.random.experimental.stateless_shuffle(in_order, [seed, epoch])
 
-    def cut(order: tf.Tensor) -> tf.data.Dataset:
-        starts = tf.data.Dataset.range(0, total, rows)
-        return starts.map(lambda start: order[start : start + rows])
+    def cut(order: tf.Tensor, size: int) -> tf.data.Dataset:
+        starts = tf.data.Dataset.range(0, total, size)
+        return starts.map(lambda start: order[start : start + size])
 
-    def gather(chosen: tf.Tensor) -> Tensors:
-        return {name: tf.gather(tensor, chosen) for name, tensor in tensors.items()}
+    def alike(window: tf.Tensor) -> tf.data.Dataset:
+        batches = _alike(tf.gather(known, window), rows, seed)
+        return batches.map(partial(tf.gather, window))
 
     in_order = tf.range(total, dtype=tf.int64)
     orders = (
@@ -210,7 +253,11 @@ def _gathered(tensors: Tensors, rows: int, seed: int, epochs: range | None) -> t
         if epochs is None
         else tf.data.Dataset.range(epochs.start, epochs.stop).map(shuffled)
     )
-    return orders.flat_map(cut).map(gather, tf.data.AUTOTUNE)
+    if known is None:
+        batches = orders.flat_map(partial(cut, size=rows))
+    else:
+        batches = orders.flat_map(partial(cut, size=rows * WINDOW)).flat_map(alike)
+    return batches.map(partial(_taken, tensors), tf.data.AUTOTUNE)
 
 
 def make_dataset(
@@ -243,7 +290,10 @@ def make_dataset(
     training = spec.training
     if epochs is None:
         return _ready(examples.batches(validation_rows or _validation_rows(spec)), spec, None, {})
-    batches = examples.batches(training.batch_size, seed=training.seed, epochs=epochs)
+    lengths = partial(texts.lengths, names=spec.texts) if _buckets(spec) else None
+    batches = examples.batches(
+        training.batch_size, seed=training.seed, epochs=epochs, lengths=lengths
+    )
     return trained_on(batches, spec, augment)
 
 
@@ -274,6 +324,11 @@ def _ready(
     options = tf.data.Options()
     options.autotune.ram_budget = IN_MEMORY_BYTES  # by default half of the machine's memory
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def _buckets(spec: ModelSpec) -> bool:
+    # A window of images would take more memory than padding is worth.
+    return spec.training.bucketing and bool(spec.texts) and not spec.images
 
 
 def _validation_rows(spec: ModelSpec) -> int:
@@ -308,10 +363,12 @@ def parts(features: Tensors, spec: ModelSpec) -> tuple[Tensors, Any, tf.Tensor |
         spec: What is trained.
 
     Returns:
-        Inputs by name, labels as `names.joined` has them, and what each row counts, `[B, 1]`,
-        if the recipe says so.
+        Inputs by name, texts cut to the batch's longest; labels as `names.joined` has them; and
+        what each row counts, `[B, 1]`, if the recipe says so.
     """
     inputs = dict(images.decoded(features, spec.images))
+    if _buckets(spec):
+        inputs = texts.trimmed(inputs, spec.texts)
     labels = names.joined({head: inputs.pop(names.label(head)) for head in spec.heads})
     return inputs, labels, inputs.pop(names.WEIGHT) if spec.weighted else None
 

@@ -42,6 +42,7 @@ class InputSpec:
             batch's longest, `text.length` at most. None if it is none.
         series: How a column of several numbers became this input; None if it is none.
         column: The raw column of an image, a text or a series.
+        vocabulary: Text: the token of each id.
     """
 
     shape: tuple[int | None, ...]
@@ -51,6 +52,7 @@ class InputSpec:
     text: TextFeature | None = None
     series: SeriesFeature | None = None
     column: str = ""
+    vocabulary: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def row_bytes(self) -> float:
@@ -281,9 +283,6 @@ def _head(
 
 
 def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
-    text = {key: column for column, key in texts.keys(config.features).items()}
-    for key, column in text.items():
-        texts.vocabulary(transform_output, key, config.texts[column])
     domains = {
         feature.name: feature.int_domain.max + 1
         for feature in transform_output.transformed_metadata.schema.feature
@@ -292,10 +291,6 @@ def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> d
     features = transform_output.transformed_feature_spec()
     return {
         name: InputSpec(
-            (None,), "int64", domains[name], text=config.texts[text[name]], column=text[name]
-        )
-        if name in text
-        else InputSpec(
             tuple(entry.shape),
             entry.dtype.name,
             domains.get(name),
@@ -304,7 +299,18 @@ def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> d
         )
         for name, entry in sorted(features.items())
         if name not in config.targets
-    }
+    } | _texts(config, transform_output)
+
+
+def _texts(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
+    made = {}
+    for column, key in texts.keys(config.features).items():
+        feature = config.texts[column]
+        words = tuple(texts.vocabulary(transform_output, key, feature))
+        made[key] = InputSpec(
+            (None,), "int64", len(words), text=feature, column=column, vocabulary=words
+        )
+    return made
 
 
 def _images(config: TrainerConfig) -> dict[str, InputSpec]:

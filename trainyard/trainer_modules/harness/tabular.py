@@ -168,7 +168,7 @@ def encode(
             parts.append(tensor)
         elif entry.text:
             length = embedding_dimension(size) if dimension == "auto" else int(dimension)
-            embedded = embeddings.layer(name, entry, length)(tensor)
+            embedded = embeddings.layer(name, entry, default=length)(tensor)
             parts.append(MaskedAverage(name=f"{name}_average")(embedded))
         elif categories == "one_hot":
             parts.append(

@@ -1,15 +1,8 @@
-"""Text to ids of tokens and back, in TensorFlow alone: the same in Transform and in what is served.
-
-Ids are the same for every text: 0 pads, 1 and 2 are the markers, then come those of unknown
-tokens, then the vocabulary by frequency; among equals, TensorFlow Transform puts the greater
-token first. A vocabulary's file has one line for each id.
-"""
+"""Text to ids of tokens and back, in TensorFlow alone: one way in Transform and in serving."""
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -18,11 +11,12 @@ from tensorflow_transform import schema_inference
 from trainyard.errors import DataError
 from trainyard.recipe_schema import Feature, TextFeature
 from trainyard.trainer_modules.harness import columns, tft_private
+from trainyard.trainer_modules.harness.token_ids import END, PADDING, START, SUFFIX, UNKNOWN, keys
 
-PADDING, START, END, UNKNOWN = range(4)
-"""Ids. `UNKNOWN` is the first of `TextFeature.oov_buckets`."""
+__all__ = ["END", "PADDING", "START", "UNKNOWN", "keys"]
 
-SUFFIX = "_tokens"
+STEP = 8
+"""Batches have a multiple of so many tokens: what is compiled for each length stays little."""
 
 # Apostrophes join letters, marks belong to the sign before them; everything else stands alone.
 _WORD = r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:['’][\p{L}\p{M}\p{N}]+)*"
@@ -30,24 +24,6 @@ _SIGN = r"[^\s\p{L}\p{N}][\p{M}\x{200D}]*"
 
 _BREAKS = {"\n": "␤", "\r": "␍"}
 """A vocabulary is a file of lines: as tokens, ends of lines are their Unicode pictures."""
-
-
-def keys(features: Mapping[str, Feature]) -> dict[str, str]:
-    """Names the transformed features that columns of text become.
-
-    Args:
-        features: How each column becomes an input.
-
-    Returns:
-        For each column of text, in alphabetical order, its key; also of its vocabulary.
-    """
-    named: dict[str, str] = {}
-    for column in sorted(n for n, f in features.items() if isinstance(f, TextFeature)):
-        stem = re.sub(r"[^A-Za-z0-9_.-]", "_", column)  # also of a file and of a Keras layer
-        numbered = (f"{stem}_{number}{SUFFIX}" for number in itertools.count(2))
-        names = itertools.chain([stem + SUFFIX], numbered)
-        named[column] = next(key for key in names if key not in named.values())
-    return named
 
 
 def preprocess(
@@ -136,21 +112,33 @@ def ids(
     return dense
 
 
-def ids_by(values: tf.Tensor, feature: TextFeature, vocabulary: Sequence[str]) -> tf.Tensor:
+def table(vocabulary: Sequence[str]) -> tf.lookup.StaticHashTable:
+    """Makes what finds a token's id; -1 if it has none.
+
+    Args:
+        vocabulary: As `vocabulary` returns it.
+    """
+    numbers = tf.range(len(vocabulary), dtype=tf.int64)
+    lines = tf.lookup.KeyValueTensorInitializer(tf.constant(vocabulary, tf.string), numbers)
+    return tf.lookup.StaticHashTable(lines, default_value=-1)
+
+
+def ids_by(
+    values: tf.Tensor, feature: TextFeature, known: Sequence[str] | tf.lookup.StaticHashTable
+) -> tf.Tensor:
     """Turns texts into ids as `ids` does, where there is a vocabulary.
 
     Args:
         values: Strings `[B]` or `[B, 1]`.
         feature: How.
-        vocabulary: As `vocabulary` returns it.
+        known: As `vocabulary` or `table` returns it: a SavedModel has to track the table.
 
     Returns:
         int64 `[B, length]`.
     """
     tokens = tokenize(values, feature)
-    numbers = tf.range(len(vocabulary), dtype=tf.int64)
-    lines = tf.lookup.KeyValueTensorInitializer(tf.constant(vocabulary, tf.string), numbers)
-    found = tf.lookup.StaticHashTable(lines, default_value=-1).lookup(tokens.flat_values)
+    ids_of = known if isinstance(known, tf.lookup.StaticHashTable) else table(known)
+    found = ids_of.lookup(tokens.flat_values)
     bucket = tf.strings.to_hash_bucket_fast(tokens.flat_values, feature.oov_buckets)
     found = tf.where(found < 0, bucket + UNKNOWN, found)
     return _dense(tokens.with_flat_values(found), feature)
@@ -197,6 +185,40 @@ def vocabulary(
         expected=f"tokens ({feature.tokens}) that occur {feature.min_count} times or more",
         hint="look whether the texts are empty; else lower `min_count`",
     )
+
+
+def lengths(tensors: Mapping[str, tf.Tensor], names: Collection[str]) -> tf.Tensor:
+    """Returns the tokens of each row's longest text, int64 `[B]`.
+
+    Args:
+        tensors: Ids `[B, T]`, among others.
+        names: Which of them are text; at least one.
+    """
+    return tf.reduce_max([_length(tensors[name]) for name in names], axis=0)
+
+
+def _length(ids: tf.Tensor) -> tf.Tensor:
+    places = tf.range(1, tf.shape(ids, tf.int64)[1] + 1)
+    return tf.reduce_max(tf.where(tf.not_equal(ids, PADDING), places, 0), axis=1)
+
+
+def trimmed(tensors: Mapping[str, tf.Tensor], names: Collection[str]) -> dict[str, tf.Tensor]:
+    """Cuts padding off that all texts of a batch have.
+
+    Args:
+        tensors: Ids `[B, length]`, among others.
+        names: Which of them are text.
+
+    Returns:
+        All tensors, those of text `[B, T]`; T is at least `STEP` and a multiple of it, but at
+        most `length`.
+    """
+    return {n: _trimmed(ids) if n in names else ids for n, ids in tensors.items()}
+
+
+def _trimmed(ids: tf.Tensor) -> tf.Tensor:
+    longest = tf.maximum(tf.reduce_max(_length(ids)), 1)
+    return ids[:, : -(-longest // STEP) * STEP]
 
 
 def words(ids: tf.Tensor, vocabulary: tf.Tensor, feature: TextFeature) -> tf.Tensor:

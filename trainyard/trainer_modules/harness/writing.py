@@ -46,10 +46,15 @@ class Codec:
         """The first id that stands for a token of the training texts."""
         return texts.UNKNOWN + self.feature.oov_buckets
 
+    @cached_property
+    def table(self) -> tf.lookup.StaticHashTable:
+        """Finds the id of a token."""
+        return texts.table(self.vocabulary)
+
     def ids(self, values: tf.Tensor) -> tf.Tensor:
         """Returns ids int64 `[B, T]` of strings `[B]`, none cut off that is in `LIMIT`."""
         whole = self.feature.model_copy(update={"length": LIMIT})
-        return trimmed(texts.ids_by(values, whole, self.vocabulary))
+        return trimmed(texts.ids_by(values, whole, self.table))
 
     def text(self, ids: tf.Tensor) -> tf.Tensor:
         """Returns strings `[B]` of ids `[B, T]`."""
@@ -154,12 +159,13 @@ class Writer:
             "beams": tf.int32,
         }
         options = [tf.TensorSpec([], kind, name=name) for name, kind in scalars.items()]
+        tables = (self.source.table,)
         made = {
             names.EVALUATION: Signature(self.evaluation),
-            "generate": Signature(self.generate, (prompt, *options)),
+            "generate": Signature(self.generate, (prompt, *options), tables),
         }
         if hasattr(self.decoder, "weights"):
-            made["attention"] = Signature(self.attention, (prompt,))
+            made["attention"] = Signature(self.attention, (prompt,), tables)
         return made
 
     def evaluation(self, features: Tensors, raw: Tensors) -> dict[str, tf.Tensor]:

@@ -63,7 +63,7 @@ class LSTM(keras.layers.Layer):  # type: ignore[misc]  # Keras is not typed
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         own = {"units": self.units, "rows": self.rows, "sequences": self.sequences}
-        return super().get_config() | own
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="trainyard")
