@@ -348,6 +348,8 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _series_in_order(self) -> Self:
+        if self.series and self.format not in ("csv", "parquet"):
+            raise ValueError("only the rows of CSV and Parquet files can be a `series`")
         if self.series and not self.split.in_order:
             raise ValueError("the rows of a series have values in common: split them `in_order`")
         return self

@@ -72,7 +72,7 @@ def images_section(
 
     strips = _strips(folder, recipe, classes[:MOST_CLASSES])
     return ImagesSection(
-        facts=_facts(recipe.data.images[0].column, features),
+        facts=_all_facts([each.column for each in recipe.data.images], features),
         strips=[strip for strip in strips if strip.shown],
         note=_note(strips, len(classes)),
         encoded_again=json.loads(properties.get(ENCODED_AGAIN) or "{}"),
@@ -132,6 +132,12 @@ def _note(strips: Sequence[Strip], classes: int) -> str:
         f"Among the rows looked at there is none of: {', '.join(missing)}." if missing else "",
     ]
     return " ".join(filter(None, parts))
+
+
+def _all_facts(columns: Sequence[str], features: Mapping[str, Any]) -> dict[str, str]:
+    if len(columns) == 1:
+        return _facts(columns[0], features)
+    return {f"{c}: {what}": words for c in columns for what, words in _facts(c, features).items()}
 
 
 def _facts(column: str, features: Mapping[str, Any]) -> dict[str, str]:
