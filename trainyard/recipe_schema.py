@@ -355,6 +355,11 @@ class Data(Section):
         return self
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns of the key."""
+        return (self.key,) if isinstance(self.key, str) else self.key or ()
+
+    @property
     def text_columns(self) -> tuple[str, ...]:
         """The columns of text."""
         own = [self.windows.column] if self.windows else ["text"] if self.format == "lines" else []
