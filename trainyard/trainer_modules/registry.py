@@ -29,8 +29,9 @@ class TrainerModule(Protocol):
     of `harness.inputs.make_dataset`; `serving_fn(model, params, spec)`, in place of
     `harness.export.answer`; `callbacks(params, spec)`, beside the harness's;
     `augment(params, spec)`, which returns what changes a training batch, its inputs
-    and labels, in the input pipeline; `phases(model, params, spec)`; and `warnings(params)`,
-    which yields what is allowed, but worth a look.
+    and labels, in the input pipeline; `phases(model, params, spec)`; `warnings(params)`,
+    which yields what is allowed, but worth a look; and `worded(model, params, spec, inputs)`,
+    which says in words what the model answers to rows that are watched while it trains.
     """
 
     Params: type[Any]

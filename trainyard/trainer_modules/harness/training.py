@@ -31,6 +31,7 @@ from trainyard.trainer_modules.harness import (
     picture,
     samples,
     spec,
+    watched,
     workers,
 )
 from trainyard.trainer_modules.harness.config import TrainerConfig
@@ -210,6 +211,7 @@ def fit(
         else phases.whole(model_spec)
     )
     own = getattr(module, "callbacks", _no_callbacks)(params, model_spec)
+    watched_file = training.state.with_name(watched.FILE)  # a resumed training goes on with it
     started = time.monotonic()
     for stretch in plan:
         if start >= stretch.epochs.stop and stretch is not plan[-1]:
@@ -218,9 +220,14 @@ def fit(
             phases.begin(model, stretch, model_spec)
         batches = _Batches.of(training, module, params, model_spec, stretch, start)
         watchers = callbacks.build(model_spec, plan, stretch, saver, training.model_run)
+        if writes:
+            rows = batches.held_out
+            watchers[:0] = watched.of(module, params, model_spec, model, rows, watched_file)
         _fit_phase(model, batches, [*own, *watchers], model_spec)
     saver.restore_best()
     if writes:
+        if watched_file.exists():
+            shutil.copyfile(watched_file, training.model_run / watched.FILE)
         seconds = time.monotonic() - started
         _write_records(training.model_run, model, model_spec, plan, saver, seconds)
     return saver
