@@ -20,7 +20,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx_bsl.public.tfxio import TensorFlowDatasetOptions
 
-from trainyard.recipe_schema import Recipe, input_columns
+from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules import registry
 from trainyard.trainer_modules.harness import columns, tabular
 from trainyard.trainer_modules.harness.spec import InputSpec, LabelSpec, ModelSpec
@@ -36,7 +36,7 @@ def preprocessing_fn(
 ) -> dict[str, tf.Tensor]:
     """Turns raw columns into the model's inputs, and tips into the label as the example does."""
     recipe = Recipe.model_validate_json(custom_config[RECIPE])
-    names = input_columns(recipe.label, recipe.features, sorted(inputs))
+    names = recipe.input_columns(sorted(inputs))
     features = {name: resolve(name, inputs[name].dtype, recipe.features) for name in names}
     outputs = tabular.preprocess({name: inputs[name] for name in names}, features)
     fare, tips = (columns.dense(inputs[name]) for name in ("fare", RAW_LABEL))

@@ -11,6 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import pandas as pd
+from sacrebleu.metrics.chrf import CHRF
+
+from trainyard.recipe_schema import Recipe
+
+Scores = dict[str, float]
 ORDER = 5
 _START = "\x02"
 
@@ -127,3 +133,33 @@ def looked_up(known: Sequence[tuple[str, str]], sources: Sequence[str]) -> list[
     there = words.fit_transform([text for text, _ in known])
     nearest = (words.transform(sources) @ there.T).toarray().argmax(axis=1)
     return [known[index][1] for index in nearest]
+
+
+def scores(recipe: Recipe, train: pd.DataFrame, judged: pd.DataFrame, metric: str) -> Scores:
+    """What needs no network reaches on the same rows.
+
+    Args:
+        recipe: The recipe that was run.
+        train: Its rows to learn from.
+        judged: Those that are judged.
+        metric: The recipe metric that is compared.
+
+    Returns:
+        `trivial`: single characters counted, or the most frequent text each time; `linear`: the
+        n-gram model, or the translation of the nearest text.
+    """
+    (label,) = recipe.labels.values()
+    if metric == "bits_per_character":
+        told, asked = (
+            joined(list(rows[label.name]), list(rows["position"])) for rows in (train, judged)
+        )
+        return {"trivial": NGrams(told, 1).bits(asked), "linear": NGrams(told).bits(asked)}
+    (source,) = recipe.input_columns(list(train.columns))
+    known = list(zip(train[source], train[label.name], strict=True))
+    wanted = list(judged[label.name])
+    usual = Counter(text for _, text in known).most_common(1)[0][0]
+    answers = {
+        "trivial": [usual] * len(wanted),
+        "linear": looked_up(known, list(judged[source])),
+    }
+    return {name: CHRF().corpus_score(texts, [wanted]).score for name, texts in answers.items()}

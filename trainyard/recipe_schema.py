@@ -25,7 +25,7 @@ from pydantic import (
 from trainyard.errors import RecipeError
 from trainyard.expressions import Expression
 
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "regression", "text"]
 Scalar = bool | int | float | str
 POSITION = "position"
 """The column that says where in its file a row begins that is a part of a longer whole."""
@@ -139,6 +139,53 @@ class Windows(Section):
         return self.stride or self.length
 
 
+class Series(Section):
+    """Rows that follow one another in time: each gets the values before its own as a column.
+
+    The first rows of a series, which have too few before them, are left out. Rows stand in the
+    order of time; each file is a series of its own. Columns other than these are known
+    beforehand, or have to be `ignored`: they stand beside the value that is to be predicted.
+    """
+
+    time: str = Field(description="The column that says when; no input unless `features` says so.")
+    value: str = Field(description="The column that is measured; usually the label.")
+    past: int = Field(ge=1, description="How many values before its own a row gets.")
+    every: str = Field(
+        description="Time from row to row, as pandas writes it: `1D`, `1H`, `15min`, `W`, `MS` "
+        "(the first of each month)."
+    )
+    group: str | None = Field(None, description="A column that tells series in one file apart.")
+    time_format: str | None = Field(
+        None, description="Such as `%d/%m/%Y`; if not given, ISO 8601 (1990-12-31 23:59)."
+    )
+    on_gap: Literal["error", "restart"] = Field(
+        "error",
+        description="A time that is left out, or a missing value, stops the run, or begins a new "
+        "series after it.",
+    )
+    column: str = Field("past", description="The name of the column of values before.")
+
+    @field_validator("every")
+    @classmethod
+    def _is_a_step(cls, value: str) -> str:
+        from pandas.tseries.frequencies import to_offset  # half a second: only where it is needed
+
+        try:
+            forward = to_offset(value).n > 0
+        except ValueError:
+            forward = False
+        if not forward:
+            raise ValueError("a step of time such as `1D`, `1H`, `15min`, `W` or `MS`")
+        return value
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        names = [name for name in (self.time, self.value, self.group, self.column) if name]
+        if len(set(names)) < len(names):
+            raise ValueError("`time`, `value`, `group` and `column` are different columns")
+        return self
+
+
 class Data(Section):
     """Where the rows come from."""
 
@@ -161,6 +208,7 @@ class Data(Section):
         default_factory=dict, description="New names for raw columns, `NEW: OLD`."
     )
     images: Images | None = Field(None, description="If the data are images, or name some.")
+    series: Series | None = Field(None, description="If the rows follow one another in time.")
     delimiter: str = Field(",", min_length=1, max_length=1, description="CSV: between the fields.")
     header: tuple[str, ...] = Field(
         (), description="CSV: the columns' names, if the file has no line for them."
@@ -198,8 +246,11 @@ class Data(Section):
         "takes all rows.",
     )
     split: Split = Split()
-    key: str | None = Field(
-        None, description="Rows with the same value here never sit in two splits."
+    key: str | tuple[str, ...] | None = Field(
+        None,
+        description="Rows with the same value in this column never sit in two splits. Several "
+        "columns: nor do rows that share a value in any of them, or are linked by others that do; "
+        "a value is the same in whichever of them it stands.",
     )
     weight: str | None = Field(
         None,
@@ -229,13 +280,19 @@ class Data(Section):
         return value
 
     @model_validator(mode="after")
+    def _possible_split(self) -> Self:
+        if self.split.in_order and self.key:
+            raise ValueError("rows are split either by a `key` or `in_order`")
+        if self.windows and isinstance(self.split.in_order, str):
+            raise ValueError("windows are `in_order` by their place: `in_order: true`")
+        if self.windows and self.windows.step < self.windows.length and not self.split.in_order:
+            raise ValueError("windows that overlap must be split `in_order`")
+        return self
+
+    @model_validator(mode="after")
     def _windows_of_text(self) -> Self:
         if (self.windows is not None) != (self.format == "text"):
             raise ValueError("`windows` belong to the format `text`, which needs them")
-        if self.windows and self.windows.step < self.windows.length and not self.split.in_order:
-            raise ValueError("windows that overlap must be split `in_order`")
-        if self.windows and isinstance(self.split.in_order, str):
-            raise ValueError("windows are `in_order` by their place: `in_order: true`")
         return self
 
     @model_validator(mode="after")
@@ -249,12 +306,20 @@ class Data(Section):
     @model_validator(mode="before")
     @classmethod
     def _overlaps_in_order(cls, value: Any) -> Any:
-        """Windows that share characters must not come into different splits."""
-        if not isinstance(value, dict) or value.get("format") != "text":
+        """Windows that share characters or values must not come into different splits."""
+        series = value.get("series") if isinstance(value, dict) else None
+        if not isinstance(value, dict) or not (value.get("format") == "text" or series):
             return value
         split = value.get("split") or {}
         in_order = isinstance(split, Split) or "in_order" in split
-        return value if in_order else {**value, "split": {**split, "in_order": True}}
+        order = series.get("time", True) if isinstance(series, dict) else True
+        return value if in_order else {**value, "split": {**split, "in_order": order}}
+
+    @model_validator(mode="after")
+    def _series_in_order(self) -> Self:
+        if self.series and not self.split.in_order:
+            raise ValueError("the rows of a series have values in common: split them `in_order`")
+        return self
 
     @property
     def image_source(self) -> str | None:
@@ -262,6 +327,11 @@ class Data(Section):
         if self.images is None:
             return None
         return self.images.source or ("path" if self.format == "folders" else self.images.column)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns of the key."""
+        return (self.key,) if isinstance(self.key, str) else self.key or ()
 
     @property
     def text_columns(self) -> tuple[str, ...]:
@@ -286,7 +356,8 @@ class Data(Section):
         """Columns that come with others, and are inputs of a model only if `features` says so."""
         source = self.image_source if self.images else None
         own = self.images.column if self.images else None
-        named = (source if source != own else None, self.reach and self.reach[0])
+        time = (self.series.time, self.series.group) if self.series else ()
+        named = (source if source != own else None, self.reach and self.reach[0], *time)
         return (*filter(None, named), *self.measures)
 
 
@@ -374,6 +445,16 @@ class ImageFeature(Feature):
         return (*self.size, self.channels)
 
 
+class SeriesFeature(Feature):
+    """How a column of as many numbers in every row becomes an input (`kind: series`)."""
+
+    kind: Literal["series"] = "series"
+    length: int = Field(ge=1, description="How many numbers a row has; `data.series.past`.")
+    scaling: Literal["z-score", "none"] = Field(
+        "z-score", description="By one mean and deviation of all numbers, wherever they stand."
+    )
+
+
 class Embedding(Section):
     """Word vectors that were learned elsewhere."""
 
@@ -401,6 +482,9 @@ class TextFeature(Feature):
     )
     vocabulary: int = Field(20_000, ge=1, description="Most frequent tokens kept.")
     min_count: int = Field(1, ge=1, description="Tokens that training texts have less often go.")
+    vocabulary_with: tuple[str, ...] = Field(
+        (), description="Columns of text whose tokens are counted too: one vocabulary for all."
+    )
     oov_buckets: int = Field(1, ge=1, description="Hash buckets for all other tokens.")
     length: int = Field(256, ge=1, description="Tokens kept of a text at most, markers included.")
     truncate: Literal["end", "start"] = Field("end", description="Where longer texts lose tokens.")
@@ -414,7 +498,7 @@ class TextFeature(Feature):
         return self
 
 
-_BRANCHES = {"image": "(image)", "text": "(text)"}
+_BRANCHES = {"image": "(image)", "text": "(text)", "series": "(series)"}
 
 
 def _kind(feature: Any) -> Any:
@@ -431,7 +515,8 @@ def _branch(feature: Any) -> str:
 AnyFeature = Annotated[
     Annotated[TableFeature, Tag("(table)")]
     | Annotated[ImageFeature, Tag("(image)")]
-    | Annotated[TextFeature, Tag("(text)")],
+    | Annotated[TextFeature, Tag("(text)")]
+    | Annotated[SeriesFeature, Tag("(series)")],
     Discriminator(_branch),
 ]
 
@@ -813,9 +898,26 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _classes_to_count(self) -> Self:
-        if self.data.split.train_per_class and (self.named_heads or self.task == "regression"):
-            reason = "each head has its own" if self.named_heads else "regression has no"
+        if self.data.split.train_per_class and (
+            self.named_heads or self.task in ("regression", "text")
+        ):
+            reason = "each head has its own" if self.named_heads else f"{self.task} has no"
             raise ValueError(f"`data.split.train_per_class`: {reason} classes")
+        return self
+
+    @model_validator(mode="after")
+    def _text_to_write(self) -> Self:
+        if any(head.task == "text" for head in self.named_heads.values()):
+            raise ValueError("a model that writes text has no other heads: `label` and `task`")
+        if self.label is None or self.task != "text":
+            return self
+        if not isinstance(self.features.get(self.label.name), TextFeature):
+            raise ValueError(
+                f"`task: text` needs `{self.label.name}: {{kind: text, ...}}` among `features`: "
+                "how the label is cut into tokens"
+            )
+        if self.data.weight:
+            raise ValueError("`data.weight`: rows of text count by their tokens")
         return self
 
     @field_validator("features", mode="before")
@@ -841,12 +943,14 @@ class Recipe(Section):
 
     @field_validator("features", mode="after")
     @classmethod
-    def _images_alone(cls, value: dict[str, Feature], info: ValidationInfo) -> dict[str, Feature]:
-        """A model looks at image and text; what comes with them is for statistics and slices."""
+    def _data_own(cls, value: dict[str, Feature], info: ValidationInfo) -> dict[str, Feature]:
+        """A model looks at image, text and series; what comes beside is for statistics."""
         data = info.data.get("data")
         if not isinstance(data, Data):
             return value
         own: dict[str, Feature] = {n: TableFeature(kind="ignored") for n in data.besides}
+        if data.series:
+            own[data.series.column] = SeriesFeature(length=data.series.past)
         if data.images and data.images.shape:
             *size, channels = data.images.shape
             own[data.images.column] = ImageFeature.model_validate(

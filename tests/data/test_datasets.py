@@ -7,7 +7,9 @@ import dataclasses
 import hashlib
 import io
 import os
+import tarfile
 import threading
+import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -105,6 +107,29 @@ def test_prepare_adult():
 
 def test_prepare_spaced():
     assert prepare.spaced("a,b", b" 0.5  18.00\n1 2\n") == b"a,b\n0.5,18.00\n1,2"
+
+
+def test_a_member_of_an_archive():
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        info = tarfile.TarInfo("folder/file")
+        info.size = 3
+        archive.addfile(info, io.BytesIO(b"abc"))
+    assert prepare.member("folder/file", stream.getvalue()) == b"abc"
+    with pytest.raises(ValueError, match="no folder/other"):
+        prepare.member("folder/other", stream.getvalue())
+    with pytest.raises(ValueError, match="no x"):
+        prepare.member("x", b"no archive")
+
+
+def test_first_lines():
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("f.txt", "a\nb\nc\n")
+    assert prepare.first_lines("f.txt", 2, stream.getvalue()) == b"a\nb\n"
+    for name, raw in (("g.txt", stream.getvalue()), ("f.txt", b"no archive")):
+        with pytest.raises(ValueError, match="in the archive"):
+            prepare.first_lines(name, 2, raw)
 
 
 def test_snake_case():
@@ -206,12 +231,31 @@ def test_a_stranger_among_the_files(public, cache):
         datasets.fetch("pair")
 
 
+def test_a_publisher_who_changed_the_archive(public, monkeypatch):
+    changed = tuple(
+        dataclasses.replace(file, prepare=partial(prepare.member, "one")) for file in public.files
+    )
+    monkeypatch.setitem(datasets.DATASETS, "pair", dataclasses.replace(public, files=changed))
+    with pytest.raises(DataError, match=r"(?s)not as Trainyard knows it: no one.*data\.path"):
+        datasets.fetch("pair")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(["a.csv"], "a.csv"), (["a.csv", "b.csv"], "*.csv"), (["t.pos", "t.neg"], "t*")],
+)
+def test_patterns(names, expected):
+    files = tuple(datasets.EmbeddedFile(f"x/{name}", bytes) for name in names)
+    found = dataclasses.replace(datasets.find("wine"), files=files).pattern
+    assert Path(found).name == expected
+
+
 def test_verified_once(tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.write_text("content")
     counted = []
     digest = homes.digest
-    monkeypatch.setattr(homes, "digest", lambda path: counted.append(path) or digest(path))
+    monkeypatch.setattr(homes, "digest", lambda *of: counted.append(of) or digest(*of))
     for _ in range(3):
         homes.verify(file, sha256(b"content"))
     assert len(counted) == 1
@@ -220,7 +264,10 @@ def test_verified_once(tmp_path, monkeypatch):
         homes.verify(file, sha256(b"content"))
 
 
-@pytest.mark.parametrize("name", ["taxi", "adult", "housing", "mnist"])
+REAL = ["taxi", "adult", "housing", "mnist", "reviews", "shakespeare", "translation"]
+
+
+@pytest.mark.parametrize("name", REAL)
 def test_the_real_files(name, monkeypatch):
     monkeypatch.setenv("TRAINYARD_DATA_HOME", REAL_HOME)
     for file in datasets.find(name).files:

@@ -248,3 +248,13 @@ def test_files_that_cannot_be_are_said(servings: dict[str, Path], tmp_path: Path
         predict(serving, source, source, DATA)
     with pytest.raises(EnvironmentProblem, match="cannot be written"):
         predict(serving, source, source / "below" / "out.csv", DATA)
+
+
+def test_a_table_names_its_columns_even_if_the_recipes_data_do_not(tmp_path):
+    export(tmp_path / "serving/1", "regression")
+    (tmp_path / "in.csv").write_text("kind\tfare\thour\na b\t1\t2\n\t1\t2\n")
+    data = Data(path="x", header=("fare", "hour", "kind"), delimiter="\t", texts=("kind", "tip"))
+    assert predict(tmp_path / "serving", tmp_path / "in.csv", tmp_path / "out.csv", data) == 2
+    table = pd.read_csv(tmp_path / "out.csv", sep="\t")
+    assert table["prediction"].tolist() == [6, 3]
+    assert "kind_words" not in table

@@ -99,7 +99,7 @@ def encoded(pixels: np.ndarray, form: str = "PNG", **options: Any) -> bytes:
 
 def recipe(task: str = "binary", **trainer: Any) -> Recipe:
     """A recipe for `pictures`: the image and what is beside it are inputs."""
-    others = {name: "ignored" for name in COLUMNS.values()}
+    others = dict.fromkeys(COLUMNS.values(), "ignored")
     image = {"image": {"kind": "image", "size": [32, 32]}}
     sections = {"data": {"path": "unused"}} | predicted(task, COLUMNS)
     made = Recipe.model_validate({"name": "test", "features": image | others} | sections)

@@ -22,7 +22,9 @@ def serialize(row: Row) -> bytes:
     example = tf.train.Example()
     for name, value in row.items():
         feature = example.features.feature[name]
-        if isinstance(value, str | bytes):
+        if isinstance(value, list):
+            feature.float_list.value.extend(value)
+        elif isinstance(value, str | bytes):
             feature.bytes_list.value.append(value.encode() if isinstance(value, str) else value)
         elif isinstance(value, int):
             feature.int64_list.value.append(value)
@@ -75,7 +77,7 @@ TYPES = {
 
 def recipe(task: str = "binary", label: str | None = None, **trainer: Any) -> Recipe:
     """A recipe for `table`: every kind of column takes part."""
-    others = {name: "ignored" for name in ("yes", "answer", "grade", "price")}
+    others = dict.fromkeys(("yes", "answer", "grade", "price"), "ignored")
     features = {
         "zone": "categorical",
         "fare": {"kind": "bucketized", "buckets": 4},
@@ -150,7 +152,7 @@ def transform(
     custom = TransformConfig.of(chosen).custom_config()
     spec = {name: tf.io.VarLenFeature(tf.dtypes.as_dtype(t)) for name, t in types.items()}
     metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
-    instances = [{n: [] if r[n] is None else [r[n]] for n in types} for r in train]
+    instances = [{n: _values(row[n]) for n in types} for row in train]
     with beam.Pipeline() as pipeline, tft_beam.Context(temp_dir=str(folder / "temporary")):
         data = (pipeline | beam.Create(instances), metadata)
         fitted = data | tft_beam.AnalyzeDataset(partial(preprocessing_fn, custom_config=custom))
@@ -166,6 +168,12 @@ def transform(
             for index in range(len(rows)):
                 writer.write(_example({key: value[index] for key, value in features.items()}))
     return Transformed(chosen, folder, train, held_out)
+
+
+def _values(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
 
 
 def _example(features: dict[str, np.ndarray]) -> bytes:

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from trainyard.data import cifar, embedded, homes, prepare
+from trainyard.data import cifar, embedded, homes, imdb, paraphrase, prepare
 from trainyard.data.download import download
 from trainyard.errors import DataError, EnvironmentProblem, RecipeError, nearest
 from trainyard.files import write_whole
@@ -60,6 +60,11 @@ class PublicFile:
             self._fetch()
         homes.verify(self.place, self.sha256)
 
+    def read(self) -> bytes:
+        """Returns the content of the prepared file; see `provide`."""
+        self.provide()
+        return self.place.read_bytes()
+
     def _fetch(self) -> None:
         raw = self.place.with_name(f"{self.place.name}.raw")
         if not raw.is_file():
@@ -81,7 +86,7 @@ class PublicFile:
 
 @dataclass(frozen=True)
 class EmbeddedFile:
-    """A file that is written from an installed package.
+    """A file that is written from an installed package, or from another data set.
 
     Attributes:
         path: Its place in the cache.
@@ -147,47 +152,69 @@ class PublicFolder:
 
 
 @dataclass(frozen=True)
-class PublicArchive:
-    """An archive that its publisher keeps, and the folder that is made of it.
+class Original:
+    """A file as its publisher keeps it.
 
     Attributes:
         path: Its place in the data home.
         address: Where the publisher keeps it.
-        sha256: Its digest.
-        unpack: Writes files, given the archive and an empty folder.
+        digest: Its SHA-256, or its MD5 if that is all that is published.
     """
 
     path: str
     address: str
-    sha256: str
-    unpack: Callable[[Path, Path], None]
+    digest: str
 
-    @property
-    def place(self) -> Path:
-        """Where the files stand that are made of it."""
-        name = PurePosixPath(self.path).name.partition(".")[0]
-        return homes.cache() / "unpacked" / f"{name}-{self.sha256[:8]}"
-
-    def provide(self) -> None:
-        """Makes sure that the files are there, made of the archive that is meant.
+    def provide(self) -> Path:
+        """Makes sure that the file is there and is the right one, and returns it.
 
         Raises:
             EnvironmentProblem: It cannot be fetched or written.
-            DataError: It is not the archive that is meant.
+            DataError: It is not the file that is meant.
+        """
+        file = homes.data_home() / self.path
+        if file.is_file():
+            homes.verify(file, self.digest)
+        else:
+            download(self.address, file, self.digest)
+        return file
+
+
+@dataclass(frozen=True)
+class PublicArchive:
+    """Files that their publisher keeps, and the folder that is made of them.
+
+    Attributes:
+        originals: The publisher's files; the folder is named after the first.
+        unpack: Writes files, given the originals and an empty folder.
+    """
+
+    originals: tuple[Original, ...]
+    unpack: Callable[..., None]
+
+    @property
+    def place(self) -> Path:
+        """Where the files stand that are made of them."""
+        first = self.originals[0]
+        name = PurePosixPath(first.path).name.partition(".")[0]
+        return homes.cache() / "unpacked" / f"{name}-{first.digest[:8]}"
+
+    def provide(self) -> None:
+        """Makes sure that the files are there, made of the originals that are meant.
+
+        Raises:
+            EnvironmentProblem: An original cannot be fetched, or something not be written.
+            DataError: An original is not the one that is meant.
         """
         if self.place.is_dir():
             return
-        archive = homes.data_home() / self.path
-        if archive.is_file():
-            homes.verify(archive, self.sha256)
-        else:
-            download(self.address, archive, self.sha256)
+        originals = [each.provide() for each in self.originals]
         try:
             self.place.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=self.place.parent) as folder:
                 whole = Path(folder) / "whole"
                 whole.mkdir()
-                self.unpack(archive, whole)
+                self.unpack(*originals, whole)
                 with suppress(OSError):  # another process may have been faster
                     whole.rename(self.place)
         except OSError as error:
@@ -288,6 +315,18 @@ _REVIEWS = "https://www.cs.cornell.edu/people/pabo/movie-review-data/rt-polarity
 _SHAKESPEARE = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
 
+# The publisher's file grows; the digest is that of an edition.
+_TRANSLATION = PublicFile(
+    "translation/eng-fra.txt",
+    "d952b56a181da5270b7bb4ded3f3bbe61e67a9b1de0e0fbc1d46438c71fb55a7",
+    "https://www.manythings.org/anki/fra-eng.zip",
+    None,
+    partial(prepare.first_lines, "fra.txt", 5_000),
+)
+_TEMPERATURES = "8b9de63ed6789492bf497625e7f9beb96a63d367b4b0a21754006f749fa5e5da"
+_KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
+
+
 def _reviews(label: str, sha256: str) -> PublicFile:
     name = f"rt-polarity.{label}"
     unpack = partial(prepare.member, f"rt-polaritydata/{name}")
@@ -384,6 +423,15 @@ DATASETS: dict[str, Dataset] = {
             {"format": "parquet", "images": {}},
         ),
         Dataset(
+            "digit_pairs",
+            "Pairs of handwritten digits, 8 by 8 pixels: are they the same digit",
+            3_531,
+            "scikit-learn's copy, from UCI: CC BY 4.0",
+            _SKLEARN,
+            (EmbeddedFile("embedded/digit_pairs.parquet", embedded.digit_pairs),),
+            {"format": "parquet", "key": "group"},
+        ),
+        Dataset(
             "mnist",
             "MNIST: handwritten digits, 28 by 28 pixels; the first thousand",
             1_000,
@@ -429,9 +477,13 @@ DATASETS: dict[str, Dataset] = {
             (
                 # Keras (src/datasets/cifar10.py) has the same address and digest.
                 PublicArchive(
-                    "cifar10/cifar-10-python.tar.gz",
-                    "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
-                    "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+                    (
+                        Original(
+                            "cifar10/cifar-10-python.tar.gz",
+                            "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+                            "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+                        ),
+                    ),
                     cifar.unpack,
                 ),
             ),
@@ -448,6 +500,33 @@ DATASETS: dict[str, Dataset] = {
                 _reviews("pos", "2da124ec187a9d5a29c9f04e91c540e02baed5af8868f550a26bd6fd4dbf8bf0"),
             ),
             {"format": "lines", "encoding": "latin-1"},
+        ),
+        Dataset(
+            "temperatures",
+            "Melbourne: the lowest temperature of each day, 1981 to 1990",
+            3_650,
+            "Bureau of Meteorology, Australia; no licence stated",
+            "https://machinelearningmastery.com/time-series-datasets-for-machine-learning/",
+            (
+                PublicFile(
+                    "temperatures/daily-min-temperatures.csv",
+                    _TEMPERATURES,
+                    "https://raw.githubusercontent.com/jbrownlee/Datasets/master/"
+                    "daily-min-temperatures.csv",
+                    None,
+                    prepare.as_it_is,
+                ),
+            ),
+            {
+                "series": {
+                    "time": "Date",
+                    "value": "Temp",
+                    "past": 30,
+                    "every": "1D",
+                    # The last days of 1984 and 1988, leap years, are not in the file.
+                    "on_gap": "restart",
+                }
+            },
         ),
         Dataset(
             "shakespeare",
@@ -473,17 +552,47 @@ DATASETS: dict[str, Dataset] = {
             5_000,
             "CC BY 2.0 FR (Tatoeba, through manythings.org)",
             "https://www.manythings.org/anki/",
+            (_TRANSLATION,),
+            {"delimiter": "\t", "quoting": False, "header": ("english", "french", "source")},
+        ),
+        Dataset(
+            "french_paraphrase",
+            "Pairs of French sentences: do they translate the same English one",
+            7_990,
+            "CC BY 2.0 FR (Tatoeba, through manythings.org)",
+            "https://www.manythings.org/anki/",
             (
-                # The publisher's file grows; the digest is that of an edition.
-                PublicFile(
-                    "translation/eng-fra.txt",
-                    "d952b56a181da5270b7bb4ded3f3bbe61e67a9b1de0e0fbc1d46438c71fb55a7",
-                    "https://www.manythings.org/anki/fra-eng.zip",
-                    None,
-                    partial(prepare.first_lines, "fra.txt", 5_000),
+                EmbeddedFile(
+                    "derived/french_paraphrase.csv", lambda: paraphrase.pairs(_TRANSLATION.read())
                 ),
             ),
-            {"delimiter": "\t", "quoting": False, "header": ("english", "french", "source")},
+            {"key": ("first", "second")},
+        ),
+        Dataset(
+            "imdb",
+            "IMDB: film reviews, in favour or against, as Keras has them: without punctuation",
+            50_000,
+            "no licence stated (Maas et al. 2011)",
+            "https://ai.stanford.edu/~amaas/data/sentiment/",
+            (
+                # Keras (src/datasets/imdb.py) has the same addresses and digests.
+                PublicArchive(
+                    (
+                        Original(
+                            "imdb/imdb.npz",
+                            f"{_KERAS}/imdb.npz",
+                            "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f",
+                        ),
+                        Original(
+                            "imdb/imdb_word_index.json",
+                            f"{_KERAS}/imdb_word_index.json",
+                            "bfafd718b763782e994055a2d397834f",
+                        ),
+                    ),
+                    imdb.unpack,
+                ),
+            ),
+            {"format": "parquet"},
         ),
     )
 }

@@ -18,7 +18,7 @@ TIMEOUT = (10, 60)  # seconds to connect, seconds between bytes
 _CHUNK = 1 << 16
 
 
-def download(address: str, target: Path, sha256: str | None, pause: float = 1.0) -> None:
+def download(address: str, target: Path, digest: str | None, pause: float = 1.0) -> None:
     """Fetches a file.
 
     What has arrived waits beside the target as `NAME.part`, and the next
@@ -27,7 +27,7 @@ def download(address: str, target: Path, sha256: str | None, pause: float = 1.0)
     Args:
         address: http or https.
         target: Where the file is to stand; its folder is made.
-        sha256: What its digest has to be; None if that is not known.
+        digest: SHA-256 or MD5, in hexadecimal; None if it is not known.
         pause: Seconds before the second attempt; doubled for each one after.
 
     Raises:
@@ -39,7 +39,7 @@ def download(address: str, target: Path, sha256: str | None, pause: float = 1.0)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _fetch(address, target, part, pause)
-        _check(address, part, sha256)
+        _check(address, part, digest)
         part.replace(target)
     except OSError as error:
         raise homes.not_writable(target.parent, error) from None
@@ -122,17 +122,18 @@ def _in_short(error: requests.RequestException) -> str:
     return next((text for kind, text in words.items() if isinstance(error, kind)), str(error))
 
 
-def _check(address: str, part: Path, sha256: str | None) -> None:
-    if sha256 is None:
+def _check(address: str, part: Path, digest: str | None) -> None:
+    if digest is None:
         return
-    found, size = homes.digest(part), part.stat().st_size
-    if found != sha256:
+    kind = homes.kind_of(digest)
+    found, size = homes.digest(part, kind), part.stat().st_size
+    if found != digest:
         part.unlink()
         raise DataError(
             "the downloaded file is not the one that Trainyard knows",
             where=address,
-            expected=f"sha256 {sha256}",
-            received=f"sha256 {found} ({size:,} bytes)",
+            expected=f"{kind} {digest}",
+            received=f"{kind} {found} ({size:,} bytes)",
             hint="run again; if it stays so, the publisher has changed the file: "
             "give your own copy in `data.path`",
         )

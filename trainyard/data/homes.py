@@ -26,34 +26,49 @@ def data_home() -> Path:
     return Path(given).absolute() if given else cache() / "datasets"
 
 
-def digest(file: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+def digest(file: Path, kind: str = "sha256") -> str:
+    """The digest of a file, in hexadecimal.
+
+    Args:
+        file: The file.
+        kind: As `hashlib` calls it.
+    """
     with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hashlib.file_digest(stream, kind).hexdigest()
 
 
-def verify(file: Path, sha256: str) -> None:
+def kind_of(digest: str) -> str:
+    """Which kind a digest is: `md5`, where a publisher states nothing better, or `sha256`.
+
+    Args:
+        digest: In hexadecimal.
+    """
+    return {32: "md5"}.get(len(digest), "sha256")
+
+
+def verify(file: Path, expected: str) -> None:
     """Checks that a file is the one meant; once per size and time of the file.
 
     Args:
         file: The file, which exists.
-        sha256: What its digest has to be.
+        expected: What its digest has to be.
 
     Raises:
         DataError: It is another.
     """
     stat = file.stat()
-    mark = [stat.st_size, stat.st_mtime_ns, sha256]
+    mark = [stat.st_size, stat.st_mtime_ns, expected]
     verified = _verified()
     if verified.get(str(file)) == mark:
         return
-    found = digest(file)
-    if found != sha256:
+    kind = kind_of(expected)
+    found = digest(file, kind)
+    if found != expected:
         raise DataError(
             "the file is not the one that Trainyard knows",
             where=str(file),
-            expected=f"sha256 {sha256}",
-            received=f"sha256 {found} ({stat.st_size:,} bytes)",
+            expected=f"{kind} {expected}",
+            received=f"{kind} {found} ({stat.st_size:,} bytes)",
             hint="delete it, and it is fetched anew; or name it in `data.path` to use it as it is",
         )
     with suppress(OSError):  # without the note it is only checked again

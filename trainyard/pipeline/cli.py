@@ -189,6 +189,44 @@ def predict(
 
 
 @app.command()
+def generate(
+    recipe: RecipeFile,
+    prompt: Annotated[str, typer.Option(help="What the model reads.")] = "",
+    length: Annotated[
+        int | None, typer.Option(help="Tokens at most; as many as training texts if not given.")
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(help="0: the most probable token each time; 1: by their shares.")
+    ] = 0.0,
+    top_k: Annotated[int, typer.Option(help="Only so many most probable tokens; 0: all.")] = 0,
+    top_p: Annotated[
+        float, typer.Option(help="Only the most probable tokens with this share; 1: all.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="The same one gives the same text.")] = 1,
+    beams: Annotated[
+        int, typer.Option("--beam", help="A beam search with so many candidates.")
+    ] = 1,
+    version: Annotated[
+        int | None, typer.Option(help="A pushed version; the newest if not given.")
+    ] = None,
+) -> None:
+    """Has the pushed model write a text: how a prompt goes on, or its translation."""
+    from trainyard.pipeline import quiet
+
+    quiet.before_imports()
+    from trainyard.pipeline.generate import Wish
+    from trainyard.pipeline.generate import generate as write
+    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline.workspace import Workspace
+
+    serving = Workspace.of(load_recipe(recipe)).serving
+    wish = Wish(prompt, length, temperature, top_k, top_p, seed, beams)
+    with _live():
+        text = write(serving, wish, version=version)
+    _print(text)
+
+
+@app.command()
 def profile(
     recipe: RecipeFile,
     seconds: Annotated[

@@ -21,6 +21,7 @@ CONFUSION_PLOT = "confusion"
 CALIBRATION_PLOT = "reliability"
 RESIDUAL_SAMPLE = "residual_sample"
 EXACT = "trainyard.components.evaluator.exact_metrics"
+TEXT = "trainyard.components.evaluator.text_metrics"
 
 # A difference such as 0.91 - 0.92 is a hair below -0.01 in binary fractions.
 ROUNDING = 1e-9
@@ -68,6 +69,10 @@ def _binary(class_name: str, module: str = "", **options: Any) -> dict[Task, Imp
 
 def _regression(class_name: str) -> dict[Task, Implementation]:
     return {"regression": Implementation(class_name, EXACT)}
+
+
+def _text(class_name: str) -> dict[Task, Implementation]:
+    return {"text": Implementation(class_name, TEXT)}
 
 
 METRICS: dict[str, Metric] = {
@@ -126,12 +131,35 @@ METRICS: dict[str, Metric] = {
     "r2": Metric(
         "share of the variance explained", "higher", -math.inf, 1, _regression("Determination")
     ),
+    "perplexity": Metric(
+        "e to the mean negative log probability of a token",
+        "lower",
+        1,
+        math.inf,
+        _text("Perplexity"),
+    ),
+    "bits_per_character": Metric(
+        "negative log probability of the text to base 2, a character",
+        "lower",
+        0,
+        math.inf,
+        _text("BitsPerCharacter"),
+    ),
+    "bleu": Metric("BLEU of all texts together", "higher", 0, 100, _text("Bleu")),
+    "chrf": Metric("chrF2 of all texts together", "higher", 0, 100, _text("Chrf")),
+    "exact_match": Metric(
+        "share of the texts that are the wanted one, blanks aside",
+        "higher",
+        0,
+        1,
+        _text("ExactMatch"),
+    ),
     EXAMPLE_COUNT: Metric(
         "number of examples",
         "higher",
         0,
         math.inf,
-        dict.fromkeys((*_CLASSES, "regression"), Implementation("ExampleCount")),
+        dict.fromkeys((*_CLASSES, "regression", "text"), Implementation("ExampleCount")),
     ),
 }
 
@@ -142,6 +170,7 @@ _PLOTS: dict[Task, dict[str, Implementation]] = {
     },
     "multiclass": {CONFUSION_PLOT: Implementation("MultiClassConfusionMatrixPlot")},
     "regression": {RESIDUAL_SAMPLE: Implementation("ResidualSample", EXACT)},
+    "text": {},
 }
 
 # TFX blesses nothing that has no threshold at all; this one always holds on data.
@@ -347,7 +376,9 @@ def _model_spec(recipe: Recipe) -> Any:
         spec.example_weight_key = f"{names.WEIGHT}{names.SUFFIX}"
     for head in recipe.heads:
         prediction, label = names.prediction(head), f"{names.label(head)}{names.SUFFIX}"
-        if head == ONLY:
+        if recipe.heads[head].task == "text":  # judged by all that this signature answers
+            spec.signature_name, spec.label_key = names.EVALUATION, label
+        elif head == ONLY:
             spec.prediction_key, spec.label_key = prediction, label
         else:
             spec.prediction_keys[head], spec.label_keys[head] = prediction, label

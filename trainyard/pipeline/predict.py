@@ -6,6 +6,7 @@ gets are converted to the types it was trained with.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainyard.components.example_gen import images, parquet_files
+from trainyard.components.example_gen import images, parquet_files, series, texts
 from trainyard.components.example_gen.column_types import ColumnType, from_text, widened
 from trainyard.components.example_gen.reader import Block
 from trainyard.components.pusher.versions import versions
@@ -22,7 +23,7 @@ from trainyard.components.records import encoder
 from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.pipeline import prediction_files
 from trainyard.progress import report
-from trainyard.recipe_schema import Data, Images
+from trainyard.recipe_schema import Data, Images, Series
 from trainyard.trainer_modules.harness import description, names
 from trainyard.trainer_modules.harness.description import Description, HeadDescription
 
@@ -55,7 +56,8 @@ def predict(
 
     Args:
         serving: The recipe's serving directory.
-        input: CSV (also .csv.gz) or Parquet, told by the extension; needs no label.
+        input: CSV (also .csv.gz) or Parquet, told by the extension; needs no label. The first
+            line of CSV has the columns' names, even if the recipe's data have none.
         output: Likewise. CSV is UTF-8, with the recipe's delimiter; from CSV to
             Parquet the input's columns stay text.
         data: How the recipe reads CSV: delimiter, encoding, what is missing.
@@ -75,6 +77,10 @@ def predict(
         "on_bad_row": "error",
         # By its name: which column it is if none is named depends on the format.
         "images": data.images and data.images.model_copy(update={"source": data.image_source}),
+        "header": (),
+        "windows": None,
+        "texts": data.text_columns,
+        "empty_texts": "keep",
     }
     data = data.model_copy(update=here)
     prediction_files.format_of(output)
@@ -185,17 +191,71 @@ def _predictions(
 ) -> Iterator[pa.RecordBatch]:
     """The blocks' columns as they stand there, and what is predicted."""
     told = description.read(folder)
-    seen = images.columns(data, columns)
+    there = tuple(name for name in data.texts if name in columns)
+    data = data.model_copy(update={"texts": there})
+    if data.series:
+        blocks = _with_past(data.series, data, columns, blocks)
+        columns = {**columns, data.series.column: ColumnType.FLOAT}
+    seen = texts.columns(data, images.columns(data, columns))
     _check_columns(told, list(seen), input)
     report("loading the model")
     model, rows = _load(folder), 0
     for block in images.blocks(data, blocks):
-        made = images.append(data, block, remedy=_NOTHING_WRITTEN).block
-        yield _answered(block, made, seen, model, told, data)
+        complete = texts.append(data, images.append(data, block, remedy=_NOTHING_WRITTEN).block)
+        yield _answered_where_known(block, complete, seen, model, told, data)
         rows += len(block.batch)
         report(f"{rows:,} rows", block.fraction)
     if not rows:
         raise DataError(f"{input} has no rows", expected="at least one row to predict")
+
+
+def _with_past(
+    settings: Series, data: Data, columns: Mapping[str, ColumnType], blocks: Iterable[Block]
+) -> Iterator[Block]:
+    """Gives each row the values before it; its own may be missing, as it is for a day to come."""
+    for name in (settings.time, settings.value, settings.group):
+        if name is not None and name not in columns:
+            raise DataError(
+                f"there is no column {name!r}, which tells the series",
+                expected=", ".join(columns),
+                hint=nearest(name, columns),
+            )
+    missing = data.missing if data.format == "csv" else ()
+    settings = settings.model_copy(update={"on_gap": "restart"})
+    reader = series.Reader(settings)
+    for whole in blocks:
+        for block in series.portions(settings, whole):
+            values = _plain(block, settings.value, columns[settings.value], missing)
+            values = _converted(values, ColumnType.FLOAT, block, settings.value)
+            past = reader.past(block, series.times_of(settings, block), values)
+            batch = pa.RecordBatch.from_arrays(
+                [*block.batch.columns, past], [*block.batch.schema.names, settings.column]
+            )
+            yield dataclasses.replace(block, batch=batch)
+
+
+def _answered_where_known(
+    block: Block,
+    seen: Block,
+    columns: Mapping[str, ColumnType],
+    model: Model,
+    told: Description,
+    data: Data,
+) -> pa.RecordBatch:
+    """Like `_answered`; a row with too few values before it gets no prediction."""
+    known = np.ones(len(block.batch), bool)
+    for name in told.series:
+        known &= np.asarray(seen.batch[name].is_valid())
+    if known.all():
+        return _answered(block, seen, columns, model, told, data)
+    shown = {f.name: block.batch[f.name] for f in block.batch.schema if not _is_bulky(f.type)}
+    if not known.any():
+        nothing = pa.nulls(len(known))
+        return pa.RecordBatch.from_pydict(shown | dict.fromkeys(_answer_names(told), nothing))
+    some = _answered(block.filter(known), seen.filter(known), columns, model, told, data)
+    places = pa.array(np.cumsum(known) - 1, mask=~known)
+    added = {name: some[name].take(places) for name in _answer_names(told)}
+    return pa.RecordBatch.from_pydict(shown | added)
 
 
 def pushed(serving: Path, version: int | None = None) -> Path:
@@ -266,7 +326,8 @@ def _answered(
 ) -> pa.RecordBatch:
     """The block's columns as they are, and the predictions from what the model is to see."""
     missing = data.missing if data.format == "csv" else ()
-    made = () if data.images is None else (data.images.column, *data.images.measures)
+    pictures = (data.images.column,) if data.images else ()
+    made = {*told.series, *data.measures, *pictures}
     inputs = {
         name: seen.batch[name]
         if name in made
@@ -279,8 +340,9 @@ def _answered(
     rows = told.rows(_BYTES, at_most=_ROWS)
     parts = [model(examples[i : i + rows]) for i in range(0, len(examples), rows)]
     answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    for head in told.heads:
-        _check_finite(answers[names.prediction(head)], block)
+    for name, head in told.heads.items():
+        if head.task != "text":
+            _check_finite(answers[names.prediction(name)], block)
     added = dict(zip(_answer_names(told), _answer_columns(answers, told), strict=True))
     shown = {f.name: block.batch[f.name] for f in block.batch.schema if not _is_bulky(f.type)}
     return pa.RecordBatch.from_pydict(shown | added)
@@ -300,6 +362,7 @@ def _words(head: HeadDescription) -> list[str]:
         "binary": [PROBABILITY],
         "multiclass": [f"{PROBABILITY}_{name}" for name in head.class_names],
         "regression": [],
+        "text": [],
     }
     return [PREDICTION, *classes[head.task]]
 
@@ -307,6 +370,9 @@ def _words(head: HeadDescription) -> list[str]:
 def _answer_columns(answers: Mapping[str, Array], told: Description) -> Iterator[pa.Array]:
     for name, head in told.heads.items():
         numbers = answers[names.prediction(name)]  # (rows, 1 or classes)
+        if head.task == "text":
+            yield pa.array([text.decode("utf-8", "replace") for text in numbers[:, 0]])
+            continue
         if head.task == "regression":
             yield pa.array(numbers[:, 0])
             continue

@@ -95,7 +95,7 @@ def _labelled_blocks(recipe: Recipe) -> Iterator[Block]:
         block = texts.append(data, block)
         for key, label in recipe.labels.items():
             block = derived_label.append(label, block, key=key)
-        yield left_out.wanted(data, block)
+        yield left_out.wanted(data, block)[0]
 
 
 def _curate(

@@ -10,7 +10,13 @@ from sacrebleu.metrics import BLEU, CHRF
 
 from trainyard.components.evaluator import sacrebleu_private, text_metrics
 
-WRITTEN = ["Je suis là .", "Tu as froid ?", "", "Elle rit .", "Il est très, très grand aujourd'hui."]
+WRITTEN = [
+    "Je suis là .",
+    "Tu as froid ?",
+    "",
+    "Elle rit .",
+    "Il est très, très grand aujourd'hui.",
+]
 WANTED = ["Je suis là.", "As-tu froid ?", "Oui.", "Elle a ri .", "Il est très grand aujourd'hui."]
 
 
@@ -53,7 +59,7 @@ def test_likelihood_counts_by_token_and_by_character() -> None:
 @pytest.mark.parametrize("kind", text_metrics.KINDS)
 def test_accumulators_merge_in_any_order(kind: type[text_metrics.Sums]) -> None:
     combiner = kind(None)
-    parts = [row for row in kind.counts(_answers())]
+    parts = list(kind.counts(_answers()))
     whole = combiner.merge_accumulators(parts)
     halves = [combiner.merge_accumulators(parts[:2]), combiner.merge_accumulators(parts[2:])]
     np.testing.assert_array_equal(whole, combiner.merge_accumulators(halves[::-1]))

@@ -75,6 +75,28 @@ def test_the_artifact_is_as_stock_writes_it(tmp_path):
         assert feature["label"].int64_list.value == [int(tips > fare * 0.2)]
 
 
+def test_each_label_is_written_once(tmp_path):
+    labels = {
+        "heads.large.label": Label.model_validate({"name": "large", "expression": "tips > 3"}),
+        "heads.ratio.label": Label.model_validate({"name": "ratio", "expression": "tips + fare"}),
+        "heads.tips.label": Label.model_validate("tips"),
+    }
+    artifact = execute(ExampleGen(Data(path=str(rows(tmp_path))), labels, "1"), tmp_path / "out")
+    for example in splits(artifact)["eval"]:
+        feature = example.features.feature
+        fare, tips = feature["fare"].int64_list.value[0], feature["tips"].int64_list.value[0]
+        assert feature["large"].int64_list.value == [int(tips > 3)]
+        assert feature["ratio"].float_list.value == [tips + fare]
+
+
+def test_an_error_in_a_label_names_its_head(tmp_path):
+    label = Label.model_validate({"name": "large", "expression": "tipps > 3"})
+    component = ExampleGen(Data(path=str(rows(tmp_path))), {"heads.large.label": label}, "1")
+    with pytest.raises(RecipeError, match="did you mean 'tips'") as caught:
+        execute(component, tmp_path / "out")
+    assert caught.value.where == "heads.large.label"
+
+
 def test_a_key_keeps_its_rows_together(tmp_path):
     data = Data(path=str(rows(tmp_path)), key="person")
     artifact = execute(ExampleGen(data, {"label": LABEL}, "1"), tmp_path / "out")
@@ -107,7 +129,7 @@ def test_the_node_is_named_and_the_cache_sees_code_and_schema(tmp_path):
 
     def properties(content: str, code: str) -> str:
         schema.write_text(content)
-        component = ExampleGen(Data(path=str(file), schema=str(schema)), LABEL, code)
+        component = ExampleGen(Data(path=str(file), schema=str(schema)), {"label": LABEL}, code)
         assert component.id == "ExampleGen"
         assert component.DRIVER_CLASS is FileBasedDriver
         return component.exec_properties["custom_config"]
@@ -116,7 +138,7 @@ def test_the_node_is_named_and_the_cache_sees_code_and_schema(tmp_path):
     assert properties("", "1") == first
     assert properties("# changed", "1") != first
     assert properties("", "2") != first
-    assert Settings.from_json(first).label == LABEL
+    assert Settings.from_json(first).labels == {"label": LABEL}
     assert Settings.from_json(first).data.schema_file == str(schema)
 
 

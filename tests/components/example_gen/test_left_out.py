@@ -55,8 +55,9 @@ def test_a_row_without_the_value_does_not_fit(where, expected):
         "list": pa.array([[1], [2], [3], []]),
     }
     block = Block(pa.RecordBatch.from_pydict(columns), Path("f"), 1 + np.arange(4), 1.0)
-    kept = left_out.wanted(Data(path="f", where=where), block)
+    kept, counts = left_out.wanted(Data(path="f", where=where), block)
     assert kept.batch.column("number").to_pylist() == expected
+    assert counts == {left_out.WHERE: 4 - len(expected)}
 
 
 def test_only_rows_that_fit_are_written_and_stay_where_they_were(tmp_path):

@@ -27,6 +27,8 @@ def test_columns_and_types(tmp_path):
     [
         ("a,c\n1,2\n", {}, RecipeError, "column 'b'"),
         ("a,b\n1,2\n", {"key": "A"}, RecipeError, "data.key"),
+        ("a,b\n1,2\n", {"weight": "A"}, RecipeError, "(?s)data.weight.*'a'"),
+        ("a,b\nx,2\n", {"weight": "a"}, RecipeError, "(?s)weights in 'a' are no numbers.*text"),
         ("a,b\n", {}, DataError, "only a header"),
         ("a,b\n1\n", {}, DataError, "row 1"),
         ("b,b\n1,2\n", {}, DataError, "occurs 2 times"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from tfx.components.example_gen.base_example_gen_executor import _PartitionFn
 from tfx.proto import example_gen_pb2
 
 from trainyard.components.example_gen.reader import Block
-from trainyard.components.example_gen.splits import ByHash, Splitter
+from trainyard.components.example_gen.splits import ByHash, Splitter, values_of
 from trainyard.components.records import encoder
 from trainyard.errors import DataError, RecipeError
 
@@ -30,7 +31,8 @@ BUCKETS = {"train": 8, "eval": 1, "test": 2}
 
 
 def assign(key: str | None, records: list[bytes]) -> npt.NDArray[np.int64]:
-    return Splitter(list(BUCKETS), BUCKETS, ByHash(key)).assign(BLOCK, records)
+    choose = ByHash(None if key is None else partial(values_of, key))
+    return Splitter(list(BUCKETS), BUCKETS, choose).assign(BLOCK, records)
 
 
 @pytest.mark.parametrize("key", [None, "id", "name", "list"])

@@ -100,7 +100,8 @@ def test_the_records_are_complete(trained):
     assert len(history["learning_rate"]) == 3
     assert len((run / "model_run" / "training_log.csv").read_text().splitlines()) == 4
     assert not list((run.parent / "checkpoints").glob("*")), "removed after success"
-    assert description.read(run / "1").class_names == tuple(facts["class_names"])
+    (head,) = description.read(run / "1").heads.values()
+    assert head.class_names == tuple(facts["class_names"])
 
 
 def test_classes_are_named_in_alphabetical_or_numeric_order(trained):

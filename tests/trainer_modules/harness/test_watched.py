@@ -111,18 +111,23 @@ def test_training_that_goes_on_goes_on_with_the_file(tmp_path):
 
 
 def test_a_module_may_have_its_own_words(tmp_path):
-    spec = ModelSpec(INPUTS, {"": KINDS["binary"]}, Trainer())
-    module = SimpleNamespace(worded=lambda _model, params, _spec, inputs: [params] * len(inputs))
-    rows = tf.data.Dataset.from_tensors(batch(tf.constant([[1]] * 10)))
-    file = tmp_path / watched.FILE
-    model = SimpleNamespace(layers=[])
-    (callback,) = watched.of(module, "said", spec, model, rows, file)
-    callback.set_model(model)
+    def words(model, inputs):
+        return ["said"] * len(inputs["image"])
+
+    callback = made({"": KINDS["binary"]}, tf.constant([[1]] * 10), tmp_path, worded=words)
     callback.on_epoch_end(0)
-    assert record(tmp_path)["epochs"]["1"] == ["said", "said"]
+    assert record(tmp_path)["epochs"]["1"] == ["said"] * watched.ROWS
+
+
+def test_text_that_is_to_be_written_is_shown_as_text(tmp_path):
+    text = LabelSpec(10, text=TextFeature(), vocabulary=VOCABULARY)
+    spec = ModelSpec(INPUTS, {"": HeadSpec("text", text)}, Trainer())
+    inputs, labels = batch(tf.constant([[5, 4, 2, 0]] * 10))
+    rows = watched.described(inputs, labels, spec)
+    assert {row["actual"] for row in rows} == {"bad good"}
 
 
 def test_a_model_with_a_state_is_not_asked(tmp_path):
     spec = ModelSpec(INPUTS, {"": KINDS["binary"]}, Trainer())
     model = SimpleNamespace(layers=[keras.layers.LSTM(2, stateful=True)])
-    assert not watched.of(None, None, spec, model, None, tmp_path / watched.FILE)
+    assert not watched.of(spec, model, None, tmp_path / watched.FILE)

@@ -16,12 +16,9 @@ import tensorflow_model_analysis as tfma
 from numpy.typing import NDArray
 
 from trainyard.components.evaluator import sacrebleu_private as sacrebleu
-PREDICTIONS = "predictions"
+from trainyard.trainer_modules.harness.names import LIKELIHOOD, PREDICTIONS, REFERENCE
 
 Array = NDArray[Any]
-
-REFERENCE = "reference"
-LIKELIHOOD = "likelihood"
 
 
 class Sums(beam.CombineFn):  # type: ignore[misc]
@@ -32,7 +29,7 @@ class Sums(beam.CombineFn):  # type: ignore[misc]
     """
 
     def __init__(self, key: Any) -> None:
-        self.key = key
+        self._key = key
 
     @staticmethod
     def counts(answers: Mapping[str, Array]) -> Array:
@@ -47,18 +44,22 @@ class Sums(beam.CombineFn):  # type: ignore[misc]
         raise NotImplementedError
 
     def create_accumulator(self) -> Any:
+        """No row."""
         return 0.0
 
     def add_input(self, accumulator: Any, element: Any) -> Any:
-        predictions = element.get_predictions(model_name=self.key.model_name)
+        """Adds a row."""
+        predictions = element.get_predictions(model_name=self._key.model_name)
         one = {name: np.asarray(value)[np.newaxis] for name, value in predictions.items()}
         return accumulator + self.counts(one)[0]
 
     def merge_accumulators(self, accumulators: Iterable[Any]) -> Any:
+        """Adds sums."""
         return sum(accumulators, 0.0)
 
     def extract_output(self, accumulator: Any) -> dict[Any, Any]:
-        return {self.key: accumulator}
+        """The sums, by key; 0.0 of no row."""
+        return {self._key: accumulator}
 
 
 class LikelihoodSums(Sums):
@@ -66,6 +67,7 @@ class LikelihoodSums(Sums):
 
     @staticmethod
     def counts(answers: Mapping[str, Array]) -> Array:
+        """Three numbers a row."""
         return answers[LIKELIHOOD].astype(float)
 
 
@@ -74,6 +76,7 @@ class TextSums(Sums):
 
     @staticmethod
     def counts(answers: Mapping[str, Array]) -> Array:
+        """1, whether the text is right, and what BLEU and chrF count."""
         written, wanted = _texts(answers[PREDICTIONS]), _texts(answers[REFERENCE])
         same = [_bare(one) == _bare(other) for one, other in zip(written, wanted, strict=True)]
         parts = [sacrebleu.counts(name, written, wanted) for name in sacrebleu.LENGTHS]

@@ -59,5 +59,5 @@ def _output_config(data: Data) -> example_gen_pb2.Output:
         for name, buckets in data.split.buckets.items()
     ]
     # An unset key and an empty one are not the same to stock.
-    key = {} if data.key is None else {"partition_feature_name": data.key}
+    key = {"partition_feature_name": data.key} if isinstance(data.key, str) else {}
     return example_gen_pb2.Output(split_config=example_gen_pb2.SplitConfig(splits=splits, **key))

@@ -226,14 +226,11 @@ def _assigned(
     block = texts.append(settings.data, block)
     for key, label in settings.labels.items():
         block = derived_label.append(label, block, key=key)
-    before = len(block.batch)
-    block = left_out.wanted(settings.data, block)
+    block, unwanted = left_out.wanted(settings.data, block)
     examples = encoder.encode(block.batch)
     records = encoder.each(examples)
     places = splitters[block.file].assign(block, records)
-    unwanted = Counter(
-        {left_out.WHERE: before - len(block.batch), left_out.IN_ORDER: int((places < 0).sum())}
-    )
+    unwanted[left_out.IN_ORDER] = int((places < 0).sum())
     return _Assigned(block, examples, records, places, changes, unwanted)
 
 

@@ -30,6 +30,7 @@ from trainyard.components.example_gen import (
     folders,
     line_files,
     parquet_files,
+    series,
     tfrecord_files,
     windows,
 )
@@ -326,6 +327,7 @@ def _merged(data: Data, files: Sequence[Path], batches: int | None) -> dict[str,
             raise _other_columns(file, list(found), files[0], list(merged))
         _widen(merged, found)
     merged |= {name: ColumnType.TEXT for name in data.text_columns if name in merged}
+    merged = series.columns(data, merged)
     if data.schema_file == "infer":
         return merged
     wished = column_types.curated(merged, Path(data.schema_file))
@@ -367,7 +369,7 @@ def _other_columns(file: Path, names: list[str], first: Path, expected: list[str
 
 
 def blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -> Iterator[Block]:
-    """Yields all rows, typed.
+    """Yields all rows, typed, those of a series with the values before them.
 
     A float that is not a number (NaN) counts as missing. With `on_bad_row:
     quarantine` a block says which rows had to be left out.
@@ -381,6 +383,10 @@ def blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -
         DataError: A file cannot be read, a value is not of its type or infinite, or
             there are no rows at all.
     """
+    yield from series.blocks(data, _blocks(data, files, types))
+
+
+def _blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -> Iterator[Block]:
     form = _FORMATS[data.format]
     told, units = form.told(files), form.units(files)
     total = sum(file.stat().st_size for file in units) or 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainyard.components.example_gen import order
+from trainyard.components.example_gen import order, reader
 from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.components.example_gen.groups import Groups, fractional_key
 from trainyard.components.example_gen.reader import Block
 from trainyard.components.records import encoder
-from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.errors import RecipeError, nearest
 from trainyard.recipe_schema import Data
 
 _DIGITS = 8  # a SHA-256 digest in base 2^32
@@ -74,7 +76,9 @@ def chooser(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) 
     """
     if data.split.in_order:
         return order.chooser(data, files, types)
-    return ByHash(data.key)
+    if isinstance(data.key, tuple):
+        return ByHash(Groups(data.key, reader.blocks(data, files, types)).of)
+    return ByHash(None if data.key is None else partial(values_of, data.key))
 
 
 def check(data: Data, columns: Collection[str]) -> None:
@@ -87,10 +91,11 @@ def check(data: Data, columns: Collection[str]) -> None:
     Raises:
         RecipeError: One is not.
     """
-    ordered = data.split.in_order
-    named = {"data.key": data.key, "data.split.in_order": ordered}
-    for where, name in named.items():
-        if isinstance(name, str) and name not in columns:
+    named = [("data.key", name) for name in data.keys]
+    if isinstance(data.split.in_order, str):
+        named.append(("data.split.in_order", data.split.in_order))
+    for where, name in named:
+        if name not in columns:
             raise _no_column(name, where, columns)
 
 
@@ -104,18 +109,17 @@ class ByHash:
     """Finds buckets by a hash.
 
     Args:
-        key: The column whose value decides, or None: the whole row does. Rows with a
-            missing key have one key in common.
+        keys: Returns what decides of every row; None if the whole row does.
     """
 
-    def __init__(self, key: str | None) -> None:
-        self._key = key
+    def __init__(self, keys: Callable[[Block], Sequence[bytes]] | None) -> None:
+        self._keys = keys
 
     def __call__(
         self, block: Block, records: Sequence[bytes], count: int
     ) -> tuple[Buckets, Buckets]:
         """Returns every row's bucket; see `Chooser`."""
-        hashed = records if self._key is None else self._keys(block.batch, self._key)
+        hashed = self._keys(block) if self._keys else records
         digests = b"".join([hashlib.sha256(value).digest() for value in hashed])
         remainder = np.zeros(len(hashed), np.uint64)
         for digit in np.frombuffer(digests, ">u4").reshape(-1, _DIGITS).T:
@@ -123,16 +127,22 @@ class ByHash:
         buckets = remainder.astype(np.int64)
         return buckets, buckets
 
-    def _keys(self, batch: pa.RecordBatch, key: str) -> list[bytes]:
-        if key not in batch.schema.names:
-            raise _no_column(key, "data.key", batch.schema.names)
-        column = batch.column(key)
-        kind = column.type.value_type if pa.types.is_list(column.type) else column.type
-        if pa.types.is_floating(kind):
-            raise DataError(
-                f"the rows cannot be split by column {key!r}: it holds fractional numbers",
-                where="data.key",
-                expected="integers or text",
-                hint="choose another key, or give the column the type BYTES in a curated schema",
-            )
-        return encoder.each(pc.fill_null(encoder.features(column), b""))
+
+def values_of(key: str, block: Block) -> list[bytes]:
+    """Returns the values of a column; rows where it is missing have one in common.
+
+    Args:
+        key: The column.
+        block: The rows.
+
+    Raises:
+        RecipeError: There is no such column.
+        DataError: It is neither integer nor text.
+    """
+    if key not in block.batch.schema.names:
+        raise _no_column(key, "data.key", block.batch.schema.names)
+    column = block.batch.column(key)
+    kind = column.type.value_type if pa.types.is_list(column.type) else column.type
+    if pa.types.is_floating(kind):
+        raise fractional_key(key)
+    return encoder.each(pc.fill_null(encoder.features(column), b""))

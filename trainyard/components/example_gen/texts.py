@@ -106,7 +106,9 @@ def _checked(data: Data, block: Block, name: str) -> Block:
 def _decoded(values: pa.Array) -> tuple[pa.Array, Rows]:
     """The texts, '' where there is none; and which of them are bytes that are not UTF-8."""
     wrong = np.zeros(len(values), bool)
-    if not pa.types.is_string(values.type):
+    if not pa.types.is_binary(values.type):
+        values = values.cast(pa.string())
+    else:
         texts = []
         for row, value in enumerate(values.to_pylist()):
             try:

@@ -246,7 +246,9 @@ def of_weight(column: str, statistics: SplitStatistics) -> Iterator[Finding]:
 
 def _numeric_label(task: Task, bounds: tuple[float, float], rows: int) -> Iterator[tuple[str, str]]:
     low, high = bounds
-    if low == high:
+    if task == "text":
+        yield "text", f"numbers in {rows:,} rows"
+    elif low == high:
         yield "more than one value", f"the single value {low:g} in {rows:,} rows"
     elif task == "binary" and (low, high) != (0, 1):
         yield "0 and 1 for a binary task", f"values from {low:g} to {high:g} in {rows:,} rows"
@@ -255,6 +257,8 @@ def _numeric_label(task: Task, bounds: tuple[float, float], rows: int) -> Iterat
 def _text_label(task: Task, counts: dict[str, int], rows: int) -> Iterator[tuple[str, str]]:
     if task == "regression":
         yield "a number for a regression", f"text in {rows:,} rows"
+    elif task == "text":
+        return
     elif len(counts) == 1:
         yield "more than one value", f"the single value {next(iter(counts))!r} in {rows:,} rows"
     elif task == "binary" and len(counts) > 2:

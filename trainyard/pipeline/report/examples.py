@@ -26,9 +26,9 @@ class Reader:
 
     recipe: Recipe
 
-    def label(self, row: Row) -> str:
-        """The row's own label, as text."""
-        return _first(row, self.recipe.label.name)
+    def label(self, row: Row, head: str) -> str:
+        """The row's own label for a head, as text."""
+        return _first(row, self.recipe.heads[head].label.name)
 
     def image(self, row: Row) -> bytes | None:
         """The row's image, encoded, if the data are images."""

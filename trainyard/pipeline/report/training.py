@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from markupsafe import Markup
 from trainyard.pipeline.records import RunRecord
 from trainyard.pipeline.report import charts, pictures
 from trainyard.pipeline.verdict import finished_output
+from trainyard.trainer_modules.harness import names
 
 History = dict[str, list[float | None]]
 
@@ -51,7 +52,7 @@ class TrainingSection:
         picture: The model as a data address, or empty.
         augmented: Training images beside what augmentation makes of them; likewise.
         watched: What the model answered for some rows as it learned; None if it was not asked.
-        class_names: The classes in the order of the predictions.
+        class_names: The classes in the order of the predictions, by head.
     """
 
     facts: dict[str, Any]
@@ -61,17 +62,23 @@ class TrainingSection:
     picture: str
     augmented: str
     watched: Watched | None
-    class_names: list[str]
+    class_names: dict[str, list[str]]
 
 
-def training_section(record: RunRecord) -> TrainingSection | None:
-    """Reads what the Trainer left; None if it has not come to its end."""
+def training_section(record: RunRecord, heads: Iterable[str]) -> TrainingSection | None:
+    """Reads what the Trainer left; None if it has not come to its end.
+
+    Args:
+        record: The run.
+        heads: The names of what is predicted.
+    """
     folder = finished_output(record, "Trainer", "model_run")
     if folder is None:
         return None
     facts = _json(folder / "training.json")
-    class_names = [str(name) for name in facts.pop("class_names", [])]
-    facts.pop("class_counts", None)
+    class_names = {head: facts.pop(names.of(head, "class_names"), []) for head in heads}
+    for head in class_names:
+        facts.pop(names.of(head, "class_counts"), None)
     facts["phases"] = _phases(facts.pop("phases", []))
     lines = _text(folder / "summary.txt").splitlines()
     return TrainingSection(

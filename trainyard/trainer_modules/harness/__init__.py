@@ -22,6 +22,9 @@ def check_inputs(trainer: Trainer, features: Mapping[str, Feature]) -> None:
     from trainyard.trainer_modules import registry
 
     wanted = registry.find(trainer.module).INPUTS
+    if wanted == "pair":
+        _check_pair(trainer, features)
+        return
     named = {feature.kind: name for name, feature in features.items()}
     fitting = [name for name in registry.names() if registry.find(name).INPUTS in named]
     if wanted != "table" and wanted not in named:
@@ -36,6 +39,17 @@ def check_inputs(trainer: Trainer, features: Mapping[str, Feature]) -> None:
             f"the trainer module {trainer.module!r} takes no images",
             where=f"features.{named['image']}",
             expected=f"`ignored`; or `trainer.module`: {', '.join(fitting)}",
+        )
+
+
+def _check_pair(trainer: Trainer, features: Mapping[str, Feature]) -> None:
+    kinds = [feature.kind for feature in features.values() if feature.kind in ("image", "text")]
+    if kinds not in (["image"] * 2, ["text"] * 2):
+        raise RecipeError(
+            f"the trainer module {trainer.module!r} compares two images, or two texts",
+            where="features",
+            expected="two features with `kind: image`, or two with `kind: text`",
+            received=", ".join(kinds) or "neither images nor texts",
         )
 
 
@@ -57,6 +71,7 @@ def check(trainer: Trainer, heads: Mapping[str, Head]) -> None:
 
     registry.params(registry.find(trainer.module), trainer.params)
     for name, head in heads.items():
+        _check_task(trainer, head, "task" if name == ONLY else f"heads.{name}.task")
         built.loss_class(head.loss, head.task, f"{_section(name)}.loss")
         _check_class_weights(head, _section(name))
     if ONLY not in heads:
@@ -67,15 +82,30 @@ def check(trainer: Trainer, heads: Mapping[str, Head]) -> None:
         built.check_monitor(trainer.early_stopping.monitor, tasks)
 
 
+def _check_task(trainer: Trainer, head: Head, where: str) -> None:
+    from trainyard.trainer_modules import registry
+
+    if head.task in registry.tasks(registry.find(trainer.module)):
+        return
+    fitting = [n for n in registry.names() if head.task in registry.tasks(registry.find(n))]
+    raise RecipeError(
+        f"the trainer module {trainer.module!r} is not for the task {head.task!r}",
+        where=where,
+        expected=" or ".join(registry.tasks(registry.find(trainer.module))),
+        received=head.task,
+        hint=f"another `trainer.module`: {', '.join(fitting)}",
+    )
+
+
 def _section(head: str) -> str:
     """The recipe's key for how a head is learned."""
     return "trainer" if head == ONLY else f"heads.{head}"
 
 
 def _check_class_weights(head: Head, section: str) -> None:
-    if head.class_weights and head.task == "regression":
+    if head.class_weights and head.task in ("regression", "text"):
         raise RecipeError(
-            "a regression has no classes to weigh",
+            f"the task {head.task!r} has no classes to weigh",
             where=f"{section}.class_weights",
             hint="leave `class_weights` out",
         )

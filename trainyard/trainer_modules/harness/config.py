@@ -15,6 +15,7 @@ from trainyard.recipe_schema import (
     Label,
     Recipe,
     Section,
+    SeriesFeature,
     Target,
     TextFeature,
     Trainer,
@@ -66,7 +67,22 @@ class StageConfig(Section):
     @property
     def texts(self) -> dict[str, TextFeature]:
         """The inputs that are text."""
-        return {n: entry for n, entry in self.features.items() if isinstance(entry, TextFeature)}
+        hidden = {label.name for label in self.labels}
+        return {
+            name: entry
+            for name, entry in self.features.items()
+            if isinstance(entry, TextFeature) and name not in hidden
+        }
+
+    def written(self, head: Target) -> TextFeature | None:
+        """How a head's label is cut into tokens; None if it is no text that is to be written."""
+        feature = self.features.get(head.label.name)
+        return feature if head.task == "text" and isinstance(feature, TextFeature) else None
+
+    @property
+    def series(self) -> dict[str, SeriesFeature]:
+        """The inputs that are several numbers a row."""
+        return {n: entry for n, entry in self.features.items() if isinstance(entry, SeriesFeature)}
 
 
 class TransformConfig(StageConfig):

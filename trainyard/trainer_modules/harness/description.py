@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import model_validator
 
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import ONLY, ImageFeature, Section, Task
+from trainyard.recipe_schema import ONLY, ImageFeature, Section, Task, TextFeature
 from trainyard.trainer_modules.harness import names
 
 if TYPE_CHECKING:
     import tensorflow_transform as tft
 
-    from trainyard.trainer_modules.harness.config import StageConfig
+    from trainyard.trainer_modules.harness.config import TrainerConfig
 
 FILE = Path("assets.extra") / "trainyard.json"
 
@@ -36,11 +36,13 @@ class HeadDescription(Section):
         task: The kind of prediction.
         label: The raw label's name; a request need not have it.
         class_names: In the order of the predictions; empty for regression.
+        text: How text that it writes is cut into tokens; None if it writes none.
     """
 
     task: Task
     label: str
     class_names: tuple[str, ...] = ()
+    text: TextFeature | None = None
 
 
 class Description(Section):
@@ -52,12 +54,18 @@ class Description(Section):
         images: Which of the inputs are encoded images, and what is made of them.
         tensors: What each input is called in the signature `serving_raw`: its own name, as
             far as TensorFlow allows it.
+        texts: Which of the inputs are text, and how they are cut into tokens.
+        series: How many numbers a row has of those of the inputs that are series.
+        module: The trainer module that made it.
     """
 
     heads: dict[str, HeadDescription]
     inputs: dict[str, RawType]
     images: dict[str, ImageFeature] = {}
     tensors: dict[str, str] = {}
+    texts: dict[str, TextFeature] = {}
+    module: str = ""
+    series: dict[str, int] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -67,6 +75,11 @@ class Description(Section):
             return value
         own = {key: value[key] for key in HeadDescription.model_fields if key in value}
         return {key: value[key] for key in value if key not in own} | {"heads": {ONLY: own}}
+
+    @property
+    def writes(self) -> TextFeature | None:
+        """How the text that the model writes is cut into tokens; None if it writes none."""
+        return self.heads[ONLY].text if ONLY in self.heads else None
 
     @property
     def targets(self) -> frozenset[str]:
@@ -85,7 +98,7 @@ class Description(Section):
 
 
 def of(
-    config: StageConfig,
+    config: TrainerConfig,
     transform_output: tft.TFTransformOutput,
     class_names: Mapping[str, Sequence[str]],
 ) -> Description:
@@ -101,13 +114,19 @@ def of(
     return Description(
         heads={
             name: HeadDescription(
-                task=head.task, label=head.label.name, class_names=tuple(class_names[name])
+                task=head.task,
+                label=head.label.name,
+                class_names=tuple(class_names[name]),
+                text=config.written(head),
             )
             for name, head in config.heads.items()
         },
         inputs={name: raw[name].dtype.name for name in columns},
         images=config.images,
         tensors=_tensor_names(columns),
+        series={name: entry.length for name, entry in config.series.items()},
+        texts=config.texts,
+        module=config.trainer.module,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,26 @@ RAW = "serving_raw"
 """The signature that takes a tensor a column. Missing values are `columns.MISSING`."""
 
 ServingFn = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One more thing that can be asked of a SavedModel.
+
+    Attributes:
+        function: Answers with tensors by name.
+        inputs: Its arguments; None if it takes transformed features, the labels among them, and
+            raw columns, both by name: clients send serialized tf.Examples then.
+        resources: What it needs beside the model, such as tables.
+        transforms: Whether the function is first given another one, from some raw columns to the
+            transformed features that need no other column, both by name.
+    """
+
+    function: Callable[..., dict[str, tf.Tensor]]
+    inputs: tuple[tf.TensorSpec, ...] | None = None
+    resources: tuple[Any, ...] = ()
+    transforms: bool = False
+
 
 _SERIALIZED = tf.TensorSpec([None], tf.string, name="examples")
 
@@ -53,46 +74,58 @@ def write(
     model: keras.Model,
     transform_output: tft.TFTransformOutput,
     config: TrainerConfig,
-    class_names: Mapping[str, Sequence[str]],
+    told: description.Description,
     serving_fn: ServingFn,
     keras_file: Path,
+    signatures: Mapping[str, Signature] | None = None,
 ) -> None:
     """Writes the SavedModel beside its place, then renames it.
 
     `serving_default` takes serialized tf.Examples, in which no label need be;
-    `serving_raw` one tensor `[B]` for each raw column that is an input, and gives the same
-    answers; `transform_features` returns the transformed features and the labels, each name
-    ending in `names.SUFFIX`. The Keras model is there too: a later training may start from it.
+    `serving_raw` one tensor `[B]`, `[B, length]` for a series, for each raw column that is an
+    input, and gives the same answers; `transform_features` returns the transformed features and
+    the labels, each name ending in `names.SUFFIX`. The Keras model is there too: a later training
+    may start from it.
 
     Args:
         folder: Where to.
         model: It predicts from transformed features.
         transform_output: What Transform wrote.
         config: What the Trainer was told.
-        class_names: By head and index; empty for regression.
+        told: What the model expects and answers.
         serving_fn: From transformed features to what is answered.
         keras_file: The model as Keras saved it.
+        signatures: What else can be asked, by name.
     """
     graph = saved_transform_io_v2.SavedModelLoader(transform_output.transform_savedmodel_dir)
     with_label = raw_parse_spec(transform_output)
-    told = description.of(config, transform_output, class_names)
     hidden = {config.weight, *(label.name for label in config.labels)}
     without = {name: entry for name, entry in with_label.items() if name not in hidden}
 
-    def answered(parsed: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+    def transformed(parsed: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         features = _without(config.targets, _transform(graph, parsed))
-        return serving_fn(images.decoded(features, config.images))
+        there = {name: entry for name, entry in config.images.items() if name in features}
+        return images.decoded(features, there)
+
+    def features(raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return transformed({n: columns.as_parsed(raw[n], with_label[n]) for n in raw})
 
     def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answered(tf.io.parse_example(examples, without))
+        return serving_fn(transformed(tf.io.parse_example(examples, without)))
 
     def serving_raw(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        parsed = {n: columns.as_parsed(raw[told.tensors[n]], with_label[n]) for n in told.inputs}
-        return answered(parsed)
+        return serving_fn(features({name: raw[told.tensors[name]] for name in told.inputs}))
 
     def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         features = _transform(graph, tf.io.parse_example(examples, with_label))
         return {f"{name}{names.SUFFIX}": tensor for name, tensor in features.items()}
+
+    def of_examples(signature: Signature) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        def answer(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+            raw = tf.io.parse_example(examples, with_label)
+            return signature.function(images.decoded(_transform(graph, raw), config.images), raw)
+
+        return answer
 
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -100,6 +133,14 @@ def write(
     archive.add_endpoint("serving_default", serving_default, [_SERIALIZED])
     archive.add_endpoint(RAW, serving_raw, [_raw_tensors(told)])
     archive.add_endpoint("transform_features", transform_features, [_SERIALIZED])
+    for name, signature in (signatures or {}).items():
+        for resource in signature.resources:
+            archive.track(resource)
+        if signature.inputs is None:
+            archive.add_endpoint(name, of_examples(signature), [_SERIALIZED])
+        else:
+            given = [features] if signature.transforms else []
+            archive.add_endpoint(name, _given(signature, given), list(signature.inputs))
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     archive.write_out(str(beside), verbose=False)
     description.write(beside, told)
@@ -109,11 +150,25 @@ def write(
     beside.rename(folder)
 
 
+def _given(signature: Signature, first: Sequence[Any]) -> Callable[..., dict[str, tf.Tensor]]:
+    def answer(*sent: tf.Tensor) -> dict[str, tf.Tensor]:
+        return signature.function(*first, *sent)
+
+    return answer
+
+
 def _raw_tensors(told: description.Description) -> dict[str, tf.TensorSpec]:
     return {
-        name: tf.TensorSpec([None], tf.dtypes.as_dtype(told.inputs[column]), name=name)
+        name: tf.TensorSpec(
+            [None, *_lengths(told, column)], tf.dtypes.as_dtype(told.inputs[column]), name=name
+        )
         for column, name in told.tensors.items()
     }
+
+
+def _lengths(told: description.Description, column: str) -> list[int]:
+    """What shape a row of a raw column has."""
+    return [told.series[column]] if column in told.series else []
 
 
 def _transform(graph: Any, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
@@ -178,7 +233,21 @@ def reference_predictions(
     features = transform_output.transform_raw_features(raw)
     features = images.decoded(_without(told.targets, features), told.images)
     model = keras.saving.load_model(model_run / MODEL_FILE, compile=False)
+    if told.writes:
+        return _written(model, told, transform_output, features)
     return keras.tree.map_structure(np.asarray, model(features, training=False))
+
+
+def _written(
+    model: keras.Model,
+    told: description.Description,
+    transform_output: tft.TFTransformOutput,
+    features: dict[str, tf.Tensor],
+) -> Any:
+    from trainyard.trainer_modules.harness import writing
+
+    writer = writing.of(model, told, transform_output)
+    return tf.function(writer.text, autograph=False)(features).numpy()
 
 
 class Served:
@@ -219,7 +288,12 @@ class Served:
         told = self.told
         spec = {n: tf.io.VarLenFeature(tf.dtypes.as_dtype(k)) for n, k in told.inputs.items()}
         parsed = tf.io.parse_example(list(serialized), spec)
-        raw = {told.tensors[n]: tf.reshape(columns.dense(c), [-1]) for n, c in parsed.items()}
+        raw = {
+            told.tensors[name]: tf.reshape(
+                columns.dense(column, told.series.get(name, 1)), [-1, *_lengths(told, name)]
+            )
+            for name, column in parsed.items()
+        }
         return self._of(self._loaded.signatures[RAW](**raw))
 
 

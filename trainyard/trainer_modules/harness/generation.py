@@ -81,14 +81,16 @@ def sample(
     first, state = decoder.begin(inputs)
     chosen = sampling or Sampling()
 
-    def going_on(step: tf.Tensor, _: Any, ended: tf.Tensor, *rest: Any) -> tf.Tensor:
+    def going_on(step: tf.Tensor, _: Any, ended: tf.Tensor, *_rest: Any) -> tf.Tensor:
         return tf.logical_and(step < length, tf.logical_not(tf.reduce_all(ended)))
 
     def write(
         step: tf.Tensor, tokens: tf.Tensor, ended: tf.Tensor, written: tf.TensorArray, state: State
     ) -> tuple[Any, ...]:
         logits, state = decoder.step(tokens, state)
-        tokens = tf.where(ended, tf.constant(PADDING, tf.int64), _drawn(logits, never, chosen, step))
+        tokens = tf.where(
+            ended, tf.constant(PADDING, tf.int64), _drawn(logits, never, chosen, step)
+        )
         ended = tf.logical_or(ended, tokens == END)
         return step + 1, tokens, ended, written.write(step, tokens), state
 
@@ -98,9 +100,7 @@ def sample(
     return tf.transpose(written.stack())  # (T, B) to (B, T)
 
 
-def _drawn(
-    logits: tf.Tensor, never: tf.Tensor, sampling: Sampling, step: tf.Tensor
-) -> tf.Tensor:
+def _drawn(logits: tf.Tensor, never: tf.Tensor, sampling: Sampling, step: tf.Tensor) -> tf.Tensor:
     """Draws tokens `[B]` from logits `[B, V]`."""
     logits = tf.where(never, logits.dtype.min, logits)
     temperature = tf.cast(sampling.temperature, logits.dtype)
@@ -178,7 +178,7 @@ def beam_search(
     rows = tf.shape(first)[0]
     own = width * tf.range(rows)[:, tf.newaxis]  # where a row's candidates begin
 
-    def going_on(step: tf.Tensor, _: Any, beams: _Beams, state: State) -> tf.Tensor:
+    def going_on(step: tf.Tensor, _: Any, beams: _Beams, *_rest: Any) -> tf.Tensor:
         return tf.logical_and(step < length, tf.logical_not(tf.reduce_all(beams.ended)))
 
     def widen(step: tf.Tensor, tokens: tf.Tensor, beams: _Beams, state: State) -> tuple[Any, ...]:

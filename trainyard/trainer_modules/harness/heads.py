@@ -14,17 +14,51 @@ from trainyard.recipe_schema import ONLY, Loss, Task
 from trainyard.trainer_modules.harness import names, optimizers, options, soft_labels
 from trainyard.trainer_modules.harness.construct import choose, construct, plain
 from trainyard.trainer_modules.harness.spec import HeadSpec, ModelSpec
+from trainyard.trainer_modules.harness.texts import PADDING
 
 ACTIVATIONS: dict[Task, str] = {
     "binary": "sigmoid",
     "multiclass": "softmax",
     "regression": "linear",
+    "text": "linear",
 }
+
+_SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "logcosh": "log_cosh"}
+
+
+@keras.saving.register_keras_serializable(package="trainyard")
+class Contrastive(keras.losses.Loss):  # type: ignore[misc]  # Keras is not typed
+    """Draws pairs that belong together closer, and pushes others away, up to a margin.
+
+    Source: Hadsell, Chopra and LeCun, Dimensionality Reduction by Learning an Invariant
+    Mapping, 2006 (http://yann.lecun.com/exdb/publis/pdf/hadsell-chopra-lecun-06.pdf). Their
+    distance is that of unit vectors, of which the prediction is the similarity `(1 + cos) / 2`.
+
+    Args:
+        margin: Of the distance, which is 2 at most.
+    """
+
+    def __init__(self, margin: float = 1.0, name: str = "contrastive") -> None:
+        super().__init__(name=name)
+        self.margin = margin
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Returns the loss of each pair, `[B]`."""
+        same = ops.cast(y_true, y_pred.dtype)
+        square = 4 * ops.maximum(1 - y_pred, 0)  # of the distance; rounding may reach above 1
+        near = ops.maximum(self.margin - ops.sqrt(square + keras.config.epsilon()), 0)
+        return ops.mean(same * square + (1 - same) * near**2, axis=-1) / 2
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {"margin": self.margin, "name": self.name}
+
 
 LOSSES: dict[Task, dict[str, type[keras.losses.Loss]]] = {
     "binary": {
         "binary_crossentropy": keras.losses.BinaryCrossentropy,
         "binary_focal_crossentropy": keras.losses.BinaryFocalCrossentropy,
+        "contrastive": Contrastive,
     },
     "multiclass": {
         "sparse_categorical_crossentropy": keras.losses.CategoricalCrossentropy,
@@ -37,11 +71,10 @@ LOSSES: dict[Task, dict[str, type[keras.losses.Loss]]] = {
         "huber": keras.losses.Huber,
         "log_cosh": keras.losses.LogCosh,
     },
+    "text": {"sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy},
 }
 """Losses per task, the default first. Labels are always class indices: what needs
 one-hot labels gets them from `OneHot`, which also lets every loss smooth them."""
-
-_SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "logcosh": "log_cosh"}
 
 
 @keras.saving.register_keras_serializable(package="trainyard")
@@ -136,6 +169,8 @@ def build_loss(head: HeadSpec) -> keras.losses.Loss:
     Args:
         head: What is predicted.
     """
+    if head.task == "text":  # logits, and padding is no token to be guessed
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=PADDING)
     loss = loss_class(head.loss, head.task)
     if head.task == "multiclass":
         return OneHot(loss, head.classes)
@@ -156,7 +191,7 @@ def training_metrics(task: Task, logits: bool = False) -> list[keras.metrics.Met
         ]
     if task == "multiclass":
         return [soft_labels.Accuracy()]
-    return [keras.metrics.MeanAbsoluteError(name="mae")]
+    return [keras.metrics.MeanAbsoluteError(name="mae")] if task == "regression" else []
 
 
 def check_monitor(monitor: str, tasks: Mapping[str, Task]) -> None:
@@ -188,6 +223,7 @@ def compiled(
     inputs: Mapping[str, keras.KerasTensor],
     vectors: keras.KerasTensor | Mapping[str, keras.KerasTensor],
     spec: ModelSpec,
+    model_class: type[keras.Model] = keras.Model,
 ) -> keras.Model:
     """Puts the heads on a vector, or on one each, and compiles the model.
 
@@ -195,14 +231,15 @@ def compiled(
         inputs: The model's inputs, by name.
         vectors: `[B, width]`: what all heads stand on; or by head.
         spec: What the model must fit.
+        model_class: Of its own where a training step is not the usual one.
 
     Returns:
         A compiled model that predicts `[B, 1]`, for multiclass `[B, C]`; by head if there are
-        several.
+        several. For text it takes `[B, T, width]` and gives logits `[B, T, V]`.
     """
     own = vectors if isinstance(vectors, Mapping) else dict.fromkeys(spec.heads, vectors)
     outputs = {name: output(own[name], head, name) for name, head in spec.heads.items()}
-    model = keras.Model(inputs, names.joined(outputs))
+    model = model_class(inputs, names.joined(outputs))
     compile_model(model, spec)
     return model
 
@@ -220,8 +257,8 @@ def output(vector: keras.KerasTensor, head: HeadSpec, name: str = ONLY) -> keras
     """
     layer = names.of(name, "predictions")
     activation = "linear" if head.from_logits else ACTIVATIONS[head.task]
-    if head.task == "multiclass":
-        return _dense(head.classes, layer, activation)(vector)
+    if head.task in ("multiclass", "text"):
+        return _dense(head.outputs, layer, activation)(vector)
     if head.task == "binary":
         # Without this the first epoch only learns how rare the positive class is.
         rate = head.label.positive_rate

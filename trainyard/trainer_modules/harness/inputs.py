@@ -82,7 +82,7 @@ class Examples:
 
     @property
     def targets(self) -> dict[str, Array]:
-        """The labels and weights of each row, flat, by key."""
+        """The labels and weights of each row, flat, by key; of text, how many tokens it has."""
         return self._read[0]
 
     @property
@@ -127,7 +127,7 @@ class Examples:
             fits = size <= self.memory
             block = self._parse(serialized) if fits else self._parse_targets(serialized)
             for name, parts in targets.items():
-                parts.append(block[name].numpy().reshape(-1))
+                parts.append(_number(block[name].numpy()))
             rows += len(block[self._targets[0]])
             progress.report(f"{rows:,} rows read")
             size += sum(map(_bytes, block.values()))
@@ -197,6 +197,13 @@ class Examples:
         return parsed.flat_map(
             lambda window: _alike(lengths(window), rows, seed).map(partial(_taken, window))
         )
+
+
+def _number(values: Array) -> Array:
+    """Returns one number a row, of shape `(rows,)`."""
+    row = values.reshape(len(values), -1)
+    numbers: Array = row[:, 0] if row.shape[1] == 1 else np.count_nonzero(row, axis=1)
+    return numbers
 
 
 def _bytes(tensor: tf.Tensor | tf.SparseTensor) -> float:
@@ -282,16 +289,37 @@ def make_dataset(
     del params
     training = spec.training
     if epochs is None:
-        batches = examples.batches(validation_rows or _validation_rows(spec))
-        prepared = _prepared(spec, None, {})
-    else:
-        lengths = partial(texts.lengths, names=spec.texts) if _buckets(spec) else None
-        batches = examples.batches(
-            training.batch_size, seed=training.seed, epochs=epochs, lengths=lengths
-        )
-        prepared = _prepared(spec, augment, _class_weights(spec))
+        return _ready(examples.batches(validation_rows or _validation_rows(spec)), spec, None, {})
+    lengths = partial(texts.lengths, names=spec.texts) if _buckets(spec) else None
+    batches = examples.batches(
+        training.batch_size, seed=training.seed, epochs=epochs, lengths=lengths
+    )
+    return trained_on(batches, spec, augment)
+
+
+def trained_on(
+    batches: tf.data.Dataset, spec: ModelSpec, augment: Change | None = None
+) -> tf.data.Dataset:
+    """Makes of parsed examples what a model is trained on, as `make_dataset` returns it.
+
+    Args:
+        batches: Tensors by name, the label among them, `[rows, ...]`; what is beside the
+            model's inputs stays.
+        spec: For heads and their class weights.
+        augment: Changes batches, before class weights are looked up.
+    """
+    return _ready(batches, spec, augment, _class_weights(spec))
+
+
+def _ready(
+    batches: tf.data.Dataset,
+    spec: ModelSpec,
+    augment: Change | None,
+    by_class: Mapping[str, tf.Tensor],
+) -> tf.data.Dataset:
     # What is held of images are their files; pixels are made of a few batches at a time.
     costly = bool(spec.images or augment)
+    prepared = _prepared(spec, augment, by_class)
     batches = batches.map(prepared, tf.data.AUTOTUNE if costly else None)
     options = tf.data.Options()
     options.autotune.ram_budget = IN_MEMORY_BYTES  # by default half of the machine's memory

@@ -13,26 +13,36 @@ from functools import partial
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainyard.recipe_schema import ONLY, Task
-from trainyard.trainer_modules.harness import columns
+from trainyard.recipe_schema import ONLY, Task, TextFeature
+from trainyard.trainer_modules.harness import columns, texts
 from trainyard.trainer_modules.harness import names as keys
 
 UNKNOWN = -1
 """The index of a class that is missing or that training did not see."""
 
 
-def encode(column: tf.Tensor | tf.SparseTensor, task: Task, head: str = ONLY) -> tf.Tensor:
+def encode(
+    column: tf.Tensor | tf.SparseTensor,
+    task: Task,
+    head: str = ONLY,
+    text: TextFeature | None = None,
+) -> tf.Tensor:
     """Encodes a raw label.
 
     Args:
         column: The raw label, `[B]`, `[B, 1]` or sparse.
         task: The kind of prediction.
         head: Whose label it is.
+        text: How text that is to be written is cut into tokens.
 
     Returns:
-        Regression: float32 `[B, 1]`. Else int64 `[B, 1]`, the index of the class.
+        Regression: float32 `[B, 1]`. Text: int64 `[B, T]`, the ids of its tokens, an end among
+        them if it has markers. Else int64 `[B, 1]`, the index of the class.
     """
     values = columns.dense(column)
+    if text is not None:
+        ids = texts.ids(values, text, keys.label(head))
+        return ids[:, 1:] if text.markers else ids  # nobody has to guess a start
     if task == "regression":
         return columns.as_number(values)
     file = tft.vocabulary(columns.as_text(values), vocab_filename=keys.label(head))
@@ -66,9 +76,9 @@ def class_names(
         head: Whose label it is.
 
     Returns:
-        One name a class; empty for regression.
+        One name a class; empty for numbers and text.
     """
-    if task == "regression":
+    if task in ("regression", "text"):
         return ()
     names = tf.constant(transform_output.vocabulary_by_name(keys.label(head)), tf.string)
     numbers = transform_output.raw_feature_spec()[label].dtype != tf.string

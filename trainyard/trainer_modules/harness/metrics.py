@@ -20,6 +20,7 @@ KNOWN: dict[Task, tuple[str, ...]] = {
     ),
     "multiclass": ("accuracy", "log_loss", "macro_f1"),
     "regression": ("mae", "mse", "rmse", "r2"),
+    "text": ("perplexity", "bits_per_character", "bleu", "chrf", "exact_match"),
 }
 """What can be measured, per task."""
 
@@ -27,6 +28,7 @@ _FLOORS: dict[Task, Threshold | None] = {
     "binary": Threshold(metric="auc", min=0.5),
     "multiclass": None,
     "regression": Threshold(metric="r2", min=0.0),
+    "text": None,
 }
 
 

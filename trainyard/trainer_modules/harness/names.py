@@ -19,6 +19,15 @@ SUFFIX = "_xf"
 PREDICTIONS = "predictions"
 """What the model answers for an only head."""
 
+EVALUATION = "evaluation"
+"""The signature whose answers text is judged by: beside what was written, two more."""
+
+REFERENCE = "reference"
+"""What should have been written, strings `[B, 1]`."""
+
+LIKELIHOOD = "likelihood"
+"""Of that: the logarithm of its probability, its tokens, its characters, `[B, 3]`."""
+
 Part = TypeVar("Part")
 
 

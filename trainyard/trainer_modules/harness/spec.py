@@ -16,6 +16,7 @@ from trainyard.recipe_schema import (
     ClassWeights,
     ImageFeature,
     Loss,
+    SeriesFeature,
     Target,
     Task,
     TextFeature,
@@ -39,6 +40,8 @@ class InputSpec:
         image: How encoded images become this input; None if it is none.
         text: How text became these ids, int64 `[B, T]`, padded with `texts.PADDING`; T is the
             batch's longest, `text.length` at most. None if it is none.
+        series: How a column of several numbers became this input; None if it is none.
+        column: The raw column of an image, a text or a series.
         vocabulary: Text: the token of each id.
     """
 
@@ -47,6 +50,8 @@ class InputSpec:
     vocabulary_size: int | None = None
     image: ImageFeature | None = None
     text: TextFeature | None = None
+    series: SeriesFeature | None = None
+    column: str = ""
     vocabulary: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -68,6 +73,8 @@ class LabelSpec:
         class_counts: Training examples of each class.
         mean: Of the label, for regression.
         std: Of the label, for regression; 1 if the label is constant.
+        text: How text that is to be written became ids, int64 `[B, T]`; None if it is none.
+        vocabulary: Of such text, the token of each id.
     """
 
     rows: int
@@ -75,6 +82,13 @@ class LabelSpec:
     class_counts: tuple[int, ...] = ()
     mean: float = 0.0
     std: float = 1.0
+    text: TextFeature | None = None
+    vocabulary: tuple[str, ...] = ()
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Text: how many ids there are."""
+        return len(self.vocabulary)
 
     @property
     def positive_rate(self) -> float:
@@ -107,7 +121,9 @@ class HeadSpec:
 
     @property
     def outputs(self) -> int:
-        """How many numbers the model predicts for a row."""
+        """How many numbers the model predicts for a row, or for a token of text."""
+        if self.task == "text":
+            return self.label.vocabulary_size
         return self.classes if self.task == "multiclass" else 1
 
     @property
@@ -250,12 +266,16 @@ def _head(
 ) -> HeadSpec:
     head, key = config.heads[name], keys.label(name)
     class_names = labels.class_names(transform_output, head.label.name, head.task, name)
+    label = _label_spec(train.targets[key], class_names)
+    if text := config.written(head):
+        vocabulary = texts.vocabulary(transform_output, key, text)
+        label = LabelSpec(len(train.targets[key]), text=text, vocabulary=tuple(vocabulary))
     for split, examples in (("train", train), ("eval", held_out)):
         _check_labels(examples.targets[key], split, head)
     _check_classes(class_names, head)
     return HeadSpec(
         task=head.task,
-        label=_label_spec(train.targets[key], class_names),
+        label=label,
         loss=head.loss,
         weight=head.weight,
         class_weights=head.class_weights,
@@ -270,7 +290,13 @@ def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> d
     }
     features = transform_output.transformed_feature_spec()
     return {
-        name: InputSpec(tuple(entry.shape), entry.dtype.name, domains.get(name))
+        name: InputSpec(
+            tuple(entry.shape),
+            entry.dtype.name,
+            domains.get(name),
+            series=config.series.get(name),
+            column=name if name in config.series else "",
+        )
         for name, entry in sorted(features.items())
         if name not in config.targets
     } | _texts(config, transform_output)
@@ -281,12 +307,14 @@ def _texts(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> di
     for column, key in texts.keys(config.features).items():
         feature = config.texts[column]
         words = tuple(texts.vocabulary(transform_output, key, feature))
-        made[key] = InputSpec((None,), "int64", len(words), text=feature, vocabulary=words)
+        made[key] = InputSpec(
+            (None,), "int64", len(words), text=feature, column=column, vocabulary=words
+        )
     return made
 
 
 def _images(config: TrainerConfig) -> dict[str, InputSpec]:
-    return {n: InputSpec(f.shape, "float32", image=f) for n, f in config.images.items()}
+    return {n: InputSpec(f.shape, "float32", image=f, column=n) for n, f in config.images.items()}
 
 
 def _label_spec(values: inputs.Array, names: tuple[str, ...]) -> LabelSpec:

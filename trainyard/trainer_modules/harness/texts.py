@@ -39,8 +39,10 @@ def preprocess(
         `COLUMN_tokens`, int64 `[B, length]`, for each column of text.
     """
     text = {name: entry for name, entry in features.items() if isinstance(entry, TextFeature)}
+    values = {name: columns.dense(inputs[name]) for name in text}
     return {
-        key: ids(columns.dense(inputs[name]), text[name], key) for name, key in keys(text).items()
+        key: ids(values[name], text[name], key, [values[n] for n in text[name].vocabulary_with])
+        for name, key in keys(text).items()
     }
 
 
@@ -78,20 +80,24 @@ def _separator(feature: TextFeature) -> str:
     return "" if feature.tokens == "character" else " "
 
 
-def ids(values: tf.Tensor, feature: TextFeature, key: str) -> tf.Tensor:
+def ids(
+    values: tf.Tensor, feature: TextFeature, key: str, others: Sequence[tf.Tensor] = ()
+) -> tf.Tensor:
     """Turns texts into ids, in TensorFlow Transform: it makes the vocabulary.
 
     Args:
         values: Strings `[B]` or `[B, 1]`; the empty one has no tokens.
         feature: How.
         key: The vocabulary's name.
+        others: Texts that are counted for it too.
 
     Returns:
         int64 `[B, length]`.
     """
     tokens = tokenize(values, feature)
+    counted = [tokens, *(tokenize(each, feature) for each in others)]
     file = tft.vocabulary(
-        tokens,
+        tf.concat([each.flat_values for each in counted], axis=0),
         top_k=feature.vocabulary,
         frequency_threshold=feature.min_count if feature.min_count > 1 else None,
         reserved_tokens=_reserved(feature),
@@ -106,21 +112,33 @@ def ids(values: tf.Tensor, feature: TextFeature, key: str) -> tf.Tensor:
     return dense
 
 
-def ids_by(values: tf.Tensor, feature: TextFeature, vocabulary: Sequence[str]) -> tf.Tensor:
+def table(vocabulary: Sequence[str]) -> tf.lookup.StaticHashTable:
+    """Makes what finds a token's id; -1 if it has none.
+
+    Args:
+        vocabulary: As `vocabulary` returns it.
+    """
+    numbers = tf.range(len(vocabulary), dtype=tf.int64)
+    lines = tf.lookup.KeyValueTensorInitializer(tf.constant(vocabulary, tf.string), numbers)
+    return tf.lookup.StaticHashTable(lines, default_value=-1)
+
+
+def ids_by(
+    values: tf.Tensor, feature: TextFeature, known: Sequence[str] | tf.lookup.StaticHashTable
+) -> tf.Tensor:
     """Turns texts into ids as `ids` does, where there is a vocabulary.
 
     Args:
         values: Strings `[B]` or `[B, 1]`.
         feature: How.
-        vocabulary: As `vocabulary` returns it.
+        known: As `vocabulary` or `table` returns it: a SavedModel has to track the table.
 
     Returns:
         int64 `[B, length]`.
     """
     tokens = tokenize(values, feature)
-    numbers = tf.range(len(vocabulary), dtype=tf.int64)
-    lines = tf.lookup.KeyValueTensorInitializer(tf.constant(vocabulary, tf.string), numbers)
-    found = tf.lookup.StaticHashTable(lines, default_value=-1).lookup(tokens.flat_values)
+    ids_of = known if isinstance(known, tf.lookup.StaticHashTable) else table(known)
+    found = ids_of.lookup(tokens.flat_values)
     bucket = tf.strings.to_hash_bucket_fast(tokens.flat_values, feature.oov_buckets)
     found = tf.where(found < 0, bucket + UNKNOWN, found)
     return _dense(tokens.with_flat_values(found), feature)

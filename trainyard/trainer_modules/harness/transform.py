@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import Feature, TableFeature
+from trainyard.recipe_schema import Feature, SeriesFeature, TableFeature
 from trainyard.trainer_modules import registry
 from trainyard.trainer_modules.harness import columns, labels
 from trainyard.trainer_modules.harness import names as keys
@@ -53,7 +53,9 @@ def preprocessing_fn(
 
 def _targets(inputs: Mapping[str, RawColumn], config: TransformConfig) -> dict[str, tf.Tensor]:
     encoded = {
-        keys.label(name): labels.encode(inputs[head.label.name], head.task, name)
+        keys.label(name): labels.encode(
+            inputs[head.label.name], head.task, name, config.written(head)
+        )
         for name, head in config.heads.items()
     }
     if config.weight is not None:
@@ -78,7 +80,7 @@ def resolve(name: str, dtype: tf.DType, overrides: Mapping[str, Feature]) -> Fea
     feature = overrides.get(name, TableFeature())
     if isinstance(feature, TableFeature):
         return _resolved(name, dtype, feature)
-    if dtype != tf.string:
+    if dtype != tf.string and not isinstance(feature, SeriesFeature):
         raise RecipeError(
             f"the column {name!r} holds numbers and cannot be of the kind {feature.kind}",
             where=f"features.{name}.kind",

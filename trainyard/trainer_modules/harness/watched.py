@@ -25,7 +25,7 @@ SIDE = 96
 
 Array = np.ndarray[Any, Any]
 Inputs = dict[str, tf.Tensor]
-Worded = Callable[[keras.Model, Any, ModelSpec, Inputs], list[str]]
+Worded = Callable[[keras.Model, Inputs], list[str]]
 
 
 class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed
@@ -46,7 +46,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typ
         batch: tuple[Any, ...],
         spec: ModelSpec,
         file: Path,
-        worded: Callable[[keras.Model, Inputs], list[str]] | None = None,
+        worded: Worded | None = None,
     ) -> None:
         super().__init__()
         inputs, labels, *_ = keras.tree.map_structure(lambda tensor: tensor[:ROWS], batch)
@@ -69,17 +69,16 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typ
 
 
 def of(
-    module: Any, params: Any, spec: ModelSpec, model: keras.Model, held_out: Any, file: Path
+    spec: ModelSpec, model: keras.Model, held_out: Any, file: Path, worded: Worded | None = None
 ) -> list[keras.callbacks.Callback]:
     """Makes the callback, where the model can be asked without changing what it will answer next.
 
     Args:
-        module: The trainer module; its hook `worded(model, params, spec, inputs)` counts.
-        params: Its hyperparameters.
         spec: What is trained.
         model: The model.
         held_out: Batches to validate on.
         file: Where to.
+        worded: As `Watch` takes it.
 
     Returns:
         One callback, or none: a model may have a state, or be spread over machines.
@@ -87,8 +86,6 @@ def of(
     stateful = any(getattr(layer, "stateful", False) for layer in model.layers)
     if stateful or spec.training.distribution.name == "multi_worker":
         return []
-    hook: Worded | None = getattr(module, "worded", None)
-    worded = (lambda model, inputs: hook(model, params, spec, inputs)) if hook else None
     return [Watch(next(iter(held_out)), spec, file, worded)]
 
 
@@ -137,12 +134,15 @@ def _each_row(
 def _true(label: Array, head: HeadSpec) -> str:
     if head.task == "regression":
         return f"{label.item():.4g}"
-    return head.label.class_names[int(label.item())] if head.classes else ""
+    if head.label.text:
+        vocabulary = tf.constant(head.label.vocabulary)
+        return str(texts.words(label[np.newaxis], vocabulary, head.label.text).numpy()[0].decode())
+    return head.label.class_names[int(label.item())]
 
 
 def _said(numbers: Array, head: HeadSpec) -> str:
     if not head.classes:
-        return ", ".join(f"{number:.4g}" for number in numbers.ravel()[:ROWS])
+        return f"{numbers.item():.4g}"
     shares = np.array([1 - numbers[0], numbers[0]]) if len(numbers) == 1 else numbers
     most = int(np.argmax(shares))
     return f"{head.label.class_names[most]} {100 * shares[most]:.0f} %"
