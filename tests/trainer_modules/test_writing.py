@@ -14,7 +14,7 @@ from tests.trainer_modules.phrases import LENGTH, phrases
 from tests.trainer_modules.tables import serialize
 from trainyard.components.pusher import contract
 from trainyard.errors import ContractError, RecipeError
-from trainyard.recipe_schema import TextFeature
+from trainyard.recipe_schema import TextFeature, Trainer
 from trainyard.trainer_modules import char_lm, registry, seq2seq
 from trainyard.trainer_modules.harness import description, export, names, texts, training, writing
 from trainyard.trainer_modules.harness.spec import InputSpec, LabelSpec, ModelSpec
@@ -255,3 +255,18 @@ def test_each_attention_is_in_the_network_or_not(attention):
     logits = model({"phrase_tokens": ids, "label": ids})
     assert logits.shape == (2, 3, 9)
     assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("module", [char_lm, seq2seq])
+def test_a_training_that_is_watched_writes_texts(module):
+    feature = TextFeature(tokens="character", length=9)
+    words = tuple("0123abcde")
+    inputs = {"phrase_tokens": InputSpec((None,), "int64", 9, text=feature, vocabulary=words)}
+    label = LabelSpec(16, text=feature, vocabulary=words)
+    settings = Trainer(module=module.__name__.rpartition(".")[2])
+    spec = ModelSpec.of_one(inputs, "text", label, settings)
+    model = module.build_model(module.TINY, spec)
+    ids = tf.constant([[4, 5, 6, 0], [8, 8, 8, 8]], tf.int64)
+    written = module.worded(model, module.TINY, spec, {"phrase_tokens": ids, "label": ids})
+    assert len(written) == 2
+    assert all(set(text) <= set("abcde") for text in written)

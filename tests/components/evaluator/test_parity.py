@@ -178,7 +178,7 @@ def test_the_blessing_is_equal(both):
 
 
 def test_files_and_configuration_are_equal(both):
-    _, stock, ours = both
+    name, stock, ours = both
     expected, found = (
         {file.name for file in judged.evaluation.iterdir()} for judged in (stock, ours)
     )
