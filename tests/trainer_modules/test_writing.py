@@ -14,7 +14,7 @@ from tests.trainer_modules.phrases import LENGTH, phrases
 from tests.trainer_modules.tables import serialize
 from trainyard.components.pusher import contract
 from trainyard.errors import ContractError, RecipeError
-from trainyard.recipe_schema import TextFeature, Trainer
+from trainyard.recipe_schema import TextFeature
 from trainyard.trainer_modules import char_lm, registry, seq2seq
 from trainyard.trainer_modules.harness import description, export, names, texts, training, writing
 from trainyard.trainer_modules.harness.spec import InputSpec, LabelSpec, ModelSpec
@@ -257,16 +257,16 @@ def test_each_attention_is_in_the_network_or_not(attention):
     assert np.isfinite(logits).all()
 
 
-@pytest.mark.parametrize("module", [char_lm, seq2seq])
-def test_a_training_that_is_watched_writes_texts(module):
-    feature = TextFeature(tokens="character", length=9)
-    words = tuple("0123abcde")
-    inputs = {"phrase_tokens": InputSpec((None,), "int64", 9, text=feature, vocabulary=words)}
-    label = LabelSpec(16, text=feature, vocabulary=words)
-    settings = Trainer(module=module.__name__.rpartition(".")[2])
-    spec = ModelSpec.of_one(inputs, "text", label, settings)
-    model = module.build_model(module.TINY, spec)
-    ids = tf.constant([[4, 5, 6, 0], [8, 8, 8, 8]], tf.int64)
-    written = module.worded(model, module.TINY, spec, {"phrase_tokens": ids, "label": ids})
-    assert len(written) == 2
-    assert all(set(text) <= set("abcde") for text in written)
+def test_a_training_that_is_watched_writes_texts(either):
+    watched = json.loads((either.run / "model_run" / "watched.json").read_text("utf-8"))
+    first, last = (watched["epochs"][number] for number in ("1", "12"))
+    assert len(first) == len(last) == len(watched["rows"])
+    assert first != last
+
+
+def test_the_report_gets_where_the_decoder_looked(translator):
+    looks = json.loads((translator.run / "model_run" / writing.LOOKS).read_text("utf-8"))
+    assert len(looks) == writing.ROWS
+    for look in looks:
+        assert len(look["weights"]) == len(look["written"])
+        assert {len(shares) for shares in look["weights"]} == {len(look["read"])}

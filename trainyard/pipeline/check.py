@@ -95,12 +95,12 @@ def _features(recipe: Recipe, columns: Collection[str]) -> None:
                 where=f"features.{name}",
                 hint=nearest(name, columns),
             )
-    images = recipe.data.images
-    if images and images.column not in recipe.features:
+    unsized = [each.column for each in recipe.data.images if each.column not in recipe.features]
+    if unsized:
         raise RecipeError(
-            f"the recipe does not say how large the images of {images.column!r} should be",
+            f"the recipe does not say how large the images of {unsized[0]!r} should be",
             where="data",
-            expected=f"features: {{{images.column}: {{kind: image, size: [HEIGHT, WIDTH]}}}}",
+            expected=f"features: {{{unsized[0]}: {{kind: image, size: [HEIGHT, WIDTH]}}}}",
             hint="the network sees all images in one size; 224 by 224 is usual for photos",
         )
 

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from trainyard.errors import RecipeError
 from trainyard.recipe_schema import Task, Threshold
-from trainyard.trainer_modules.harness import heads, preprocessing, texts, writing
+from trainyard.trainer_modules.harness import heads, preprocessing, texts
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.layers import recurrent
@@ -49,7 +49,6 @@ TINY = Params(units=16, depth=2, embedding_dimension=8)
 
 
 preprocess = preprocessing.preprocess
-worded = writing.worded
 
 
 def build_model(params: Params, spec: ModelSpec) -> keras.Model:

@@ -16,7 +16,7 @@ import tensorflow as tf
 from keras import ops
 from pydantic import Field
 
-from trainyard.trainer_modules.harness import heads, names, preprocessing, texts, writing
+from trainyard.trainer_modules.harness import heads, names, preprocessing, texts
 from trainyard.trainer_modules.harness import inputs as batches
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.generation import State
@@ -49,7 +49,6 @@ TINY = Params(units=8, embedding_dimension=8, dropout=0.0)
 
 preprocess = preprocessing.preprocess
 metrics = known_metrics.standard
-worded = writing.worded
 
 
 def make_dataset(

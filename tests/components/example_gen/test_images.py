@@ -258,10 +258,14 @@ def test_tfrecord_of_pixels_with_a_range(tmp_path):
     for row in every(generate(data, tmp_path / "out")):
         seen = np.asarray(Image.open(io.BytesIO(row["image"])))
         np.testing.assert_array_equal(seen.ravel(), pixels[row["label"]])
-    without = data.model_copy(update={"images": data.images.model_copy(update={"range": None})})
+    without = data.model_copy(
+        update={"images": (data.images[0].model_copy(update={"range": None}),)}
+    )
     with pytest.raises(DataError, match=r"(?s)darker than black.*data\.images\.range"):
         generate(without, tmp_path / "none")
-    other = data.model_copy(update={"images": data.images.model_copy(update={"shape": (4, 4, 1)})})
+    other = data.model_copy(
+        update={"images": (data.images[0].model_copy(update={"shape": (4, 4, 1)}),)}
+    )
     with pytest.raises(DataError, match="20 numbers instead of 4 x 4 x 1"):
         generate(other, tmp_path / "none")
 

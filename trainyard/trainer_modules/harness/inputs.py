@@ -113,9 +113,18 @@ class Examples:
         Returns:
             Tensors by name, the label among them, `[rows, ...]`.
         """
-        if self.held is None:
-            return self._streamed(rows, seed, epochs, lengths)
-        return _gathered(self.held, rows, seed, epochs, lengths)
+        held = self.held
+        batches = (
+            self._streamed(rows, seed, epochs, lengths)
+            if held is None
+            else _gathered(held, rows, seed, epochs, lengths)
+        )
+        if epochs is not None:
+            return batches
+        # Keras ends a pass of unknown length with a batch of no rows, and counts it as one
+        # without loss in what it says of each head.
+        batch_count = math.ceil(len(self.targets[self._targets[0]]) / rows)
+        return batches.apply(tf.data.experimental.assert_cardinality(batch_count))
 
     @cached_property
     def _read(self) -> tuple[dict[str, Array], Tensors | None]:

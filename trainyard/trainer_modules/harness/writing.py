@@ -20,7 +20,6 @@ from trainyard.trainer_modules.harness.description import Description
 from trainyard.trainer_modules.harness.export import Signature
 from trainyard.trainer_modules.harness.generation import Decoder, Sampling
 from trainyard.trainer_modules.harness.inputs import Examples
-from trainyard.trainer_modules.harness.spec import ModelSpec
 
 LIMIT = 10_000
 """Characters of a prompt, and tokens of an answer, at most: a server must stay responsive."""
@@ -316,27 +315,6 @@ def of(model: keras.Model, told: Description, transform_output: tft.TFTransformO
         key,
         head.label,
     )
-
-
-def worded(model: keras.Model, params: Any, spec: ModelSpec, inputs: Tensors) -> list[str]:
-    """Writes the most probable token each time, for those who watch a training.
-
-    Args:
-        model: It is being trained.
-        params: The module's hyperparameters; not read.
-        spec: What is trained.
-        inputs: Of the model, `[B, ...]`.
-    """
-    del params
-    module: Any = registry.find(spec.training.module)
-    ((key, entry),) = spec.inputs.items()
-    assert entry.text and spec.label.text
-    source, target = (
-        Codec(entry.text, entry.vocabulary),
-        Codec(spec.label.text, spec.label.vocabulary),
-    )
-    writer = Writer(model, module.Decoder(model), source, target, key, names.LABEL)
-    return [text.decode("utf-8", "replace") for text in writer.text(inputs).numpy()[:, 0]]
 
 
 def _tokens(codec: Codec, ids: tf.Tensor) -> tf.Tensor:
