@@ -3,8 +3,8 @@
     python -m benchmarks.attention               # three seeds
     python -m benchmarks.attention --seeds 5
 
-english_french is run to the pushed model first, in trainyard_out/attention; a second time that is done
-from the cache. Then the recipe's network trains on what that run's Transform wrote, once with
+english_french is run to the pushed model first, in trainyard_out/attention; a second time that is
+done from the cache. Then the network trains on what that run's Transform wrote, once with
 each kind of attention and each seed, and is judged by chrF on the test split. The goal is that
 neither kind is below no attention, in the mean over the seeds.
 """
