@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import Any
 
@@ -158,12 +159,9 @@ def test_likelihoods_are_those_of_the_network(either):
     wanted = [text.decode() for text in answers[names.REFERENCE][:, 0]]
     np.testing.assert_array_equal(characters, [len(text) for text in wanted])
     loss = -likelihood.sum() / tokens.sum()
-    best = min(
-        __import__("json").loads((either.run / "model_run/history.json").read_text()),
-        key=lambda e: e["val_loss"],
-    )
+    history = json.loads((either.run / "model_run" / "history.json").read_text())
     assert (likelihood < 0).all()
-    assert loss == pytest.approx(best["val_loss"], rel=0.5)
+    assert loss == pytest.approx(min(history["val_loss"]), rel=0.5)
 
 
 def test_beams_find_texts_that_are_at_least_as_likely(translator):
@@ -255,3 +253,18 @@ def test_each_attention_is_in_the_network_or_not(attention):
     logits = model({"phrase_tokens": ids, "label": ids})
     assert logits.shape == (2, 3, 9)
     assert np.isfinite(logits).all()
+
+
+def test_a_training_that_is_watched_writes_texts(either):
+    watched = json.loads((either.run / "model_run" / "watched.json").read_text("utf-8"))
+    first, last = (watched["epochs"][number] for number in ("1", "12"))
+    assert len(first) == len(last) == len(watched["rows"])
+    assert first != last
+
+
+def test_the_report_gets_where_the_decoder_looked(translator):
+    looks = json.loads((translator.run / "model_run" / writing.LOOKS).read_text("utf-8"))
+    assert len(looks) == writing.ROWS
+    for look in looks:
+        assert len(look["weights"]) == len(look["written"])
+        assert {len(shares) for shares in look["weights"]} == {len(look["read"])}

@@ -123,7 +123,8 @@ def _located(error: RecipeError, recipe_file: Path) -> RecipeError:
 
 def _warnings(recipe: Recipe, inputs: list[str]) -> Iterator[str]:
     for label in recipe.labels.values():
-        for name in () if label.is_column else label.parsed.columns:
+        # How a text goes on is a copy of it.
+        for name in () if label.is_column or recipe.task == "text" else label.parsed.columns:
             if name in inputs:
                 yield (
                     f"the label {label.name!r} is computed from {name!r}, which is an input too: "

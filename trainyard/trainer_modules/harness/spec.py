@@ -304,7 +304,7 @@ def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> d
 
 def _texts(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
     made = {}
-    for column, key in texts.keys(config.features).items():
+    for column, key in texts.keys(config.texts).items():
         feature = config.texts[column]
         words = tuple(texts.vocabulary(transform_output, key, feature))
         made[key] = InputSpec(
