@@ -961,8 +961,13 @@ class Recipe(Section):
         """Names columns of text in `data` too, for those who read the data without a recipe."""
         if not isinstance(value, dict) or not isinstance(value.get("features"), dict):
             return value
-        texts = [name for name, feature in value["features"].items() if _kind(feature) == "text"]
-        data = value.get("data")
+        label, data = value.get("label"), value.get("data")
+        derived = label.get("name") if isinstance(label, Mapping) and "expression" in label else ""
+        texts = [
+            name
+            for name, feature in value["features"].items()
+            if _kind(feature) == "text" and name != derived
+        ]
         if texts and isinstance(data, Mapping):
             data = {**data, "texts": [*dict.fromkeys([*(data.get("texts") or ()), *texts])]}
         elif texts and isinstance(data, Data):

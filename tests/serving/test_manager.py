@@ -187,6 +187,19 @@ async def test_what_is_loading_at_the_end_is_the_last(watched, base, saved):
 
 
 @scenario
+async def test_versions_pushed_faster_than_they_load_do_not_pile_up(watched, base, saved):
+    for number in range(2, 9):
+        if watched.manager._loading is None:
+            watched.manager.follow()
+        push(saved, base, number, source=2)  # while the one before is loading
+        if watched.manager._loading is not None:
+            await watched.manager._loading
+        assert len(watched.manager._servables) <= 3
+    await watched.settle()
+    assert set(watched.manager._servables) == {7, 8}
+
+
+@scenario
 async def test_an_unknown_label_is_an_error_of_the_request(watched, base, saved):
     with pytest.raises(ServingError, match="Unrecognized servable version label: nope") as raised:
         watched.answers(label="nope")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import keras
@@ -14,7 +15,7 @@ from tests.trainer_modules.tables import serialize
 from trainyard.components.pusher import contract
 from trainyard.recipe_schema import ONLY, TextFeature, Trainer
 from trainyard.trainer_modules import registry, text_classifier
-from trainyard.trainer_modules.harness import description, export, training
+from trainyard.trainer_modules.harness import description, export, training, watched
 from trainyard.trainer_modules.harness.spec import InputSpec, LabelSpec, ModelSpec
 
 TEXT = InputSpec((None,), "int64", 20, text=TextFeature(length=9))
@@ -81,6 +82,16 @@ def test_it_learns_what_the_words_say(trained):
     served = export.Served(run / "1").predictions([serialize(row) for row in rows])
     right = [names[row.argmax()] == given["grade"] for row, given in zip(served, rows, strict=True)]
     assert np.mean(right) > 0.95
+
+
+def test_some_rows_are_watched_while_it_learns(trained):
+    made, run = trained
+    record = json.loads((run / "model_run" / watched.FILE).read_text(encoding="utf-8"))
+    assert list(record["epochs"]) == [str(number) for number in range(1, 16)]
+    assert [row["actual"] for row in record["rows"]] == [r["grade"] for r in made.held_out[:8]]
+    assert record["rows"][1]["texts"]["review_tokens"].split()[-1] == "."
+    said = [answer.split()[0] for answer in record["epochs"]["15"]]
+    assert np.mean([s == row["actual"] for s, row in zip(said, record["rows"], strict=True)]) > 0.7
 
 
 def test_both_signatures_answer_as_the_training_graph(trained):

@@ -51,7 +51,8 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
     try:
         files = input_splits.find(recipe.data)
         kinds = preflight.preflight(recipe.data, recipe.labels, files)
-        _features(recipe, [*kinds, *recipe.data.besides])
+        labels = [label.name for label in recipe.labels.values()]
+        _features(recipe, [*kinds, *recipe.data.besides, *labels])
         complete = _with_module_defaults(recipe)
         labels = [label.name for label in recipe.labels.values()]
         evaluation.check_metrics(complete, [*kinds, *labels])

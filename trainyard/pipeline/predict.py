@@ -173,11 +173,18 @@ def asked(
 
 
 def _lines(batch: pa.RecordBatch) -> Iterator[str]:
-    """`photo.jpg  bee  0.93`: of all classes the most probable one alone."""
+    """`photo.jpg  bee  0.93`: of classes the most probable; one head after another."""
+    heads = [n.removesuffix(PREDICTION) for n in batch.schema.names if n.endswith(PREDICTION)]
     for row in batch.to_pylist():
-        shares = [share for name, share in row.items() if name.startswith(PROBABILITY)]
-        sure = [f"{max(*shares, 1 - sum(shares)):.2f}"] if shares else []
-        yield "  ".join([row[prediction_files.PATH], str(row[PREDICTION]), *sure])
+        answers = [word for head in heads for word in _answer_words(head, row)]
+        yield "  ".join([row[prediction_files.PATH], *answers])
+
+
+def _answer_words(head: str, row: Mapping[str, Any]) -> Iterator[str]:
+    yield str(row[f"{head}{PREDICTION}"])
+    shares = [share for name, share in row.items() if name.startswith(f"{head}{PROBABILITY}")]
+    if shares:
+        yield f"{max(*shares, 1 - sum(shares)):.2f}"
 
 
 def _predictions(

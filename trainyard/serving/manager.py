@@ -151,16 +151,14 @@ class Manager:
             self._broken.pop(number, None)
         wanted = self._wanted(found)
         self._switch(wanted)
-        if self._loading is not None:
-            return
+        # What answers stays until another can; versions pushed faster than they load pile up not.
+        for number in sorted(self._servables.keys() - wanted - {self._default}):
+            self._unload(number)
         missing = wanted - self._servables.keys()
-        if missing:
+        if missing and self._loading is None:
             labelled = set(self._config.version_labels.values())
             first = max(missing, key=lambda number: (number in labelled, number))
             self._loading = asyncio.create_task(self._load(found[first]))
-        elif wanted:
-            for number in sorted(self._servables.keys() - wanted):
-                self._unload(number)
 
     async def load_first(self) -> None:
         """Follows the base path until a version answers, or none can."""

@@ -31,10 +31,11 @@ class TrainerModule(Protocol):
     asked of the SavedModel besides, `harness.export.Signature` by name;
     `callbacks(params, spec)`, beside the harness's;
     `augment(params, spec)`, which returns what changes a training batch, its inputs
-    and labels, in the input pipeline; `phases(model, params, spec)`; and `warnings(params)`,
-    which yields what is allowed, but worth a look. One for the task `text` has
-    `Decoder(model)`, a `harness.generation.Decoder`; if that has `weights(inputs)` too, the
-    model shows where it looked, `[B, T, S]`.
+    and labels, in the input pipeline; `phases(model, params, spec)`; `warnings(params)`,
+    which yields what is allowed, but worth a look; and `worded(model, params, spec, inputs)`,
+    which says in words what the model answers to rows that are watched while it trains. One
+    for the task `text` has `Decoder(model)`, a `harness.generation.Decoder`; if that has
+    `weights(inputs)` too, the model shows where it looked, `[B, T, S]`.
     """
 
     Params: type[Any]

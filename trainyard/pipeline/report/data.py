@@ -19,6 +19,7 @@ from trainyard.pipeline.measured import number
 from trainyard.pipeline.records import RunRecord
 from trainyard.pipeline.report import marks
 from trainyard.pipeline.report.images import ImagesSection, images_section
+from trainyard.pipeline.report.texts import TextColumn, text_columns
 from trainyard.pipeline.verdict import finished_output
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe, Target
@@ -92,6 +93,7 @@ class DataSection:
         set_aside: The rows that could not be read and are in no split.
         left_out: The rows that the recipe did not want, in words; empty if there are none.
         images: The images, if there are any.
+        texts: The columns of text that a model reads, once they are tokens.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class DataSection:
     set_aside: quarantine.Summary | None = None
     left_out: str = ""
     images: ImagesSection | None = None
+    texts: list[TextColumn] = field(default_factory=list)
 
 
 def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
@@ -128,6 +131,7 @@ def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
         set_aside=quarantine.read(examples) if examples else None,
         left_out=left_out.sentence(left_out.read(properties)),
         images=_images(examples, by_column, recipe, labels, properties) if examples else None,
+        texts=text_columns(record, recipe),
     )
 
 

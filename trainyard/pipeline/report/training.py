@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
 from trainyard.pipeline.records import RunRecord
@@ -19,7 +20,41 @@ History = dict[str, list[float | None]]
 
 _MODEL = ("model.svg", "model.png")
 MOST_SUMMARY_LINES = 120
+MOST_EPOCHS = 7
 LEARNING_RATE = "learning_rate"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where a decoder looked in a text.
+
+    Attributes:
+        read: The text's tokens.
+        written: Those that were written.
+        weights: For each of the latter, the shares of the former.
+        wanted: What should have been written.
+    """
+
+    read: list[str]
+    written: list[str]
+    weights: list[list[float]]
+    wanted: str
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The same few rows after some of the epochs.
+
+    Attributes:
+        epochs: Numbers of the epochs, counted from 1.
+        best: The epoch whose weights were kept.
+        rows: Of each its image as a data address, or empty; its text; what is true; and the
+            answer after each of the epochs.
+    """
+
+    epochs: list[int]
+    best: int
+    rows: list[tuple[str, str, str, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +68,8 @@ class TrainingSection:
         summary_cut: How many lines of it were left out.
         picture: The model as a data address, or empty.
         augmented: Training images beside what augmentation makes of them; likewise.
+        looks: Where a decoder looked in some held-out texts.
+        watched: What the model answered for some rows as it learned; None if it was not asked.
         class_names: The classes in the order of the predictions, by head.
     """
 
@@ -42,6 +79,8 @@ class TrainingSection:
     summary_cut: int
     picture: str
     augmented: str
+    looks: list[Look]
+    watched: Watched | None
     class_names: dict[str, list[str]]
 
 
@@ -71,8 +110,30 @@ def training_section(record: RunRecord, heads: Iterable[str]) -> TrainingSection
         summary_cut=max(0, len(lines) - MOST_SUMMARY_LINES),
         picture=next(filter(None, [pictures.of_file(folder / name) for name in _MODEL]), ""),
         augmented=pictures.of_file(folder / "augmented.webp"),
+        looks=[Look(**look) for look in json.loads(_text(folder / "attention.json") or "[]")],
+        watched=_watched(_json(folder / "watched.json"), int(facts.get("best_epoch", 0))),
         class_names=class_names,
     )
+
+
+def _watched(record: dict[str, Any], best: int) -> Watched | None:
+    answers: dict[int, list[str]] = {int(n): each for n, each in record.get("epochs", {}).items()}
+    if not answers:
+        return None
+    numbers = sorted(answers)
+    # The first, the last, the best, and some between them at about the same distance.
+    spread = {numbers[round(n)] for n in np.linspace(0, len(numbers) - 1, MOST_EPOCHS)}
+    epochs = sorted(spread | ({best} & set(numbers)))
+    rows = [
+        (
+            next((f"data:image/png;base64,{image}" for image in row["images"].values()), ""),
+            " | ".join(row["texts"].values()),
+            row["actual"],
+            [answers[epoch][place] for epoch in epochs],
+        )
+        for place, row in enumerate(record["rows"])
+    ]
+    return Watched(epochs, best, rows)
 
 
 def _phases(phases: list[dict[str, Any]]) -> str:

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from trainyard.recipe_schema import ImageFeature
+
+Pixels = np.ndarray[Any, Any]
 
 RATIOS = (1, 2, 4, 8)
 """By which a JPEG can be shrunk while it is decoded."""
@@ -62,6 +66,22 @@ def decode(encoded: tf.Tensor, feature: ImageFeature, name: str = "image") -> tf
         flat = tf.identity(flat)
     shape = tf.TensorSpec(feature.shape, tf.float32)
     return tf.map_fn(partial(_one, feature=feature), flat, fn_output_signature=shape)
+
+
+def levels(pixels: Pixels, feature: ImageFeature) -> Pixels:
+    """Turns what the model is given into what people look at.
+
+    Args:
+        pixels: `[..., C]`, as `decode` scaled them.
+        feature: The scale.
+
+    Returns:
+        uint8 of the same shape, 0 black and 255 white.
+    """
+    black, white = ENDS[feature.scale]
+    shares = np.clip((pixels - black) / (white - black), 0, 1)
+    found: Pixels = np.round(255 * shares).astype(np.uint8)
+    return found
 
 
 def _check_known(encoded: tf.Tensor, name: str) -> tf.Operation:

@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from trainyard.recipe_schema import ImageFeature
 from trainyard.trainer_modules.harness import images, inputs
 from trainyard.trainer_modules.harness.spec import ModelSpec
 
@@ -65,7 +64,7 @@ def write(
     batch = _batch(spec, examples)
     versions = [_augmented(batch, name, hook, layers, number) for number in range(VERSIONS)]
     rows = np.stack([batch[0][name], *versions], axis=1)[:SHOWN]  # (images, versions, H, W, C)
-    _sheet(_levels(rows, spec.images[name])).save(model_run / FILE, quality=85)
+    _sheet(images.levels(rows, spec.images[name])).save(model_run / FILE, quality=85)
 
 
 def _batch(spec: ModelSpec, examples: inputs.Examples) -> Batch:
@@ -102,13 +101,6 @@ def _augmented(
         pixels = layers(pixels, training=True)
     back: Pixels = tf.roll(tf.cast(pixels, tf.float32), -number, 0).numpy()
     return back
-
-
-def _levels(pixels: Pixels, feature: ImageFeature) -> Pixels:
-    black, white = images.ENDS[feature.scale]
-    shares = np.clip((pixels - black) / (white - black), 0, 1)
-    levels: Pixels = np.round(255 * shares).astype(np.uint8)
-    return levels
 
 
 def _sheet(rows: Pixels) -> Image.Image:

@@ -32,6 +32,7 @@ from trainyard.trainer_modules.harness import (
     picture,
     samples,
     spec,
+    watched,
     workers,
     writing,
 )
@@ -168,7 +169,7 @@ def _write_model(training: Training, trained: Trained, folder: Path) -> None:
         predictor = modes.plain_copy(predictor)
     keras_file = training.model_run / export.MODEL_FILE
     predictor.save(keras_file)
-    class_names = {name: head.label.class_names for name, head in model_spec.heads.items()}
+    class_names = _class_names(model_spec)
     told = description.of(training.config, training.transform_output, class_names)
     own = getattr(module, "serving_fn", None)
     signatures = getattr(module, "signatures", _no_signatures)(predictor, params, model_spec)
@@ -176,6 +177,7 @@ def _write_model(training: Training, trained: Trained, folder: Path) -> None:
     if told.writes:
         writer = writing.of(predictor, told, training.transform_output)
         answer, signatures = writer.serving_fn, writer.signatures() | signatures
+        writing.write_looks(training.model_run, writer, training.held_out)
     export.write(
         folder,
         predictor,
@@ -226,6 +228,8 @@ def fit(
         else phases.whole(model_spec)
     )
     own = getattr(module, "callbacks", _no_callbacks)(params, model_spec)
+    worded = _worded(training, module, params, model_spec)
+    watched_file = training.state.with_name(watched.FILE)  # a resumed training goes on with it
     started = time.monotonic()
     for stretch in plan:
         if start >= stretch.epochs.stop and stretch is not plan[-1]:
@@ -234,12 +238,37 @@ def fit(
             phases.begin(model, stretch, model_spec)
         batches = _Batches.of(training, module, params, model_spec, stretch, start)
         watchers = callbacks.build(model_spec, plan, stretch, saver, training.model_run)
+        if writes:
+            watchers[:0] = watched.of(model_spec, model, batches.held_out, watched_file, worded)
         _fit_phase(model, batches, [*own, *watchers], model_spec)
     saver.restore_best()
     if writes:
+        if watched_file.exists():
+            shutil.copyfile(watched_file, training.model_run / watched.FILE)
         seconds = time.monotonic() - started
         _write_records(training.model_run, model, model_spec, plan, saver, seconds)
     return saver
+
+
+def _worded(
+    training: Training, module: registry.TrainerModule, params: Any, model_spec: spec.ModelSpec
+) -> watched.Worded | None:
+    """Returns what says in words what a model answers; None: classes and numbers do."""
+    if hook := getattr(module, "worded", None):
+        return lambda model, inputs: list(hook(model, params, model_spec, inputs))
+    told = description.of(training.config, training.transform_output, _class_names(model_spec))
+    if not told.writes:
+        return None
+
+    def written(model: keras.Model, inputs: dict[str, tf.Tensor]) -> list[str]:
+        text = writing.of(model, told, training.transform_output).text(inputs)
+        return [row.decode("utf-8", "replace") for row in text.numpy()[:, 0]]
+
+    return written
+
+
+def _class_names(model_spec: spec.ModelSpec) -> dict[str, tuple[str, ...]]:
+    return {name: head.label.class_names for name, head in model_spec.heads.items()}
 
 
 @dataclass(frozen=True)
