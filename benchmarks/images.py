@@ -6,12 +6,11 @@
 All cases train on the same photographs, JPEG files of 320 by 240 pixels that are made here, so
 nothing is downloaded. `trainyard profile` measures each in a process of its own: batches of the
 input pipeline alone (decoding, resizing, the module's `augment`), steps alone on one batch, and
-training. Training should reach 90 % of the slower of the two; where there is no GPU they share
-the processor, and together they can reach 1 / (1/input + 1/step) if each alone keeps it busy.
-The input is measured again on one core.
+training. Each is measured again on one core.
 
-With a GPU, ResNet-50 and EfficientNetV2-S run at 224 pixels and batch 256, in float32, bfloat16,
-and bfloat16 with XLA. Those cases have not been run: no GPU was at hand.
+What was measured stays in trainyard_out/images/measured.json under its case, and all of it is
+written to benchmarks/IMAGES.md. With a GPU, ResNet-50 and EfficientNetV2-S run at 224 pixels and
+batch 256, in float32, bfloat16, and bfloat16 with XLA, and are held against the chip's peak.
 """
 
 from __future__ import annotations
@@ -30,7 +29,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks import arithmetic, machine, measuring
 from trainyard.files import write_whole
+from trainyard.recipe_schema import ImageFeature, Recipe
 
 PHOTOS = 2000
 SIZE = 320, 240
@@ -109,11 +110,10 @@ CASES = {
     **_large("large_image", {"backbone": "EfficientNetV2S"}),
 }
 
-HEADER = (
-    "| case | pixels | batch | input images/s | step images/s | both can | training images/s | "
-    "of the slower | input, one core | more by all |\n"
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
-)
+PAGE = Path(__file__).parent / "IMAGES.md"
+
+GOOD_SHARE = 0.9
+"""What training should reach of the slower of input and step."""
 
 
 @dataclass(frozen=True)
@@ -125,33 +125,84 @@ class Rates:
         step: What steps take, alone.
         training: Both together.
         cores: That they had.
+        operations: Of training on one image, as `arithmetic` counts them.
+        device: The GPU's name; empty without one.
+        others: Processors that other programs kept busy meanwhile, on average.
     """
 
     input: float
     step: float
     training: float
     cores: int
+    operations: int = 0
+    device: str = ""
+    others: float = 0.0
+
+    @property
+    def slower(self) -> float:
+        """Of input and step."""
+        return min(self.input, self.step)
+
+    @property
+    def together(self) -> float:
+        """What both can reach: the slower's, or less where they share the processor."""
+        return self.slower if self.device else 1 / (1 / self.input + 1 / self.step)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A case with all processors and with one.
+
+    Attributes:
+        all_cores: With all of them.
+        one_core: With one.
+        commit: What was measured.
+    """
+
+    all_cores: Rates
+    one_core: Rates
+    commit: str
+
+    @property
+    def rates(self) -> tuple[Rates, Rates]:
+        """Both."""
+        return self.all_cores, self.one_core
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> Measured:
+        """Reads what `dataclasses.asdict` wrote."""
+        return cls(Rates(**entry["all_cores"]), Rates(**entry["one_core"]), entry["commit"])
 
 
 def main() -> int:
-    """Measures and prints a table."""
+    """Measures, prints a line a case, and writes the page."""
     options = _options()
     if options.recipe:
-        sys.stdout.write(json.dumps(dataclasses.asdict(_rates(options.recipe, options.seconds))))
+        rates = dataclasses.asdict(_rates(options.recipe, options.seconds))
+        write_whole(_told(options.recipe), json.dumps(rates))
         return 0
     # Beside the user's own runs, whose cache it must not touch.
     home = Path(os.environ.get("TRAINYARD_HOME", "trainyard_out")).absolute() / "images"
     photos = make_photos(home / "photos", PHOTOS)
-    cases = {name: CASES[name] for name in options.cases} or _fitting()
-    sys.stdout.write(f"{HEADER}\n")
-    for name, case in cases.items():
-        file = home / f"{name.lower().replace(' ', '_').replace(',', '')}.yaml"
-        write_whole(file, json.dumps(case.recipe(file.stem.replace("-", "_"), photos)))
-        every = sorted(os.sched_getaffinity(0))
-        all_cores, one_core = (_apart(file, c, options.seconds) for c in (every, every[:1]))
-        sys.stdout.write(f"{row(name, case, all_cores, one_core)}\n")
+    state = home / "measured.json"
+    entries = json.loads(state.read_text("utf-8")) if state.exists() else {}
+    for name in options.cases or _fitting():
+        measured = _measured(name, home, photos, options.seconds)
+        entries[name] = dataclasses.asdict(measured)
+        write_whole(state, json.dumps(entries, indent=1))
+        sys.stdout.write(f"{processor_row(name, measured)}\n")
         sys.stdout.flush()
+    known = {name: Measured.of(entries[name]) for name in CASES if name in entries}
+    write_whole(PAGE, page(known, machine.described(machine.facts())))
     return 0
+
+
+def _measured(name: str, home: Path, photos: Path, seconds: float) -> Measured:
+    file = home / f"{name.lower().replace(' ', '_').replace(',', '')}.yaml"
+    write_whole(file, json.dumps(CASES[name].recipe(file.stem.replace("-", "_"), photos)))
+    every = sorted(os.sched_getaffinity(0))
+    rates = (_apart(file, cores, seconds) for cores in (every, every[:1]))
+    return Measured(*rates, commit=machine.commit(["trainyard", "requirements.lock"]))
 
 
 def _options() -> argparse.Namespace:
@@ -178,45 +229,175 @@ def _fitting() -> dict[str, Case]:
     return {name: case for name, case in CASES.items() if case.on_gpu == with_gpu}
 
 
-def row(name: str, case: Case, all_cores: Rates, one_core: Rates) -> str:
-    """Returns a line of the table.
+PROCESSOR_HEADER = (
+    "| case | pixels | batch | input images/s | step images/s | both can | training images/s | "
+    "of the slower | of what both can | input, one core | more by all | commit |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+GPU_HEADER = (
+    "| case | device | step, ms | step images/s | TFLOP/s | of peak | training images/s | "
+    "of the slower |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+
+
+def processor_row(name: str, measured: Measured) -> str:
+    """Returns a line of the first table.
 
     Args:
         name: The case's.
-        case: What was trained.
-        all_cores: With all processors.
-        one_core: With one of them.
+        measured: Its rates.
     """
-    share = all_cores.training / min(all_cores.input, all_cores.step)
-    both = 1 / (1 / all_cores.input + 1 / all_cores.step)
-    rates = [all_cores.input, all_cores.step, both, all_cores.training]
-    shown = [f"{rate:,.0f}" for rate in rates]
-    gained = f"{all_cores.input / one_core.input:.2f} by {all_cores.cores}"
-    cells = [str(case.pixels), str(case.batch), *shown, f"{share:.2f}"]
-    return f"| {' | '.join([name, *cells, f'{one_core.input:,.0f}', gained])} |"
+    case, rates, alone = CASES[name], measured.all_cores, measured.one_core.input
+    shown = [f"{r:,.0f}" for r in (rates.input, rates.step, rates.together, rates.training)]
+    shares = [f"{rates.training / best:.2f}" for best in (rates.slower, rates.together)]
+    gained = [f"{alone:,.0f}", f"{rates.input / alone:.2f} by {rates.cores}"]
+    cells = [name, str(case.pixels), str(case.batch), *shown, *shares, *gained, measured.commit]
+    return f"| {' | '.join(cells)} |"
+
+
+def gpu_row(name: str, measured: Measured) -> str:
+    """Returns a line of the second table.
+
+    Args:
+        name: The case's.
+        measured: Its rates, on a GPU.
+    """
+    case, rates = CASES[name], measured.all_cores
+    operations = rates.step * rates.operations
+    precision = case.trainer.get("precision", "float32")
+    share = arithmetic.share_of_peak(operations, rates.device, precision)
+    cells = [
+        name,
+        rates.device,
+        f"{1000 * case.batch / rates.step:.1f}",
+        f"{rates.step:,.0f}",
+        f"{operations / 1e12:.1f}",
+        "not known" if share is None else f"{share:.2f}",
+        f"{rates.training:,.0f}",
+        f"{rates.training / rates.slower:.2f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def page(measured: Mapping[str, Measured], described: str) -> str:
+    """Returns the page as Markdown.
+
+    Args:
+        measured: By the case's name.
+        described: The machine, in words.
+    """
+    on_gpu = {name: one for name, one in measured.items() if one.all_cores.device}
+    never = [name for name in CASES if name not in measured]
+    parts = [
+        "# Training on images: how fast\n\nWritten by `python -m benchmarks.images`; not to be "
+        "edited by hand.",
+        f"{described}.",
+        "\n".join([PROCESSOR_HEADER, *(processor_row(n, one) for n, one in measured.items())]),
+        _verdict(measured),
+        _conditions(measured),
+        "## On a GPU",
+        "\n".join([GPU_HEADER, *(gpu_row(n, one) for n, one in on_gpu.items())] if on_gpu else []),
+        "The backend was Keras on TensorFlow." if on_gpu else "",
+        f"Never run: {', '.join(never)}." if never else "",
+        _HOW,
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _verdict(measured: Mapping[str, Measured]) -> str:
+    bounds = {"the slower of input and step": "slower", "what both can": "together"}
+    return "\n".join(
+        f"- Short of {GOOD_SHARE:.0%} of {words}: {', '.join(_short(measured, bound)) or 'none'}."
+        for words, bound in bounds.items()
+    )
+
+
+def _short(measured: Mapping[str, Measured], bound: str) -> list[str]:
+    reached = {n: o.all_cores.training / getattr(o.all_cores, bound) for n, o in measured.items()}
+    return [f"{name} ({share:.2f})" for name, share in reached.items() if share < GOOD_SHARE]
+
+
+def _conditions(measured: Mapping[str, Measured]) -> str:
+    others = max((rates.others for one in measured.values() for rates in one.rates), default=0.0)
+    said = f"Meanwhile other programs kept at most {others:.1f} cores busy."
+    if others <= measuring.BUSY_CORES:
+        return said
+    return f"**Measured on a machine that was busy with other work: first figures only.** {said}"
+
+
+_HOW = """\
+## How it was measured
+
+- Photographs: 2,000 JPEG files of 320 by 240 pixels, made with a fixed seed; decoded, cropped and
+  resized in the input pipeline, from Transform's files.
+- input: batches of the pipeline with nothing else to do. step: training steps on one batch that is
+  there already. training: steps of `fit` as a run does them, what lies between epochs left out.
+- The goal is 0.90 of the slower. both can: on a GPU that is the slower of the two. Without one,
+  input and step share the processor, and two that each keep all cores busy reach
+  1 / (1 / input + 1 / step) together, so that the goal can be out of reach.
+- The last columns but one measure input again in a process that has one core.
+- TFLOP/s counts two operations a multiply-add of convolutions and matrix products, three times
+  those of a forward pass, from the traced graph; the peak is the chip's data sheet's on dense
+  matrices, of TF32 for float32 (`benchmarks/arithmetic.py`)."""
 
 
 def _apart(file: Path, cores: Sequence[int], seconds: float) -> Rates:
     """Measures a recipe in a process of its own, on some processors."""
     command = [sys.executable, "-m", "benchmarks.images", "--recipe", str(file)]
-    command += ["--seconds", str(seconds)]
-    before, quiet = os.sched_getaffinity(0), {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment = os.environ | quiet | {"TRAINYARD_HOME": str(file.parent)}
+    before, log = os.sched_getaffinity(0), file.with_suffix(".log")
     os.sched_setaffinity(0, cores)  # which what is started inherits, its first thread on
     try:
-        ended = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=environment)
+        cost = measuring.measure(
+            [*command, "--seconds", str(seconds)],
+            folder=Path.cwd(),
+            log=log,
+            environment={"TF_CPP_MIN_LOG_LEVEL": "3", "TRAINYARD_HOME": str(file.parent)},
+        )
     finally:
         os.sched_setaffinity(0, before)
-    return Rates(**json.loads(ended.stdout.splitlines()[-1]))
+    told = json.loads(_told(file).read_text("utf-8"))
+    return Rates(**told | {"others": cost.others_cores})
+
+
+def _told(file: Path) -> Path:
+    """Where the process that measures a recipe leaves its rates."""
+    return file.with_suffix(".rates.json")
 
 
 def _rates(file: Path, seconds: float) -> Rates:
     from trainyard.pipeline import profile
     from trainyard.pipeline.recipe import load_recipe
 
-    measured = profile.measure(load_recipe(file), seconds)
+    recipe = load_recipe(file)
+    measured = profile.measure(recipe, seconds)
     took = measured.input, measured.compute, measured.training
-    return Rates(*(measured.rows / each for each in took), cores=measured.cores)
+    rates = (measured.rows / each for each in took)
+    return Rates(*rates, measured.cores, operations(recipe), _gpu())
+
+
+def operations(recipe: Recipe) -> int:
+    """Counts the operations of training on one image.
+
+    Args:
+        recipe: Its model takes images alone.
+    """
+    from trainyard.trainer_modules import registry
+    from trainyard.trainer_modules.harness.spec import InputSpec, LabelSpec, ModelSpec
+
+    images = {n: f for n, f in recipe.features.items() if isinstance(f, ImageFeature)}
+    inputs = {name: InputSpec(entry.shape, "float32") for name, entry in images.items()}
+    label = LabelSpec(rows=2, class_names=("dark", "light"), class_counts=(1, 1))
+    module = registry.find(recipe.trainer.module)
+    params = registry.params(module, recipe.trainer.params)
+    spec = ModelSpec.of_one(inputs, recipe.task, label, recipe.trainer)
+    return arithmetic.training(module.build_model(params, spec))
+
+
+def _gpu() -> str:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0])["device_name"] if gpus else ""
 
 
 def make_photos(folder: Path, count: int) -> Path:

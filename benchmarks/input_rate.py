@@ -96,7 +96,7 @@ def _fits(recipe: Any, epochs: int) -> dict[str, Callable[[], float]]:
     from trainyard.trainer_modules import registry
     from trainyard.trainer_modules.harness import inputs, spec
 
-    training = _training(recipe)
+    training = training_of(recipe)
     model_spec = spec.build(
         training.config, training.transform_output, training.train, training.held_out
     )
@@ -106,10 +106,10 @@ def _fits(recipe: Any, epochs: int) -> dict[str, Callable[[], float]]:
 
     def fit(x: Any, **more: Any) -> float:
         keras.utils.set_random_seed(1)
-        clock = _clock()
+        ends = clock()
         model = module.build_model(params, model_spec)
-        model.fit(x, epochs=1 + epochs, verbose=0, callbacks=[clock], **more)
-        return epochs * model_spec.steps_per_epoch / (clock.ends[-1] - clock.ends[0])
+        model.fit(x, epochs=1 + epochs, verbose=0, callbacks=[ends], **more)
+        return epochs * model_spec.steps_per_epoch / (ends.ends[-1] - ends.ends[0])
 
     def batches(examples: inputs.Examples) -> float:
         return fit(
@@ -130,8 +130,12 @@ def _fits(recipe: Any, epochs: int) -> dict[str, Callable[[], float]]:
     }
 
 
-def _training(recipe: Any) -> Any:
-    """What the Trainer read in the newest run."""
+def training_of(recipe: Any) -> Any:
+    """Returns what the Trainer read in a recipe's newest run.
+
+    Args:
+        recipe: A loaded recipe that was run.
+    """
     from trainyard.pipeline.workspace import Workspace
     from trainyard.trainer_modules.harness.config import TrainerConfig
     from trainyard.trainer_modules.harness.training import Training
@@ -159,7 +163,8 @@ def newest(folder: Path) -> Path:
     return max(folder.iterdir(), key=lambda version: int(version.name))
 
 
-def _clock() -> Any:
+def clock() -> Any:
+    """Makes a Keras callback that notes when each epoch ends, in `ends`."""
     import keras
 
     class Clock(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed

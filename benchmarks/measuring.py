@@ -13,6 +13,9 @@ from pathlib import Path
 
 import psutil
 
+BUSY_CORES = 0.2
+"""More than this of other programs' work, on average, makes a figure a first one only."""
+
 _SAMPLE_SECONDS = 0.1
 
 

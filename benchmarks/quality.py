@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import references
+from trainyard.errors import EnvironmentProblem
 from trainyard.files import write_whole
 from trainyard.pipeline import quiet, workspace
 from trainyard.pipeline.recipe import resolved_recipe
@@ -53,9 +54,11 @@ def main() -> int:
 
 def _measure(name: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "trainyard", "run", str(ROOT / "recipes" / f"{name}.yaml")]
-    ended = subprocess.run(command, check=False)
+    ended = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
+    if ended.returncode == EnvironmentProblem.exit_code:
+        return _not_run(name, ended.stderr)
     if ended.returncode not in (0, 6):
-        raise SystemExit(f"{name} failed; mend it and run make quality again")
+        raise SystemExit(f"{ended.stderr}\n{name} failed; mend it and run make quality again")
     record = find_run(name)
     result = references.compare(resolved_recipe(record.recipe_json), record)
     return {
@@ -71,14 +74,26 @@ def _measure(name: str) -> dict[str, Any]:
     }
 
 
+def _not_run(name: str, said: str) -> dict[str, Any]:
+    """Notes what this machine has not got, such as weights that cannot be downloaded."""
+    figures = dict.fromkeys(("reached", "floor", "trivial", "linear", "boosted", "seconds"))
+    why = said.strip().splitlines()[0].removeprefix("error: ")
+    known = {"metric": references.GOALS[name].metric, "shortfalls": []}
+    return {**figures, **known, "pushed": False, "not_run": why}
+
+
 def _row(name: str, entry: dict[str, Any]) -> str:
     figures = [entry[key] for key in ("reached", "floor", "trivial", "linear", "boosted")]
     shown = ["" if figure is None else f"{figure:.4g}" for figure in figures]
-    verdict = "; ".join(entry["shortfalls"]) or (
-        "reached, pushed" if entry["pushed"] else "reached"
-    )
-    cells = [name, entry["metric"], *shown, verdict, f"{entry['seconds']:.0f}", entry["commit"]]
+    seconds = "" if entry["seconds"] is None else f"{entry['seconds']:.0f}"
+    cells = [name, entry["metric"], *shown, _verdict(entry), seconds, entry["commit"]]
     return f"| {' | '.join(cells)} |"
+
+
+def _verdict(entry: dict[str, Any]) -> str:
+    if "not_run" in entry:
+        return f"not run: {entry['not_run']}"
+    return "; ".join(entry["shortfalls"]) or ("reached, pushed" if entry["pushed"] else "reached")
 
 
 def _commit() -> str:

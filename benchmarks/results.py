@@ -11,6 +11,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.machine import described
+from benchmarks.measuring import BUSY_CORES
+
 PAGE = "RESULTS.md"
 PICTURE = "results.svg"
 STOCK, BEAM, LOCAL = SYSTEMS = ("stock", "beam", "local")
@@ -29,9 +32,6 @@ STAGES = (
 )
 OUTSIDE = "start, imports, report"
 """All of the process that is in no stage."""
-
-_BUSY_CORES = 0.2
-"""More than this of other programs' work, on average, makes a figure a first one only."""
 
 _SHORTEST = 0.5
 """Seconds; a ratio of stages shorter than this would be one of overheads."""
@@ -221,16 +221,13 @@ def page(machine: Mapping[str, Any], runs: Sequence[Run]) -> str:
 def _conditions(machine: Mapping[str, Any], runs: Sequence[Run]) -> str:
     loads = [run["first"]["load_before"] for run in runs]
     others = max(run["first"]["others_cores"] for run in runs)
-    memory = machine["memory_bytes"] / 2**30
-    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     finished = sorted(run["finished"] for run in runs)
     lines = [
-        f"{machine['processor']}, {machine['cores']} cores, {memory:.0f} GiB, {machine['system']}; "
-        f"{versions}. Commit {runs[0]['commit']}, {finished[0]} to {finished[-1]} UTC.",
+        f"{described(machine)}. Commit {runs[0]['commit']}, {finished[0]} to {finished[-1]} UTC.",
         f"Load average before the runs {min(loads):.1f} to {max(loads):.1f}; during a run other "
         f"programs kept at most {others:.1f} cores busy.",
     ]
-    if others > _BUSY_CORES:
+    if others > BUSY_CORES:
         lines.append(
             "**Measured on a machine that was busy with other work: first figures only.** Ratios "
             "suffer less than seconds, as the systems took turns."

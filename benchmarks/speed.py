@@ -12,22 +12,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
 from ruamel.yaml import YAML
 
-from benchmarks import results, taxi_rows
+from benchmarks import machine, results, taxi_rows
 from benchmarks.measuring import Measured, measure
 from trainyard.data import datasets
 from trainyard.files import write_whole
@@ -51,7 +47,6 @@ _MEASURED = (
 """A change of anything else, such as the page's wording, leaves what was measured valid."""
 
 _STOCK_NAMES = {"CsvExampleGen": "ExampleGen", "latest_blessed_model_resolver": "Baseline"}
-_PACKAGES = ("tfx", "apache-beam", "tensorflow", "keras", "pyarrow", "numpy")
 
 
 class Turn(NamedTuple):
@@ -73,8 +68,8 @@ def main() -> int:
     workspace.home().mkdir(parents=True, exist_ok=True)
     state_file = workspace.home() / "bench.json"
     state = json.loads(state_file.read_text("utf-8")) if state_file.exists() else {"runs": {}}
-    state["machine"] = _machine()
-    commit = _commit()
+    state["machine"] = machine.facts()
+    commit = machine.commit(_MEASURED)
     for turn in plan(options.rows, options.repeats, _runnable(options.systems)):
         key = f"{commit}/{turn.rows}/{turn.system}/{turn.repetition}"
         if not (options.resume and key in state["runs"]):
@@ -197,36 +192,6 @@ def _data(rows: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     taxi_rows.write(Path(datasets.fetch("taxi")), folder / "taxi.csv", rows)
     return folder / "taxi.csv"
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "processor": _processor(),
-        "cores": psutil.cpu_count(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "system": f"{platform.system()} {platform.release().split('-')[0]}",
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in _PACKAGES},
-    }
-
-
-def _processor() -> str:
-    facts = Path("/proc/cpuinfo")
-    lines = facts.read_text("utf-8").splitlines() if facts.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def _commit() -> str:
-    """The last commit that changed what is measured; uncommitted changes add their digest."""
-    commit = _git("log", "-1", "--format=%h", "--", *_MEASURED).strip()
-    changes = _git("diff", "HEAD", "--", *_MEASURED)
-    return commit + (f"+{sha256(changes.encode()).hexdigest()[:7]}" if changes else "")
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def _say(text: str) -> None:

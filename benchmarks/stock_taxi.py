@@ -20,7 +20,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx_bsl.public.tfxio import TensorFlowDatasetOptions
 
-from trainyard.recipe_schema import Recipe, input_columns
+from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules import registry
 from trainyard.trainer_modules.harness import columns, tabular
 from trainyard.trainer_modules.harness.spec import InputSpec, LabelSpec, ModelSpec
@@ -36,7 +36,7 @@ def preprocessing_fn(
 ) -> dict[str, tf.Tensor]:
     """Turns raw columns into the model's inputs, and tips into the label as the example does."""
     recipe = Recipe.model_validate_json(custom_config[RECIPE])
-    names = input_columns(recipe.label, recipe.features, sorted(inputs))
+    names = recipe.input_columns(sorted(inputs))
     features = {name: resolve(name, inputs[name].dtype, recipe.features) for name in names}
     outputs = tabular.preprocess({name: inputs[name] for name in names}, features)
     fare, tips = (columns.dense(inputs[name]) for name in ("fare", RAW_LABEL))
@@ -91,7 +91,7 @@ def _model(recipe: Recipe, transform_output: tft.TFTransformOutput) -> keras.Mod
     label = LabelSpec(trained, ("0", "1"), (trained // 2, trained - trained // 2))
     module = registry.find(recipe.trainer.module)
     params = registry.params(module, recipe.trainer.params)
-    return module.build_model(params, ModelSpec(inputs, recipe.task, label, recipe.trainer))
+    return module.build_model(params, ModelSpec.of_one(inputs, recipe.task, label, recipe.trainer))
 
 
 def _export(folder: Path, model: keras.Model, transform_output: tft.TFTransformOutput) -> None:

@@ -8,11 +8,12 @@ needs the data or the trainer modules, is `trainyard.pipeline.recipe`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -25,10 +26,13 @@ from pydantic import (
 from trainyard.errors import RecipeError
 from trainyard.expressions import Expression
 
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "regression", "text"]
 Scalar = bool | int | float | str
 POSITION = "position"
 """The column that says where in its file a row begins that is a part of a longer whole."""
+
+ONLY = ""
+"""What the one head of a recipe is called that names none."""
 
 
 def _parse(text: str) -> Expression:
@@ -115,6 +119,11 @@ class Images(Section):
         return value
 
     @property
+    def origin(self) -> str:
+        """The raw column that it comes from."""
+        return self.source or self.column
+
+    @property
     def measures(self) -> tuple[str, ...]:
         """The columns of what is measured of every image."""
         kinds = ("width", "height", "channels", "bytes", "brightness", "contrast")
@@ -134,6 +143,65 @@ class Windows(Section):
     def step(self) -> int:
         """From one row's beginning to the next's."""
         return self.stride or self.length
+
+
+def _several(value: Any) -> Any:
+    if value is None:
+        return ()
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+SeveralImages = Annotated[
+    tuple[Images, ...],
+    BeforeValidator(_several, json_schema_input_type=Images | tuple[Images, ...] | None),
+]
+
+
+class Series(Section):
+    """Rows that follow one another in time: each gets the values before its own as a column.
+
+    The first rows of a series, which have too few before them, are left out. Rows stand in the
+    order of time; each file is a series of its own. Columns other than these are known
+    beforehand, or have to be `ignored`: they stand beside the value that is to be predicted.
+    """
+
+    time: str = Field(description="The column that says when; no input unless `features` says so.")
+    value: str = Field(description="The column that is measured; usually the label.")
+    past: int = Field(ge=1, description="How many values before its own a row gets.")
+    every: str = Field(
+        description="Time from row to row, as pandas writes it: `1D`, `1H`, `15min`, `W`, `MS` "
+        "(the first of each month)."
+    )
+    group: str | None = Field(None, description="A column that tells series in one file apart.")
+    time_format: str | None = Field(
+        None, description="Such as `%d/%m/%Y`; if not given, ISO 8601 (1990-12-31 23:59)."
+    )
+    on_gap: Literal["error", "restart"] = Field(
+        "error",
+        description="A time that is left out, or a missing value, stops the run, or begins a new "
+        "series after it.",
+    )
+    column: str = Field("past", description="The name of the column of values before.")
+
+    @field_validator("every")
+    @classmethod
+    def _is_a_step(cls, value: str) -> str:
+        from pandas.tseries.frequencies import to_offset  # half a second: only where it is needed
+
+        try:
+            forward = to_offset(value).n > 0
+        except ValueError:
+            forward = False
+        if not forward:
+            raise ValueError("a step of time such as `1D`, `1H`, `15min`, `W` or `MS`")
+        return value
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        names = [name for name in (self.time, self.value, self.group, self.column) if name]
+        if len(set(names)) < len(names):
+            raise ValueError("`time`, `value`, `group` and `column` are different columns")
+        return self
 
 
 class Data(Section):
@@ -157,7 +225,10 @@ class Data(Section):
     columns: dict[str, str] = Field(
         default_factory=dict, description="New names for raw columns, `NEW: OLD`."
     )
-    images: Images | None = Field(None, description="If the data are images, or name some.")
+    images: SeveralImages = Field(
+        (), description="If the data are images, or name some; a list if they are several a row."
+    )
+    series: Series | None = Field(None, description="If the rows follow one another in time.")
     delimiter: str = Field(",", min_length=1, max_length=1, description="CSV: between the fields.")
     header: tuple[str, ...] = Field(
         (), description="CSV: the columns' names, if the file has no line for them."
@@ -201,6 +272,11 @@ class Data(Section):
         "columns: nor do rows that share a value in any of them, or are linked by others that do; "
         "a value is the same in whichever of them it stands.",
     )
+    weight: str | None = Field(
+        None,
+        description="A column of numbers, 0 or more: how much a row counts in the loss and in what "
+        "the Evaluator measures. It is no input.",
+    )
     schema_file: str = Field(
         "infer",
         alias="schema",
@@ -219,8 +295,11 @@ class Data(Section):
     @model_validator(mode="before")
     @classmethod
     def _folders_hold_images(cls, value: Any) -> Any:
+        """Each file is one image, whose path it comes from."""
         if isinstance(value, dict) and value.get("format") == "folders":
-            return {**value, "images": value.get("images") or {}}
+            images = value.get("images") or {}
+            own = {"source": "path"} | images if isinstance(images, dict) else images
+            return {**value, "images": own}
         return value
 
     @model_validator(mode="after")
@@ -250,19 +329,30 @@ class Data(Section):
     @model_validator(mode="before")
     @classmethod
     def _overlaps_in_order(cls, value: Any) -> Any:
-        """Windows that share characters must not come into different splits."""
-        if not isinstance(value, dict) or value.get("format") != "text":
+        """Windows that share characters or values must not come into different splits."""
+        series = value.get("series") if isinstance(value, dict) else None
+        if not isinstance(value, dict) or not (value.get("format") == "text" or series):
             return value
         split = value.get("split") or {}
         in_order = isinstance(split, Split) or "in_order" in split
-        return value if in_order else {**value, "split": {**split, "in_order": True}}
+        order = series.get("time", True) if isinstance(series, dict) else True
+        return value if in_order else {**value, "split": {**split, "in_order": order}}
 
-    @property
-    def image_source(self) -> str | None:
-        """The raw column that images come from; None without images."""
-        if self.images is None:
-            return None
-        return self.images.source or ("path" if self.format == "folders" else self.images.column)
+    @field_validator("images")
+    @classmethod
+    def _images_differ(cls, value: tuple[Images, ...]) -> tuple[Images, ...]:
+        names = [name for each in value for name in {each.column, each.origin}]
+        if len(set(names)) < len(names):
+            raise ValueError("each of several images has a `column` and a `source` of its own")
+        return value
+
+    @model_validator(mode="after")
+    def _series_in_order(self) -> Self:
+        if self.series and self.format not in ("csv", "parquet"):
+            raise ValueError("only the rows of CSV and Parquet files can be a `series`")
+        if self.series and not self.split.in_order:
+            raise ValueError("the rows of a series have values in common: split them `in_order`")
+        return self
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -285,14 +375,14 @@ class Data(Section):
     def measures(self) -> tuple[str, ...]:
         """The columns of what is measured of images and texts."""
         texts = [name for column in self.text_columns for name in text_measures(column)]
-        return (*(self.images.measures if self.images else ()), *texts)
+        return (*(name for images in self.images for name in images.measures), *texts)
 
     @property
     def besides(self) -> tuple[str, ...]:
         """Columns that come with others, and are inputs of a model only if `features` says so."""
-        source = self.image_source if self.images else None
-        own = self.images.column if self.images else None
-        named = (source if source != own else None, self.reach and self.reach[0])
+        sources = (each.origin for each in self.images if each.origin != each.column)
+        time = (self.series.time, self.series.group) if self.series else ()
+        named = (*sources, self.reach and self.reach[0], *time)
         return (*filter(None, named), *self.measures)
 
 
@@ -380,6 +470,62 @@ class ImageFeature(Feature):
         return (*self.size, self.channels)
 
 
+class SeriesFeature(Feature):
+    """How a column of as many numbers in every row becomes an input (`kind: series`)."""
+
+    kind: Literal["series"] = "series"
+    length: int = Field(ge=1, description="How many numbers a row has; `data.series.past`.")
+    scaling: Literal["z-score", "none"] = Field(
+        "z-score", description="By one mean and deviation of all numbers, wherever they stand."
+    )
+
+
+class Embedding(Section):
+    """Word vectors that were learned elsewhere."""
+
+    file: str = Field(
+        description="Text, in the format of GloVe or word2vec: a word a line, then its numbers; "
+        "relative to the recipe."
+    )
+    trainable: bool = Field(False, description="Whether training changes them.")
+
+
+class TextFeature(Feature):
+    """How a column of text becomes ids of tokens (`kind: text`)."""
+
+    kind: Literal["text"] = "text"
+    tokens: Literal["word", "character", "whitespace"] = Field(
+        "word",
+        description="word: letters and digits together, with apostrophes within them; each other "
+        "sign alone. whitespace: what stands between blanks.",
+    )
+    lower: bool = Field(True, description="Whether capital letters become small ones.")
+    ngrams: int = Field(
+        1,
+        ge=1,
+        description="Up to so many neighbours are one token more, after the single ones.",
+    )
+    vocabulary: int = Field(20_000, ge=1, description="Most frequent tokens kept.")
+    min_count: int = Field(1, ge=1, description="Tokens that training texts have less often go.")
+    vocabulary_with: tuple[str, ...] = Field(
+        (), description="Columns of text whose tokens are counted too: one vocabulary for all."
+    )
+    oov_buckets: int = Field(1, ge=1, description="Hash buckets for all other tokens.")
+    length: int = Field(256, ge=1, description="Tokens kept of a text at most, markers included.")
+    truncate: Literal["end", "start"] = Field("end", description="Where longer texts lose tokens.")
+    markers: bool = Field(False, description="Puts a start and an end around the tokens.")
+    embedding: Embedding | None = Field(None, description="If not given, vectors are learned.")
+
+    @model_validator(mode="after")
+    def _room_for_a_token(self) -> Self:
+        if self.markers and self.length < 3:
+            raise ValueError("`length` must be at least 3: two are the markers'")
+        return self
+
+
+_BRANCHES = {"image": "(image)", "text": "(text)", "series": "(series)"}
+
+
 def _kind(feature: Any) -> Any:
     """The kind of a feature that may not have been checked yet."""
     if isinstance(feature, str):
@@ -388,11 +534,14 @@ def _kind(feature: Any) -> Any:
 
 
 def _branch(feature: Any) -> str:
-    return "(image)" if _kind(feature) == "image" else "(table)"
+    return _BRANCHES.get(str(_kind(feature)), "(table)")
 
 
 AnyFeature = Annotated[
-    Annotated[TableFeature, Tag("(table)")] | Annotated[ImageFeature, Tag("(image)")],
+    Annotated[TableFeature, Tag("(table)")]
+    | Annotated[ImageFeature, Tag("(image)")]
+    | Annotated[TextFeature, Tag("(text)")]
+    | Annotated[SeriesFeature, Tag("(series)")],
     Discriminator(_branch),
 ]
 
@@ -422,6 +571,43 @@ class Loss(Section):
     def options(self) -> dict[str, Any]:
         """Keyword arguments for the loss's constructor."""
         return dict(self.__pydantic_extra__ or {})
+
+
+ClassWeights = Literal["balanced"] | dict[str, float]
+
+
+def _written_out(section: Any, named: Sequence[str]) -> Any:
+    """Turns `loss: huber` into `loss: {name: huber}`, and the names of classes into text."""
+    if not isinstance(section, dict):
+        return section
+    full = {k: {"name": section[k]} for k in named if isinstance(section.get(k), str)}
+    weights = section.get("class_weights")
+    if isinstance(weights, dict):
+        full["class_weights"] = {str(name): weight for name, weight in weights.items()}
+    return {**section, **full}
+
+
+class Target(Section):
+    """What is predicted, and what kind of prediction that is."""
+
+    label: Label
+    task: Task
+
+
+class Head(Target):
+    """One of the things that a model predicts."""
+
+    loss: Loss | None = Field(None, description="If not given, the one that fits the task.")
+    weight: float = Field(1.0, gt=0, description="Of its loss in the sum over all heads.")
+    class_weights: ClassWeights | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        return _written_out(value, ["loss"])
+
+
+HeadName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
 class Schedule(Section):
@@ -499,7 +685,7 @@ class Trainer(Section):
     loss: Loss | None = Field(None, description="If not given, the one that fits the task.")
     schedule: Schedule = Schedule()
     early_stopping: EarlyStopping | None = EarlyStopping()
-    class_weights: Literal["balanced"] | dict[str, float] | None = None
+    class_weights: ClassWeights | None = None
     seed: int = 1
     deterministic: bool = Field(
         False, description="Two trainings on one machine are equal bit by bit; slower."
@@ -513,6 +699,11 @@ class Trainer(Section):
     jit_compile: Literal["auto"] | bool = Field(
         "auto", description="XLA; auto: on a GPU or TPU, if all layers support it."
     )
+    bucketing: bool = Field(
+        True,
+        description="Text: training batches are of texts of like length, and no batch is padded "
+        "beyond its longest.",
+    )
     steps_per_execution: int = Field(
         1,
         ge=1,
@@ -524,17 +715,7 @@ class Trainer(Section):
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        named = {
-            key: {"name": value[key]}
-            for key in ("optimizer", "loss", "schedule", "distribution")
-            if isinstance(value.get(key), str)
-        }
-        weights = value.get("class_weights")
-        if isinstance(weights, dict):
-            named["class_weights"] = {str(name): weight for name, weight in weights.items()}
-        return {**value, **named}
+        return _written_out(value, ["optimizer", "loss", "schedule", "distribution"])
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -564,6 +745,7 @@ class Bound(Section):
     """What both kinds of threshold share: a metric, and where it is looked at."""
 
     metric: str
+    head: str | None = Field(None, description="Whose metric; needed where there are several.")
     slice: str | tuple[str, ...] | SliceValues | None = Field(
         None,
         description="Nothing: all rows. A column or columns: each of their slices. "
@@ -602,7 +784,10 @@ class Change(Bound):
 class Evaluation(Section):
     """What is measured, on which slices, and what must hold for a push."""
 
-    metrics: tuple[str, ...] = Field((), description="If empty, the trainer module's own.")
+    metrics: tuple[str, ...] | dict[str, tuple[str, ...]] = Field(
+        (),
+        description="If empty, the trainer module's own. Where there are several heads, by head.",
+    )
     slices: tuple[str | tuple[str, ...], ...] = Field(
         (), description="A column, or a list of columns for a cross."
     )
@@ -611,6 +796,10 @@ class Evaluation(Section):
         None, description="If not given, the trainer module's own; [] for none."
     )
     change: tuple[Change, ...] = ()
+
+    def metrics_of(self, head: str) -> tuple[str, ...]:
+        """The metrics that are asked of a head by name; empty for the trainer module's own."""
+        return self.metrics.get(head, ()) if isinstance(self.metrics, dict) else self.metrics
 
 
 Anomaly = Literal[
@@ -654,6 +843,9 @@ class Push(Section):
     contract_rows: int = Field(
         100, ge=1, description="Raw rows through training graph and SavedModel before a push."
     )
+    infra_validation: bool = Field(
+        False, description="Those rows also through a model server of its own process: 5 s more."
+    )
 
 
 class Engine(Section):
@@ -673,10 +865,18 @@ class Recipe(Section):
     Paths in a loaded recipe are absolute: `trainyard.pipeline.recipe` resolves them.
     """
 
+    model_config = ConfigDict(populate_by_name=True)
+
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
     data: Data
-    label: Label
-    task: Task
+    label: Label | None = None
+    task: Task | None = None
+    named_heads: dict[HeadName, Head] = Field(
+        default_factory=dict,
+        alias="heads",
+        description="In place of `label` and `task`: several things that one model predicts, "
+        "by name.",
+    )
     features: dict[str, AnyFeature] = Field(default_factory=dict, validate_default=True)
     trainer: Trainer = Trainer()
     evaluation: Evaluation = Evaluation()
@@ -684,10 +884,68 @@ class Recipe(Section):
     push: Push = Push()
     engine: Engine = Engine()
 
+    @property
+    def heads(self) -> dict[str, Head]:
+        """What is predicted, by name; the one head of a recipe that names none is `ONLY`."""
+        if self.label is None or self.task is None:
+            return self.named_heads
+        trainer = self.trainer
+        head = Head(
+            label=self.label,
+            task=self.task,
+            loss=trainer.loss,
+            class_weights=trainer.class_weights,
+        )
+        return {ONLY: head}
+
+    @property
+    def labels(self) -> dict[str, Label]:
+        """Each label once, by its key in the recipe."""
+        found: dict[str, Label] = {}
+        for name, head in self.heads.items():
+            if head.label not in found.values():
+                found["label" if name == ONLY else f"heads.{name}.label"] = head.label
+        return found
+
+    @field_validator("named_heads")
+    @classmethod
+    def _together(cls, value: dict[str, Head], info: ValidationInfo) -> dict[str, Head]:
+        if value and (info.data.get("label") or info.data.get("task")):
+            raise ValueError("the recipe has `label` or `task` too: a head has its own")
+        if len(value) == 1:
+            raise ValueError("one head needs no name: give `label` and `task` instead")
+        _check_head_names(value)
+        _check_label_names(value)
+        return value
+
+    @model_validator(mode="after")
+    def _something_to_predict(self) -> Self:
+        if not self.named_heads and (self.label is None or self.task is None):
+            raise ValueError("give `label` and `task`, or `heads`")
+        return self
+
     @model_validator(mode="after")
     def _classes_to_count(self) -> Self:
-        if self.task == "regression" and self.data.split.train_per_class:
-            raise ValueError("`data.split.train_per_class`: regression has no classes")
+        if self.data.split.train_per_class and (
+            self.named_heads or self.task in ("regression", "text")
+        ):
+            reason = "each head has its own" if self.named_heads else f"{self.task} has no"
+            raise ValueError(f"`data.split.train_per_class`: {reason} classes")
+        return self
+
+    @model_validator(mode="after")
+    def _text_to_write(self) -> Self:
+        if any(head.task == "text" for head in self.named_heads.values()):
+            raise ValueError("a model that writes text has no other heads: `label` and `task`")
+        if self.label is None or self.task != "text":
+            return self
+        if not isinstance(self.features.get(self.label.name), TextFeature):
+            raise ValueError(
+                f"`task: text` needs `{self.label.name}: {{kind: text, ...}}` among `features`: "
+                "how the label is cut into tokens"
+            )
+        if self.data.weight:
+            raise ValueError("`data.weight`: rows of text count by their tokens")
         return self
 
     @field_validator("features", mode="before")
@@ -703,25 +961,34 @@ class Recipe(Section):
         """Names columns of text in `data` too, for those who read the data without a recipe."""
         if not isinstance(value, dict) or not isinstance(value.get("features"), dict):
             return value
-        texts = [name for name, feature in value["features"].items() if _kind(feature) == "text"]
-        data = value.get("data")
+        label, data = value.get("label"), value.get("data")
+        derived = label.get("name") if isinstance(label, Mapping) and "expression" in label else ""
+        texts = [
+            name
+            for name, feature in value["features"].items()
+            if _kind(feature) == "text" and name != derived
+        ]
         if texts and isinstance(data, Mapping):
-            data = {**data, "texts": [*(data.get("texts") or ()), *texts]}
+            data = {**data, "texts": [*dict.fromkeys([*(data.get("texts") or ()), *texts])]}
         elif texts and isinstance(data, Data):
-            data = data.model_copy(update={"texts": (*data.texts, *texts)})
+            data = data.model_copy(update={"texts": (*dict.fromkeys([*data.texts, *texts]),)})
         return {**value, "data": data}
 
     @field_validator("features", mode="after")
     @classmethod
-    def _images_alone(cls, value: dict[str, Feature], info: ValidationInfo) -> dict[str, Feature]:
-        """A model looks at image and text; what comes with them is for statistics and slices."""
+    def _data_own(cls, value: dict[str, Feature], info: ValidationInfo) -> dict[str, Feature]:
+        """A model looks at image, text and series; what comes beside is for statistics."""
         data = info.data.get("data")
         if not isinstance(data, Data):
             return value
         own: dict[str, Feature] = {n: TableFeature(kind="ignored") for n in data.besides}
-        if data.images and data.images.shape:
-            *size, channels = data.images.shape
-            own[data.images.column] = ImageFeature.model_validate(
+        if data.series:
+            own[data.series.column] = SeriesFeature(length=data.series.past)
+        for images in data.images:
+            if images.shape is None:
+                continue
+            *size, channels = images.shape
+            own[images.column] = ImageFeature.model_validate(
                 {"size": tuple(size), "channels": channels}
             )
         return own | value
@@ -729,30 +996,55 @@ class Recipe(Section):
     def input_columns(self, columns: list[str]) -> list[str]:
         """Chooses which raw columns become model inputs.
 
-        A column that the label is computed from is left out unless `features`
-        names it: it would give the answer away.
+        A column that a label is computed from is left out unless `features`
+        names it: it would give the answer away. Labels and weights are never inputs.
 
         Args:
-            columns: All raw columns of the data, the label's included.
+            columns: All raw columns of the data, the labels included.
 
         Returns:
             The columns that are inputs, in the order given.
         """
-        return input_columns(self.label, self.features, columns)
+        return input_columns([*self.labels.values()], self.data.weight, self.features, columns)
 
 
-def input_columns(label: Label, features: Mapping[str, Feature], columns: list[str]) -> list[str]:
+def _check_head_names(heads: Mapping[str, Head]) -> None:
+    for name in heads:
+        if f"{name}_label" in heads:
+            raise ValueError(f"`{name}_label` is what the model calls the class that {name} names")
+        if name == "val" or name.startswith("val_"):
+            raise ValueError("`val` begins what is measured while training: another name")
+
+
+def _check_label_names(heads: Mapping[str, Head]) -> None:
+    known: dict[str, Label] = {}
+    for name, head in heads.items():
+        if known.setdefault(head.label.name, head.label) != head.label:
+            raise ValueError(
+                f"the label of {name} is named {head.label.name!r}, as is that of another head: "
+                "`label: {name: ..., expression: ...}` gives it a name"
+            )
+
+
+def input_columns(
+    labels: Sequence[Label],
+    weight: str | None,
+    features: Mapping[str, Feature],
+    columns: list[str],
+) -> list[str]:
     """Chooses inputs as `Recipe.input_columns` does, where there is no whole recipe.
 
     Args:
-        label: The recipe's label.
+        labels: The recipe's labels.
+        weight: The column that says how much a row counts, if there is one.
         features: The recipe's feature overrides.
-        columns: All raw columns of the data, the label's included.
+        columns: All raw columns of the data, the labels included.
 
     Returns:
         The columns that are inputs, in the order given.
     """
-    hidden = {label.name, *label.parsed.columns} - set(features)
+    names = {label.name for label in labels}
+    hidden = {name for label in labels for name in label.parsed.columns} - set(features)
     hidden |= {name for name, feature in features.items() if feature.kind == "ignored"}
-    hidden |= {label.name}
+    hidden |= names | {weight or ""}
     return [name for name in columns if name not in hidden]

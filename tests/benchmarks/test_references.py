@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from PIL import Image
@@ -73,3 +74,11 @@ def test_what_was_not_reached_is_told(reached, short):
     found = references.Result(goal, reached, trivial=0.1, linear=0.965).shortfalls
     assert len(found) == len(short)
     assert all(word in text for word, text in zip(short, found, strict=True))
+
+
+def test_texts_are_compared_by_their_words():
+    texts = ["good film", "bad film", "good good", "so bad"] * 10
+    rows = pd.DataFrame({"text": texts, "kind": ["a", "a", "b", "b"] * 10})
+    models = references._models("binary", rows, ["text"])
+    linear = models["linear"].fit(rows[["text", "kind"]], ["pos", "neg"] * 20)
+    assert list(linear.predict(pd.DataFrame({"text": ["a good one"], "kind": ["b"]}))) == ["pos"]

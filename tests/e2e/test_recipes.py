@@ -75,19 +75,20 @@ def test_the_version_is_whole_and_answers_raw_rows(name, engine, ran):
     version = Path(run.record.verdict.destination)
     assert version in versions.versions(version.parent)
     assert not list(version.parent.glob(".unfinished-*"))
-    assert len(export.served_predictions(version, _raw_rows(run, 20))) == 20
+    assert len(export.Served(version).predictions(_raw_rows(run, 20))) == 20
 
 
 @each_run
 def test_served_answers_are_the_trained_ones(name, engine, ran):
     run = ran(name, engine)
     rows = _raw_rows(run, 200)
-    served = export.served_predictions(Path(run.record.verdict.destination), rows)
+    model = export.Served(Path(run.record.verdict.destination))
+    served = model.predictions(rows)
     trained = export.reference_predictions(
         run.record.output("Trainer", "model_run"),
         run.record.output("Transform", "transform_graph"),
         rows,
-        _images(run),
+        model.told,
     )
     np.testing.assert_allclose(served, trained, rtol=1e-5, atol=1e-5)
     assert np.ptp(served) > 0, "the model answers every row alike"
@@ -96,13 +97,9 @@ def test_served_answers_are_the_trained_ones(name, engine, ran):
 @each_run
 def test_a_tensor_a_column_gets_the_same_answers(name, engine, ran):
     run = ran(name, engine)
-    version, rows = Path(run.record.verdict.destination), _raw_rows(run, 50)
-    np.testing.assert_allclose(
-        export.raw_predictions(version, rows),
-        export.served_predictions(version, rows),
-        rtol=1e-5,
-        atol=1e-5,
-    )
+    served, rows = export.Served(Path(run.record.verdict.destination)), _raw_rows(run, 50)
+    by_column, by_row = served.raw_predictions(rows), served.predictions(rows)
+    np.testing.assert_allclose(by_column, by_row, rtol=1e-5, atol=1e-5)
 
 
 def test_an_image_file_is_all_that_a_pushed_model_asks_for(ran):

@@ -10,7 +10,7 @@ from sklearn import metrics as reference
 from trainyard.errors import RecipeError
 from trainyard.pipeline import evaluation
 from trainyard.pipeline.measured import number, read_measured
-from trainyard.recipe_schema import Recipe
+from trainyard.recipe_schema import ONLY, Recipe
 
 COLUMNS = ["payment_type", "hour", "fare", "tips"]
 
@@ -123,7 +123,7 @@ def test_a_right_evaluation_passes():
 
 def test_the_modules_defaults_are_checked_in_place_of_the_recipes():
     with pytest.raises(RecipeError, match="does not fit"):
-        evaluation.check_metrics(recipe("regression"), COLUMNS, metrics=["auc"], thresholds=[])
+        evaluation.check_metrics(recipe("regression", metrics=["auc"]), COLUMNS)
 
 
 def test_every_slice_is_there_once_and_all_rows_first():
@@ -151,7 +151,7 @@ def binary(evaluate, tmp_path_factory):
     data.loc[0, ["label_xf", "predictions"]] = [0, 0.0]
     data.loc[1, ["label_xf", "predictions"]] = [1, 1.0]
     folder = evaluate(asked, data, tmp_path_factory.mktemp("binary"), with_baseline=True, pieces=7)
-    return data, read_measured(folder / "evaluation"), folder
+    return data, read_measured(folder / "evaluation")[ONLY], folder
 
 
 def binary_reference(label: Any, scores: Any) -> dict[str, float]:
@@ -223,7 +223,7 @@ def test_multiclass_metrics_are_those_of_scikit_learn(evaluate, tmp_path):
     at_bound = [{"metric": "accuracy", "min": expected["accuracy"]}]
     asked = recipe("multiclass", metrics=of_task("multiclass"), thresholds=at_bound)
     folder = evaluate(asked, data, tmp_path, pieces=3)
-    measured = read_measured(folder / "evaluation").overall.candidate
+    measured = read_measured(folder / "evaluation")[ONLY].overall.candidate
     assert measured == pytest.approx(expected, rel=1e-6)
     assert (folder / "blessing" / "BLESSED").exists()
 
@@ -233,7 +233,7 @@ def test_a_class_that_training_did_not_see_counts_as_wrong(evaluate, tmp_path):
     scores = np.eye(3, dtype=np.float32)[[0, 1, 1, 2]] * 0.8 + np.float32(0.2 / 3)
     data = pd.DataFrame({"label_xf": label, "predictions": list(scores)})
     asked = recipe("multiclass", metrics=of_task("multiclass"))
-    measured = read_measured(evaluate(asked, data, tmp_path) / "evaluation").overall.candidate
+    measured = read_measured(evaluate(asked, data, tmp_path) / "evaluation")[ONLY].overall.candidate
     guesses = scores.argmax(axis=1)
     assert measured["accuracy"] == 0.5
     assert measured["macro_f1"] == pytest.approx(
@@ -248,7 +248,7 @@ def test_regression_metrics_are_those_of_scikit_learn_however_the_rows_are_cut(e
     scores = (label + random.normal(1, 1, 150)).astype(np.float32)
     data = pd.DataFrame({"label_xf": label, "predictions": scores})
     asked = recipe("regression", metrics=of_task("regression"))
-    measured = read_measured(evaluate(asked, data, tmp_path, pieces=5) / "evaluation")
+    measured = read_measured(evaluate(asked, data, tmp_path, pieces=5) / "evaluation")[ONLY]
     true, guessed = label.astype(float), scores.astype(float)
     assert measured.overall.candidate == pytest.approx(
         {

@@ -118,7 +118,7 @@ def test_an_error_names_line_and_remedy(tmp_path, text, line, words):
 
 
 def test_a_missing_key_is_named(tmp_path):
-    with pytest.raises(RecipeError, match="task: Field required"):
+    with pytest.raises(RecipeError, match="give `label` and `task`, or `heads`"):
         load_recipe(write(tmp_path, SOUND.replace("task: binary\n", "")))
 
 
@@ -181,7 +181,7 @@ def test_a_dataset_says_how_it_is_read(tmp_path, monkeypatch):
         "label: digit\ntask: multiclass\n"
     )
     data = load_recipe(file).data
-    assert (data.format, data.images.max_pixels) == ("parquet", 64)
+    assert (data.format, data.images[0].max_pixels) == ("parquet", 64)
 
 
 @pytest.mark.parametrize(

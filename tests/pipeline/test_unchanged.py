@@ -7,7 +7,7 @@ from trainyard.components.pusher import versions
 from trainyard.errors import DataError
 from trainyard.pipeline import records, unchanged
 from trainyard.pipeline.records import RunRecord, StageRecord, Verdict
-from trainyard.recipe_schema import Recipe, Trainer
+from trainyard.recipe_schema import Recipe, TextFeature, Trainer
 
 
 @pytest.fixture(autouse=True)
@@ -123,3 +123,13 @@ def test_an_image_that_a_table_names_counts(tmp_path):
     assert unchanged.fingerprint(recipe) == first
     write(tmp_path / "b.png", level=3, size=(40, 40))
     assert unchanged.fingerprint(recipe) != first
+
+
+def test_another_file_of_word_vectors_is_a_change(recipe, tmp_path):
+    file = tmp_path / "vectors.txt"
+    text = {"kind": "text", "embedding": {"file": str(file)}}
+    wanting = recipe.model_copy(update={"features": {"a": TextFeature.model_validate(text)}})
+    file.write_text("good 1 2\n")
+    before = unchanged.fingerprint(wanting)
+    file.write_text("good 1 2\nbad 3 4\n")
+    assert unchanged.fingerprint(wanting) != before

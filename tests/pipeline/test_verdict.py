@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.pipeline import test_metadata
+from trainyard.components.example_gen import left_out, quarantine
 from trainyard.pipeline.records import RunRecord, StageRecord
 from trainyard.pipeline.verdict import judge
+from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
 
 
@@ -164,6 +167,27 @@ def test_a_push_names_version_and_place(home, passing):
     assert verdict.sentences == [
         "Pushed: version 3 is in /serving/taxi/3.",
         "auc on all rows is 0.9375; the recipe asks for at least 0.5.",
+    ]
+
+
+def test_rows_that_are_in_no_split_are_told(home, passing, tmp_path):
+    record = a_run(home, passing, {"pushed": False})
+    outputs = {"examples": [str(tmp_path)]}
+    record.stages.insert(0, StageRecord(name="ExampleGen", state="done", outputs=outputs))
+    before = judge(record, EASY).sentences
+    counts = {left_out.WHERE: 1200, left_out.TRAIN_PER_CLASS: 7}
+    store = Workspace.of(EASY).metadata
+    store.parent.mkdir(parents=True, exist_ok=True)
+    test_metadata.write(store, {str(tmp_path): {left_out.PROPERTY: json.dumps(counts)}})
+    with quarantine.Quarantine(tmp_path) as aside:
+        aside.add(Path("a.csv"), [quarantine.BadRow(3, "too many fields", "4", "a,b,c,d")])
+    aside.finish(good=9, max_share=0.5)
+    assert judge(record, EASY).sentences == [
+        *before,
+        "Rows left out, as the recipe says: 1,200 that do not fit data.where, 7 beyond "
+        "data.split.train_per_class.",
+        f"1 of 10 rows was set aside: too many fields (1); they are in "
+        f"{tmp_path}/quarantine/rows.jsonl.",
     ]
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.trainer_modules.tables import LABELS as COLUMNS
-from tests.trainer_modules.tables import Row, trained_as
+from tests.trainer_modules.tables import Row, predicted, trained_as
 from trainyard.recipe_schema import Recipe, Task, Trainer
 from trainyard.trainer_modules.harness.spec import InputSpec, LabelSpec, ModelSpec
 
@@ -34,7 +34,7 @@ def specification(
 ) -> ModelSpec:
     """One image of `shape`, and with `others` a category and three numbers beside it."""
     inputs = {"image": InputSpec(shape, "float32")} | (OTHERS if others else {})
-    return ModelSpec(inputs, task, LABELS[task], Trainer(**trainer))
+    return ModelSpec.of_one(inputs, task, LABELS[task], Trainer(**trainer))
 
 
 def one_batch(spec: ModelSpec, size: int = 16) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -99,9 +99,8 @@ def encoded(pixels: np.ndarray, form: str = "PNG", **options: Any) -> bytes:
 
 def recipe(task: str = "binary", **trainer: Any) -> Recipe:
     """A recipe for `pictures`: the image and what is beside it are inputs."""
-    label = COLUMNS[task]
-    others = {name: "ignored" for name in COLUMNS.values() if name != label}
+    others = dict.fromkeys(COLUMNS.values(), "ignored")
     image = {"image": {"kind": "image", "size": [32, 32]}}
-    sections = {"data": {"path": "unused"}, "label": label, "task": task}
+    sections = {"data": {"path": "unused"}} | predicted(task, COLUMNS)
     made = Recipe.model_validate({"name": "test", "features": image | others} | sections)
     return trained_as(made, **{"module": "cnn"} | trainer)

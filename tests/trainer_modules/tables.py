@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trainyard.recipe_schema import Recipe, Trainer
+from trainyard.recipe_schema import Head, Recipe, Trainer
 
 Row = dict[str, Any]
 
@@ -22,7 +22,9 @@ def serialize(row: Row) -> bytes:
     example = tf.train.Example()
     for name, value in row.items():
         feature = example.features.feature[name]
-        if isinstance(value, str | bytes):
+        if isinstance(value, list):
+            feature.float_list.value.extend(value)
+        elif isinstance(value, str | bytes):
             feature.bytes_list.value.append(value.encode() if isinstance(value, str) else value)
         elif isinstance(value, int):
             feature.int64_list.value.append(value)
@@ -75,16 +77,27 @@ TYPES = {
 
 def recipe(task: str = "binary", label: str | None = None, **trainer: Any) -> Recipe:
     """A recipe for `table`: every kind of column takes part."""
-    label = label or LABELS[task]
-    others = {name: "ignored" for name in ("yes", "answer", "grade", "price") if name != label}
+    others = dict.fromkeys(("yes", "answer", "grade", "price"), "ignored")
     features = {
         "zone": "categorical",
         "fare": {"kind": "bucketized", "buckets": 4},
         "constant": {"scaling": "min-max"},
     }
-    sections = {"data": {"path": "unused"}, "label": label, "task": task}
+    sections = {"data": {"path": "unused"}} | predicted(task, LABELS, label)
     made = Recipe.model_validate({"name": "test", "features": features | others} | sections)
     return trained_as(made, **{"params": {"hidden": [8]}} | trainer)
+
+
+def predicted(task: str, labels: dict[str, str], label: str | None = None) -> dict[str, Any]:
+    """What a recipe says of a task; for `heads` of all tasks together, each on its own label."""
+    if task == "heads":
+        return {"heads": {name: {"label": name, "task": each} for each, name in labels.items()}}
+    return {"label": label or labels[task], "task": task}
+
+
+def heads_of(task: str, trainer: Trainer | None = None) -> dict[str, Head]:
+    """The one head of a recipe for the task."""
+    return recipe(task).model_copy(update={"trainer": trainer or Trainer()}).heads
 
 
 def trained_as(made: Recipe, **trainer: Any) -> Recipe:
@@ -139,7 +152,7 @@ def transform(
     custom = TransformConfig.of(chosen).custom_config()
     spec = {name: tf.io.VarLenFeature(tf.dtypes.as_dtype(t)) for name, t in types.items()}
     metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
-    instances = [{n: [] if r[n] is None else [r[n]] for n in types} for r in train]
+    instances = [{n: _values(row[n]) for n in types} for row in train]
     with beam.Pipeline() as pipeline, tft_beam.Context(temp_dir=str(folder / "temporary")):
         data = (pipeline | beam.Create(instances), metadata)
         fitted = data | tft_beam.AnalyzeDataset(partial(preprocessing_fn, custom_config=custom))
@@ -155,6 +168,12 @@ def transform(
             for index in range(len(rows)):
                 writer.write(_example({key: value[index] for key, value in features.items()}))
     return Transformed(chosen, folder, train, held_out)
+
+
+def _values(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
 
 
 def _example(features: dict[str, np.ndarray]) -> bytes:

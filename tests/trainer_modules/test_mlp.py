@@ -13,7 +13,7 @@ from trainyard.recipe_schema import Trainer
 from trainyard.trainer_modules import mlp
 from trainyard.trainer_modules.harness.spec import InputSpec, LabelSpec, ModelSpec
 
-SPEC = ModelSpec(
+SPEC = ModelSpec.of_one(
     {"kind_id": InputSpec((1,), "int64", 7), "numeric": InputSpec((3,), "float32")},
     "binary",
     LabelSpec(10, ("0", "1"), (5, 5)),

@@ -24,7 +24,7 @@ def built(shape=SHAPE, **params) -> keras.Model:
 
 def trainable(params: resnet.Params, shape: tuple[int, ...], classes: int) -> int:
     label = LabelSpec(classes, tuple(map(str, range(classes))), (1,) * classes)
-    spec = ModelSpec({"image": InputSpec(shape, "float32")}, "multiclass", label, Trainer())
+    spec = ModelSpec.of_one({"image": InputSpec(shape, "float32")}, "multiclass", label, Trainer())
     model = resnet.build_model(params, spec)
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 

@@ -59,4 +59,6 @@ def _member(tar: tarfile.TarFile, name: str) -> Any:
 def _table(batch: Any, names: list[bytes]) -> bytes:
     # A row is the red plane, then green, then blue.
     pixels = batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # (N, 32, 32, 3)
-    return encoded.table(pixels, {"label": [names[i].decode() for i in batch[b"labels"]]})
+    return encoded.table(
+        {"image": pixels}, {"label": [names[i].decode() for i in batch[b"labels"]]}
+    )

@@ -323,6 +323,7 @@ _TRANSLATION = PublicFile(
     None,
     partial(prepare.first_lines, "fra.txt", 5_000),
 )
+_TEMPERATURES = "8b9de63ed6789492bf497625e7f9beb96a63d367b4b0a21754006f749fa5e5da"
 _KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
 
 
@@ -422,6 +423,19 @@ DATASETS: dict[str, Dataset] = {
             {"format": "parquet", "images": {}},
         ),
         Dataset(
+            "digit_pairs",
+            "Pairs of handwritten digits, 8 by 8 pixels: are they the same digit",
+            3_531,
+            "scikit-learn's copy, from UCI: CC BY 4.0",
+            _SKLEARN,
+            (EmbeddedFile("embedded/digit_pairs.parquet", embedded.digit_pairs),),
+            {
+                "format": "parquet",
+                "key": "group",
+                "images": ({"column": "left"}, {"column": "right"}),
+            },
+        ),
+        Dataset(
             "mnist",
             "MNIST: handwritten digits, 28 by 28 pixels; the first thousand",
             1_000,
@@ -490,6 +504,33 @@ DATASETS: dict[str, Dataset] = {
                 _reviews("pos", "2da124ec187a9d5a29c9f04e91c540e02baed5af8868f550a26bd6fd4dbf8bf0"),
             ),
             {"format": "lines", "encoding": "latin-1"},
+        ),
+        Dataset(
+            "temperatures",
+            "Melbourne: the lowest temperature of each day, 1981 to 1990",
+            3_650,
+            "Bureau of Meteorology, Australia; no licence stated",
+            "https://machinelearningmastery.com/time-series-datasets-for-machine-learning/",
+            (
+                PublicFile(
+                    "temperatures/daily-min-temperatures.csv",
+                    _TEMPERATURES,
+                    "https://raw.githubusercontent.com/jbrownlee/Datasets/master/"
+                    "daily-min-temperatures.csv",
+                    None,
+                    prepare.as_it_is,
+                ),
+            ),
+            {
+                "series": {
+                    "time": "Date",
+                    "value": "Temp",
+                    "past": 30,
+                    "every": "1D",
+                    # The last days of 1984 and 1988, leap years, are not in the file.
+                    "on_gap": "restart",
+                }
+            },
         ),
         Dataset(
             "shakespeare",

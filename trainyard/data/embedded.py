@@ -8,6 +8,10 @@ from typing import Any
 
 from trainyard.data import encoded
 
+_SEED = 20
+_GROUP = 30
+"""Images of a group of pairs: so many that most have another of their digit beside them."""
+
 
 def table(name: str, label: str) -> bytes:
     """Writes one of scikit-learn's data sets as CSV with a header.
@@ -44,7 +48,37 @@ def digits_images() -> bytes:
     loaded = datasets.load_digits()
     # 0 to 16 of ink, written as light on dark
     levels = np.rint(loaded.images * (255 / 16)).astype(np.uint8)  # (N, 8, 8)
-    return encoded.table(levels, {"digit": loaded.target})
+    return encoded.table({"image": levels}, {"digit": loaded.target})
+
+
+def digit_pairs() -> bytes:
+    """Writes pairs of the handwritten digits as a Parquet file of PNG images.
+
+    Images are in groups of `_GROUP`, and both of a pair are of one group: split by
+    `key: group`, no image is in two splits. Each image is in one pair with another of its
+    digit, and in one with another digit, as far as its group has them.
+
+    Returns:
+        The file's content: `left` and `right`, 8 by 8 pixels, grey; `same`, 0 or 1; `group`.
+    """
+    import numpy as np
+    from sklearn import datasets
+
+    loaded = datasets.load_digits()
+    levels = np.rint(loaded.images * (255 / 16)).astype(np.uint8)  # (N, 8, 8)
+    chance = np.random.default_rng(_SEED)
+    pairs = []  # left, right, group
+    for number, start in enumerate(range(0, len(levels), _GROUP)):
+        members = np.arange(start, min(start + _GROUP, len(levels)))
+        for left in members:
+            equal = loaded.target[members] == loaded.target[left]
+            for others in (members[equal & (members != left)], members[~equal]):
+                if len(others):
+                    pairs.append((left, int(chance.choice(others)), number))
+    left, right, group = np.array(pairs).T
+    same = (loaded.target[left] == loaded.target[right]).astype(np.int64)
+    images = {"left": levels[left], "right": levels[right]}
+    return encoded.table(images, {"same": same, "group": group})
 
 
 def snake_case(name: str) -> str:

@@ -7,23 +7,25 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def table(pixels: Any, columns: Mapping[str, Any]) -> bytes:
+def table(images: Mapping[str, Any], columns: Mapping[str, Any]) -> bytes:
     """Writes images with other columns beside them.
 
     Args:
-        pixels: uint8, `(N, height, width)` for grey or `(N, height, width, 3)`.
+        images: Pixels by column, uint8 `(N, height, width)` for grey or `(N, height, width, 3)`.
         columns: `N` values each.
 
     Returns:
-        A Parquet file: the column `image`, and the others.
+        A Parquet file.
     """
     import pyarrow as pa
     import pyarrow.parquet
 
-    images = pa.array([_png(each) for each in pixels], pa.binary())
+    files = {
+        n: pa.array([_png(each) for each in pixels], pa.binary()) for n, pixels in images.items()
+    }
     stream = io.BytesIO()
     pyarrow.parquet.write_table(
-        pa.table({"image": images} | {name: pa.array(v) for name, v in columns.items()}),
+        pa.table(files | {name: pa.array(v) for name, v in columns.items()}),
         stream,
         compression="none",  # a PNG is compressed already
         row_group_size=10_000,

@@ -15,6 +15,8 @@ from trainyard.pipeline import evaluation
 from trainyard.pipeline.recipe import position
 from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules import harness, registry
+from trainyard.trainer_modules.harness import vector_files
+from trainyard.trainer_modules.harness.names import joined
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,12 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
     """
     try:
         files = input_splits.find(recipe.data)
-        kinds = preflight.preflight(recipe.data, recipe.label, files)
-        _features(recipe, [*kinds, *recipe.data.besides])
+        kinds = preflight.preflight(recipe.data, recipe.labels, files)
+        labels = [label.name for label in recipe.labels.values()]
+        _features(recipe, [*kinds, *recipe.data.besides, *labels])
         complete = _with_module_defaults(recipe)
-        evaluation.check_metrics(complete, [*kinds, recipe.label.name])
+        labels = [label.name for label in recipe.labels.values()]
+        evaluation.check_metrics(complete, [*kinds, *labels])
     except RecipeError as error:
         raise _located(error, recipe_file) from None
     inputs = recipe.input_columns(list(kinds))
@@ -65,15 +69,21 @@ def _with_module_defaults(recipe: Recipe) -> Recipe:
     module = registry.find(recipe.trainer.module)
     params = registry.params(module, recipe.trainer.params)
     registry.files(params)  # that they are there
-    harness.check(recipe.trainer, recipe.task)
+    harness.check(recipe.trainer, recipe.heads)
     harness.check_inputs(recipe.trainer, recipe.features)
-    defaults = module.metrics(params, recipe.task)
+    vector_files.files(recipe.features)  # likewise
+    defaults = {name: module.metrics(params, h.task) for name, h in recipe.heads.items()}
     section = recipe.evaluation
-    metrics = section.metrics or tuple(defaults)
+    metrics = {name: section.metrics_of(name) or tuple(own) for name, own in defaults.items()}
     thresholds = section.thresholds
     if thresholds is None:
-        thresholds = tuple(bound for bound in defaults.values() if bound is not None)
-    section = section.model_copy(update={"metrics": metrics, "thresholds": thresholds})
+        thresholds = tuple(
+            bound.model_copy(update={"head": name or None})
+            for name, own in defaults.items()
+            for bound in own.values()
+            if bound is not None
+        )
+    section = section.model_copy(update={"metrics": joined(metrics), "thresholds": thresholds})
     return recipe.model_copy(update={"evaluation": section})
 
 
@@ -85,12 +95,12 @@ def _features(recipe: Recipe, columns: Collection[str]) -> None:
                 where=f"features.{name}",
                 hint=nearest(name, columns),
             )
-    images = recipe.data.images
-    if images and images.column not in recipe.features:
+    unsized = [each.column for each in recipe.data.images if each.column not in recipe.features]
+    if unsized:
         raise RecipeError(
-            f"the recipe does not say how large the images of {images.column!r} should be",
+            f"the recipe does not say how large the images of {unsized[0]!r} should be",
             where="data",
-            expected=f"features: {{{images.column}: {{kind: image, size: [HEIGHT, WIDTH]}}}}",
+            expected=f"features: {{{unsized[0]}: {{kind: image, size: [HEIGHT, WIDTH]}}}}",
             hint="the network sees all images in one size; 224 by 224 is usual for photos",
         )
 
@@ -112,12 +122,16 @@ def _located(error: RecipeError, recipe_file: Path) -> RecipeError:
 
 
 def _warnings(recipe: Recipe, inputs: list[str]) -> Iterator[str]:
-    if not recipe.label.is_column:
-        for name in recipe.label.parsed.columns:
+    for label in recipe.labels.values():
+        # How a text goes on is a copy of it.
+        for name in () if label.is_column or recipe.task == "text" else label.parsed.columns:
             if name in inputs:
                 yield (
-                    f"the label is computed from {name!r}, which is an input too: "
+                    f"the label {label.name!r} is computed from {name!r}, which is an input too: "
                     "make sure that it is known when the model is asked"
                 )
+    module = registry.find(recipe.trainer.module)
+    if own := getattr(module, "warnings", None):
+        yield from own(registry.params(module, recipe.trainer.params))
     if not recipe.data.split.test:
         yield "no test split: the Evaluator judges on the rows that stopped the training"

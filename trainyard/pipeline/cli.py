@@ -7,6 +7,7 @@ Exit codes: 0 done (for `run`: pushed), 1 unexpected failure, 2 recipe or usage,
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from contextlib import AbstractContextManager, suppress
@@ -186,6 +187,83 @@ def predict(
     with _live():
         told = asked(serving, images or [], input, output, loaded.data, version)
     _print(told)
+
+
+@app.command()
+def generate(
+    recipe: RecipeFile,
+    prompt: Annotated[str, typer.Option(help="What the model reads.")] = "",
+    length: Annotated[
+        int | None, typer.Option(help="Tokens at most; as many as training texts if not given.")
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(help="0: the most probable token each time; 1: by their shares.")
+    ] = 0.0,
+    top_k: Annotated[int, typer.Option(help="Only so many most probable tokens; 0: all.")] = 0,
+    top_p: Annotated[
+        float, typer.Option(help="Only the most probable tokens with this share; 1: all.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="The same one gives the same text.")] = 1,
+    beams: Annotated[
+        int, typer.Option("--beam", help="A beam search with so many candidates.")
+    ] = 1,
+    version: Annotated[
+        int | None, typer.Option(help="A pushed version; the newest if not given.")
+    ] = None,
+) -> None:
+    """Has the pushed model write a text: how a prompt goes on, or its translation."""
+    from trainyard.pipeline import quiet
+
+    quiet.before_imports()
+    from trainyard.pipeline.generate import Wish
+    from trainyard.pipeline.generate import generate as write
+    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline.workspace import Workspace
+
+    serving = Workspace.of(load_recipe(recipe)).serving
+    wish = Wish(prompt, length, temperature, top_k, top_p, seed, beams)
+    with _live():
+        text = write(serving, wish, version=version)
+    _print(text)
+
+
+@app.command()
+def serve(
+    recipe: RecipeFile,
+    host: Annotated[str, typer.Option(help="0.0.0.0: all addresses.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="gRPC; 0: any that is free.")] = 8500,
+    rest_api_port: Annotated[int, typer.Option(help="REST; 0: any that is free.")] = 8501,
+    num_versions: Annotated[int, typer.Option(min=1, help="Newest versions kept loaded.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Of one operation of the model.")] = 1,
+    log_sampling_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of requests kept in the request log.")
+    ] = 0.1,
+) -> None:
+    """Serves the pushed model as TensorFlow Serving does: gRPC and REST."""
+    from trainyard.pipeline import quiet
+    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline.workspace import Workspace
+
+    loaded = load_recipe(recipe)
+    workspace = Workspace.of(loaded)
+    quiet.before_imports()
+    with _live("starting"):
+        from trainyard.serving import console
+        from trainyard.serving.options import Options
+    quiet.log_to(logging.ERROR)
+    console.serve(
+        Options(
+            model_name=loaded.name,
+            model_base_path=workspace.serving,
+            host=host,
+            port=port,
+            rest_api_port=rest_api_port,
+            num_versions=num_versions,
+            tensorflow_intra_op_parallelism=threads,
+            log_folder=workspace.requests,
+            log_sampling_rate=log_sampling_rate,
+        )
+    )
 
 
 @app.command()

@@ -50,7 +50,7 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
     """
     examples = ExampleGen(
         recipe.data,
-        recipe.label,
+        recipe.labels,
         code=sources.digest([Path(package.__path__[0]) for package in (example_gen, records)]),
     )
     engine = engines.of(recipe)
@@ -64,8 +64,8 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
         schema=schema.outputs["schema"],
         anomalies=validator.outputs["anomalies"],
         gate=_gate_settings(recipe),
-        label=recipe.label.name,
-        task=recipe.task,
+        targets=recipe.heads.values(),
+        weight=recipe.data.weight or "",
     )
     transform = engine.transform(
         examples=examples.outputs["examples"],
@@ -106,6 +106,7 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
         destination=str(workspace.serving),
         split=recipe.data.split.judged,
         contract_rows=recipe.push.contract_rows,
+        infra_validation=recipe.push.infra_validation,
     )
     return pipeline.Pipeline(
         pipeline_name=recipe.name,

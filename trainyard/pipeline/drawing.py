@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from trainyard.components.example_gen import input_splits
 from trainyard.pipeline.check import Checked
+from trainyard.trainer_modules.harness.names import of
 
 _PICTURE = """\
-ExampleGen         {data}
-├─ StatisticsGen   every column of {splits}
+ExampleGen         {data}: {splits}
+├─ StatisticsGen   every column of each split
 │  └─ SchemaGen    {schema}
 │     └─ ExampleValidator ─ Gate   stops on {stops}
-├─ Transform       {inputs} inputs, label {label}
+├─ Transform       {inputs} inputs, label {labels}
 │  └─ Trainer      {module}: {trainer}
 │     └─ Baseline  the last other blessed model
 ├─ Evaluator       {metrics} on {judged}{slices}{thresholds}
@@ -29,20 +31,23 @@ def drawing(checked: Checked) -> str:
     thresholds = len(evaluation.thresholds or ())
     picture = _PICTURE.format(
         data=f"{recipe.data.dataset or recipe.data.path} ({recipe.data.format})",
-        splits=", ".join(f"{name} {share}" for name, share in recipe.data.split.buckets.items()),
+        splits=input_splits.words(recipe.data),
         schema=recipe.data.schema_file if recipe.data.schema_file != "infer" else "inferred",
         stops=", ".join(recipe.gate.stop_on) or "nothing",
         inputs=len(checked.inputs),
-        label=f"{recipe.label.name} = {recipe.label.expression}",
+        labels="; ".join(f"{each.name} = {each.expression}" for each in recipe.labels.values()),
         module=trainer.module,
         trainer=f"{length}, batches of {trainer.batch_size}, {trainer.optimizer.name}",
-        metrics=", ".join(evaluation.metrics),
+        metrics=", ".join(
+            of(name, metric) for name in recipe.heads for metric in evaluation.metrics_of(name)
+        ),
         judged=recipe.data.split.judged,
         slices=f", {slices} slices" if slices else "",
         thresholds=f", {thresholds} thresholds, {len(evaluation.change)} against the baseline",
         destination=recipe.push.destination or f"serving/{recipe.name}",
     )
+    tasks = " and ".join(dict.fromkeys(head.task for head in recipe.heads.values()))
     warnings = [f"warning: {warning}" for warning in checked.warnings]
     return "\n".join(
-        [f"{recipe.name}: {recipe.task}, {len(checked.columns)} columns", picture, *warnings]
+        [f"{recipe.name}: {tasks}, {len(checked.columns)} columns", picture, *warnings]
     )

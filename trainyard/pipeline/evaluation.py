@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from trainyard.errors import RecipeError, nearest
-from trainyard.recipe_schema import Bound, Change, Recipe, Task, Threshold
+from trainyard.recipe_schema import ONLY, Bound, Change, Recipe, Task, Threshold
+from trainyard.trainer_modules.harness import names
 
 EXAMPLE_COUNT = "example_count"
 CONFUSION_PLOT = "confusion"
 CALIBRATION_PLOT = "reliability"
 RESIDUAL_SAMPLE = "residual_sample"
 EXACT = "trainyard.components.evaluator.exact_metrics"
+TEXT = "trainyard.components.evaluator.text_metrics"
 
 # A difference such as 0.91 - 0.92 is a hair below -0.01 in binary fractions.
 ROUNDING = 1e-9
@@ -67,6 +69,10 @@ def _binary(class_name: str, module: str = "", **options: Any) -> dict[Task, Imp
 
 def _regression(class_name: str) -> dict[Task, Implementation]:
     return {"regression": Implementation(class_name, EXACT)}
+
+
+def _text(class_name: str) -> dict[Task, Implementation]:
+    return {"text": Implementation(class_name, TEXT)}
 
 
 METRICS: dict[str, Metric] = {
@@ -125,12 +131,35 @@ METRICS: dict[str, Metric] = {
     "r2": Metric(
         "share of the variance explained", "higher", -math.inf, 1, _regression("Determination")
     ),
+    "perplexity": Metric(
+        "e to the mean negative log probability of a token",
+        "lower",
+        1,
+        math.inf,
+        _text("Perplexity"),
+    ),
+    "bits_per_character": Metric(
+        "negative log probability of the text to base 2, a character",
+        "lower",
+        0,
+        math.inf,
+        _text("BitsPerCharacter"),
+    ),
+    "bleu": Metric("BLEU of all texts together", "higher", 0, 100, _text("CorpusBleu")),
+    "chrf": Metric("chrF2 of all texts together", "higher", 0, 100, _text("CorpusChrf")),
+    "exact_match": Metric(
+        "share of the texts that are the wanted one, blanks aside",
+        "higher",
+        0,
+        1,
+        _text("SameText"),
+    ),
     EXAMPLE_COUNT: Metric(
         "number of examples",
         "higher",
         0,
         math.inf,
-        dict.fromkeys((*_CLASSES, "regression"), Implementation("ExampleCount")),
+        dict.fromkeys((*_CLASSES, "regression", "text"), Implementation("ExampleCount")),
     ),
 }
 
@@ -141,40 +170,67 @@ _PLOTS: dict[Task, dict[str, Implementation]] = {
     },
     "multiclass": {CONFUSION_PLOT: Implementation("MultiClassConfusionMatrixPlot")},
     "regression": {RESIDUAL_SAMPLE: Implementation("ResidualSample", EXACT)},
+    "text": {},
 }
 
 # TFX blesses nothing that has no threshold at all; this one always holds on data.
 _SOME_EXAMPLES = Threshold(metric=EXAMPLE_COUNT, min=1)
 
 
-def check_metrics(
-    recipe: Recipe,
-    columns: Collection[str],
-    metrics: Sequence[str] | None = None,
-    thresholds: Sequence[Threshold] | None = None,
-) -> None:
+def check_metrics(recipe: Recipe, columns: Collection[str]) -> None:
     """Checks the evaluation section, without TFMA and without data.
 
     Args:
         recipe: The recipe.
         columns: The raw columns there are.
-        metrics: What is computed; if None, the recipe's own list.
-        thresholds: What must hold; if None, the recipe's own.
 
     Raises:
-        RecipeError: A metric is unknown, does not fit the task or is not computed, a
-            slice is on a column that is not there, or no model can meet a threshold.
+        RecipeError: A metric is unknown, does not fit the task or is not computed, a head is
+            unknown or not named, a slice is on a column that is not there, or no model can
+            meet a threshold.
     """
     section = recipe.evaluation
-    metrics = section.metrics if metrics is None else metrics
-    thresholds = (section.thresholds or ()) if thresholds is None else thresholds
-    for index, name in enumerate(metrics):
-        _check_name(name, recipe.task, f"evaluation.metrics[{index}]")
+    _check_heads_of_metrics(recipe)
+    for head, target in recipe.heads.items():
+        key = "evaluation.metrics" if head == ONLY else f"evaluation.metrics.{head}"
+        for index, name in enumerate(section.metrics_of(head)):
+            _check_name(name, target.task, f"{key}[{index}]")
     for index, columns_of_slice in enumerate(section.slices):
-        names = (columns_of_slice,) if isinstance(columns_of_slice, str) else columns_of_slice
-        _check_columns(names, columns, f"evaluation.slices[{index}]")
-    for where, bound in _located(thresholds, section.change):
-        _check_bound(bound, recipe.task, metrics, columns, where)
+        asked = (columns_of_slice,) if isinstance(columns_of_slice, str) else columns_of_slice
+        _check_columns(asked, columns, f"evaluation.slices[{index}]")
+    for where, bound in _located(section.thresholds or (), section.change):
+        _check_bound(bound, recipe, columns, where)
+
+
+def _check_heads_of_metrics(recipe: Recipe) -> None:
+    metrics, heads = recipe.evaluation.metrics, recipe.heads
+    if isinstance(metrics, Mapping):
+        for head in metrics:
+            _check_head(head, heads, f"evaluation.metrics.{head}")
+    elif metrics and ONLY not in heads:
+        raise RecipeError(
+            "the metrics do not say whose they are: there are several heads",
+            where="evaluation.metrics",
+            expected=f"{{{', '.join(f'{head}: [...]' for head in heads)}}}",
+            received=", ".join(metrics),
+        )
+
+
+def _check_head(head: str, heads: Collection[str], where: str) -> None:
+    if head in heads:
+        return
+    if ONLY in heads:
+        raise RecipeError(
+            f"there is no head {head!r}: the recipe has `label` and `task`",
+            where=where,
+            hint="leave `head` out",
+        )
+    raise RecipeError(
+        f"there is no head {head!r}" if head else "it does not say whose metric: `head`",
+        where=where,
+        expected=", ".join(heads),
+        hint=nearest(head, heads) if head else "",
+    )
 
 
 def _located(
@@ -219,13 +275,12 @@ def _check_columns(names: Sequence[str], columns: Collection[str], where: str) -
 
 
 def _check_bound(
-    bound: Threshold | Change,
-    task: Task,
-    metrics: Sequence[str],
-    columns: Collection[str],
-    where: str,
+    bound: Threshold | Change, recipe: Recipe, columns: Collection[str], where: str
 ) -> None:
-    _check_name(bound.metric, task, f"{where}.metric")
+    head = bound.head or ONLY
+    _check_head(head, recipe.heads, f"{where}.head" if bound.head else where)
+    _check_name(bound.metric, recipe.heads[head].task, f"{where}.metric")
+    metrics = recipe.evaluation.metrics_of(head)
     if metrics and bound.metric not in (*metrics, EXAMPLE_COUNT):
         raise RecipeError(
             f"the metric {bound.metric!r} has a bound, but is not computed",
@@ -277,11 +332,7 @@ def _unreachable(name: str, where: str, received: str) -> RecipeError:
     )
 
 
-def eval_config(
-    recipe: Recipe,
-    metrics: Sequence[str] | None = None,
-    thresholds: Sequence[Threshold] | None = None,
-) -> Any:
+def eval_config(recipe: Recipe) -> Any:
     """Says to TFMA what the recipe asks for.
 
     The Evaluator needs `module_path=trainyard.components.evaluator.rare_slices` beside it for
@@ -289,8 +340,6 @@ def eval_config(
 
     Args:
         recipe: The recipe.
-        metrics: What to compute; if None, the recipe's own list.
-        thresholds: What must hold; if None, the recipe's own.
 
     Returns:
         A `tfma.EvalConfig` with one model; TFX adds the baseline where there is one,
@@ -299,25 +348,64 @@ def eval_config(
     import tensorflow_model_analysis as tfma
 
     section = recipe.evaluation
-    metrics = section.metrics if metrics is None else metrics
-    thresholds = (section.thresholds or ()) if thresholds is None else thresholds
-    bounds = [_SOME_EXAMPLES, *thresholds, *section.change]
+    bounds = [*(section.thresholds or ()), *section.change]
     config = tfma.EvalConfig(
-        model_specs=[
-            tfma.ModelSpec(
-                signature_name="serving_default",
-                prediction_key="predictions",
-                label_key="label_xf",
-                preprocessing_function_names=["transform_features"],
+        model_specs=[_model_spec(recipe)],
+        metrics_specs=[
+            spec
+            for head in recipe.heads
+            for spec in _metrics_specs(
+                recipe, head, [bound for bound in bounds if (bound.head or ONLY) == head]
             )
         ],
-        metrics_specs=[tfma.MetricsSpec(metrics=_metric_configs(recipe.task, metrics, bounds))],
         slicing_specs=[
             tfma.SlicingSpec(feature_keys=columns) for columns in _sliced_by(recipe, bounds)
         ],
     )
     config.options.min_slice_size.value = section.min_slice_size
     return config
+
+
+def _model_spec(recipe: Recipe) -> Any:
+    import tensorflow_model_analysis as tfma
+
+    spec = tfma.ModelSpec(
+        signature_name="serving_default", preprocessing_function_names=["transform_features"]
+    )
+    if recipe.data.weight:
+        spec.example_weight_key = f"{names.WEIGHT}{names.SUFFIX}"
+    for head in recipe.heads:
+        prediction, label = names.prediction(head), f"{names.label(head)}{names.SUFFIX}"
+        if recipe.heads[head].task == "text":  # judged by all that this signature answers
+            spec.signature_name, spec.label_key = names.EVALUATION, label
+        elif head == ONLY:
+            spec.prediction_key, spec.label_key = prediction, label
+        else:
+            spec.prediction_keys[head], spec.label_keys[head] = prediction, label
+    return spec
+
+
+def _metrics_specs(recipe: Recipe, head: str, bounds: Sequence[Bound]) -> list[Any]:
+    """What is asked of a head: how many rows there are, and of these what they count."""
+    import tensorflow_model_analysis as tfma
+
+    section, task = recipe.evaluation, recipe.heads[head].task
+    bounds = [_SOME_EXAMPLES, *bounds]
+    asked = dict.fromkeys([*section.metrics_of(head), *(bound.metric for bound in bounds)])
+    count = {EXAMPLE_COUNT: METRICS[EXAMPLE_COUNT].by_task[task]}
+    others = {name: METRICS[name].by_task[task] for name in asked if name not in count}
+    groups = [count | others | _PLOTS[task]]
+    if recipe.data.weight:
+        groups = [count, others | _PLOTS[task]]
+    specs = [
+        tfma.MetricsSpec(
+            metrics=_metric_configs(group, bounds), output_names=[] if head == ONLY else [head]
+        )
+        for group in groups
+    ]
+    if recipe.data.weight:
+        specs[0].example_weights.unweighted = True  # the others are weighted by TFMA's default
+    return specs
 
 
 def _sliced_by(recipe: Recipe, bounds: Sequence[Bound]) -> list[list[str]]:
@@ -329,11 +417,9 @@ def _sliced_by(recipe: Recipe, bounds: Sequence[Bound]) -> list[list[str]]:
     return [sorted(columns) for columns in dict.fromkeys([frozenset(), *map(frozenset, asked)])]
 
 
-def _metric_configs(task: Task, metrics: Sequence[str], bounds: Sequence[Bound]) -> list[Any]:
+def _metric_configs(computed: Mapping[str, Implementation], bounds: Sequence[Bound]) -> list[Any]:
     import tensorflow_model_analysis as tfma
 
-    named = dict.fromkeys([EXAMPLE_COUNT, *metrics, *(bound.metric for bound in bounds)])
-    computed = {name: METRICS[name].by_task[task] for name in named} | _PLOTS[task]
     return [
         tfma.MetricConfig(
             class_name=implementation.class_name,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from trainyard.recipe_schema import ONLY
 
 SliceKey = tuple[tuple[str, Any], ...]
 
@@ -35,15 +38,17 @@ class Slice:
 
 @dataclass(frozen=True)
 class Measured:
-    """One evaluation.
+    """One head's evaluation.
 
     Attributes:
+        head: The head's name; `ONLY` if it is the only one.
         folder: The artifact it was read from.
         config: The `tfma.EvalConfig` it was made with: the bounds that were really checked.
         slices: All rows first, then in the order of their names.
         samples: JSON-valued metrics over all rows, decoded.
     """
 
+    head: str
     folder: Path
     config: Any
     slices: list[Slice]
@@ -53,6 +58,13 @@ class Measured:
     def overall(self) -> Slice | None:
         """The slice of all rows; None where nothing was judged."""
         return next((part for part in self.slices if not part.key), None)
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The `tfma.MetricConfig`s of what was measured."""
+        asked = [self.head] if self.head else []
+        specs = [spec for spec in self.config.metrics_specs if list(spec.output_names) == asked]
+        return [metric for spec in specs for metric in spec.metrics]
 
     @property
     def has_baseline(self) -> bool:
@@ -72,21 +84,35 @@ def describe(key: SliceKey) -> str:
     return " and ".join(f"{column} = {value}" for column, value in key) or ALL_ROWS
 
 
-def read_measured(folder: Path) -> Measured:
+def read_measured(folder: Path) -> dict[str, Measured]:
     """Reads an evaluation artifact.
 
     Args:
         folder: The artifact's folder, with TFMA's metrics and configuration.
+
+    Returns:
+        What was measured, by head.
     """
     import tensorflow_model_analysis as tfma
-    from tensorflow_model_analysis.slicer.slicer_lib import deserialize_slice_key
     from tensorflow_model_analysis.writers.eval_config_writer import load_eval_run
+
+    config, *_ = load_eval_run(str(folder))
+    protos = list(tfma.load_metrics(str(folder)))
+    outputs = {name: None for spec in config.metrics_specs for name in spec.output_names or [ONLY]}
+    return {head: _of_head(head, folder, config, protos) for head in outputs}
+
+
+def _of_head(head: str, folder: Path, config: Any, protos: Sequence[Any]) -> Measured:
+    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.slicer.slicer_lib import deserialize_slice_key
 
     slices: list[Slice] = []
     samples: dict[str, Any] = {}
-    for proto in tfma.load_metrics(str(folder)):
+    for proto in protos:
         part = Slice(deserialize_slice_key(proto.slice_key), {}, {})
         for pair in proto.metric_keys_and_values:
+            if pair.key.output_name != head:
+                continue
             kind = pair.value.WhichOneof("type")
             side = part.baseline if pair.key.model_name == tfma.BASELINE_KEY else part.candidate
             if kind == "double_value" and not pair.key.is_diff:
@@ -96,8 +122,7 @@ def read_measured(folder: Path) -> Measured:
         if part.candidate:  # without metrics: TFMA's note that a slice was too small
             slices.append(part)
     slices.sort(key=_in_order)
-    config, *_ = load_eval_run(str(folder))
-    return Measured(folder, config, slices, samples)
+    return Measured(head, folder, config, slices, samples)
 
 
 def _in_order(part: Slice) -> tuple[Any, ...]:

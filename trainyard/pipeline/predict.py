@@ -6,6 +6,7 @@ gets are converted to the types it was trained with.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainyard.components.example_gen import images, parquet_files, texts
+from trainyard.components.example_gen import images, parquet_files, series, texts
 from trainyard.components.example_gen.column_types import ColumnType, from_text, widened
 from trainyard.components.example_gen.reader import Block
 from trainyard.components.pusher.versions import versions
@@ -22,9 +23,9 @@ from trainyard.components.records import encoder
 from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.pipeline import prediction_files
 from trainyard.progress import report
-from trainyard.recipe_schema import Data, Images
-from trainyard.trainer_modules.harness import description
-from trainyard.trainer_modules.harness.description import Description
+from trainyard.recipe_schema import Data, Images, Series
+from trainyard.trainer_modules.harness import description, names
+from trainyard.trainer_modules.harness.description import Description, HeadDescription
 
 PREDICTION = "prediction"
 PROBABILITY = "probability"
@@ -36,6 +37,7 @@ _TYPES = {
     "float32": ColumnType.FLOAT,
     "string": ColumnType.TEXT,
 }
+_NOTHING_WRITTEN = "nothing was written"
 _WORDS = {ColumnType.INTEGER: "a whole number", ColumnType.FLOAT: "a number"}
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -49,7 +51,8 @@ def predict(
 
     Adds `prediction`: a number, or the name of the most probable class. For
     classes also `probability`, that of the positive class, or
-    `probability_CLASS` for each of more than two.
+    `probability_CLASS` for each of more than two. Of several heads each adds its
+    own, such as `HEAD_prediction`.
 
     Args:
         serving: The recipe's serving directory.
@@ -69,7 +72,7 @@ def predict(
         EnvironmentProblem: The output cannot be written.
     """
     folder = pushed(serving, version)
-    form = {
+    here: dict[str, Any] = {
         "format": prediction_files.format_of(input),
         "on_bad_row": "error",
         "header": (),
@@ -77,7 +80,7 @@ def predict(
         "texts": data.text_columns,
         "empty_texts": "keep",
     }
-    data = data.model_copy(update=form)
+    data = data.model_copy(update=here)
     prediction_files.format_of(output)
     if output.exists() and output.samefile(input):
         raise RecipeError("input and output are the same file", where=f"--output {output}")
@@ -115,13 +118,13 @@ def predict_images(
             received=", ".join(description.read(folder).inputs),
             hint="give a table: --input FILE --output FILE",
         )
-    settings = data.images or Images()
+    settings = next((each for each in data.images if each.column == names[0]), Images())
     source = {"column": names[0], "source": prediction_files.PATH, "shape": None}
     here = {
         "format": "folders",  # whose paths are relative to `path`
         "path": "",
         "on_bad_row": "error",
-        "images": settings.model_copy(update=source),
+        "images": (settings.model_copy(update=source),),
     }
     columns = {prediction_files.PATH: ColumnType.TEXT}
     blocks = prediction_files.image_blocks(paths)
@@ -170,11 +173,18 @@ def asked(
 
 
 def _lines(batch: pa.RecordBatch) -> Iterator[str]:
-    """`photo.jpg  bee  0.93`: of all classes the most probable one alone."""
+    """`photo.jpg  bee  0.93`: of classes the most probable; one head after another."""
+    heads = [n.removesuffix(PREDICTION) for n in batch.schema.names if n.endswith(PREDICTION)]
     for row in batch.to_pylist():
-        shares = [share for name, share in row.items() if name.startswith(PROBABILITY)]
-        sure = [f"{max(*shares, 1 - sum(shares)):.2f}"] if shares else []
-        yield "  ".join([row[prediction_files.PATH], str(row[PREDICTION]), *sure])
+        answers = [word for head in heads for word in _answer_words(head, row)]
+        yield "  ".join([row[prediction_files.PATH], *answers])
+
+
+def _answer_words(head: str, row: Mapping[str, Any]) -> Iterator[str]:
+    yield str(row[f"{head}{PREDICTION}"])
+    shares = [share for name, share in row.items() if name.startswith(f"{head}{PROBABILITY}")]
+    if shares:
+        yield f"{max(*shares, 1 - sum(shares)):.2f}"
 
 
 def _predictions(
@@ -188,17 +198,80 @@ def _predictions(
     told = description.read(folder)
     there = tuple(name for name in data.texts if name in columns)
     data = data.model_copy(update={"texts": there})
+    if data.series:
+        blocks = _with_past(data.series, data, columns, blocks)
+        columns = {**columns, data.series.column: ColumnType.FLOAT}
     seen = texts.columns(data, images.columns(data, columns))
     _check_columns(told, list(seen), input)
     report("loading the model")
     model, rows = _load(folder), 0
     for block in images.blocks(data, blocks):
-        complete = texts.append(data, images.append(data, block).block)
-        yield _answered(block, complete, seen, model, told, data)
+        complete = texts.append(data, images.append(data, block, remedy=_NOTHING_WRITTEN).block)
+        yield _answered_where_known(block, complete, seen, model, told, data)
         rows += len(block.batch)
         report(f"{rows:,} rows", block.fraction)
     if not rows:
         raise DataError(f"{input} has no rows", expected="at least one row to predict")
+
+
+def _with_past(
+    settings: Series, data: Data, columns: Mapping[str, ColumnType], blocks: Iterable[Block]
+) -> Iterator[Block]:
+    """Gives each row the values before it; its own may be missing, as it is for a day to come."""
+    for name in (settings.time, settings.value, settings.group):
+        if name is not None and name not in columns:
+            raise DataError(
+                f"there is no column {name!r}, which tells the series",
+                expected=", ".join(columns),
+                hint=nearest(name, columns),
+            )
+    missing = data.missing if data.format == "csv" else ()
+    settings = settings.model_copy(update={"on_gap": "restart"})
+    reader = series.Reader(settings)
+    for whole in blocks:
+        for block in series.portions(settings, whole):
+            values = _plain(block, settings.value, columns[settings.value], missing)
+            values = _converted(values, ColumnType.FLOAT, block, settings.value)
+            past = reader.past(block, series.times_of(settings, block), values)
+            batch = pa.RecordBatch.from_arrays(
+                [*block.batch.columns, past], [*block.batch.schema.names, settings.column]
+            )
+            yield dataclasses.replace(block, batch=batch)
+
+
+def _answered_where_known(
+    block: Block,
+    seen: Block,
+    columns: Mapping[str, ColumnType],
+    model: Model,
+    told: Description,
+    data: Data,
+) -> pa.RecordBatch:
+    """Like `_answered`; a row with too few values before it gets no prediction."""
+    known = np.ones(len(block.batch), bool)
+    for name in told.series:
+        known &= np.asarray(seen.batch[name].is_valid())
+    if known.all():
+        return _answered(block, seen, columns, model, told, data)
+    shown = {f.name: block.batch[f.name] for f in block.batch.schema if not _is_bulky(f.type)}
+    if not known.any():
+        return pa.RecordBatch.from_pydict(shown | _no_answers(told, len(known)))
+    some = _answered(block.filter(known), seen.filter(known), columns, model, told, data)
+    places = pa.array(np.cumsum(known) - 1, mask=~known)
+    added = {name: some[name].take(places) for name in _answer_names(told)}
+    return pa.RecordBatch.from_pydict(shown | added)
+
+
+def _no_answers(told: Description, rows: int) -> dict[str, pa.Array]:
+    """The columns of answers, all missing."""
+    return {
+        names.of(name, word): pa.nulls(
+            rows,
+            pa.string() if word == PREDICTION and head.task != "regression" else pa.float32(),
+        )
+        for name, head in told.heads.items()
+        for word in _words(head)
+    }
 
 
 def pushed(serving: Path, version: int | None = None) -> Path:
@@ -269,7 +342,8 @@ def _answered(
 ) -> pa.RecordBatch:
     """The block's columns as they are, and the predictions from what the model is to see."""
     missing = data.missing if data.format == "csv" else ()
-    made = (*data.measures, *((data.images.column,) if data.images else ()))
+    encoded = (images_of.column for images_of in data.images)
+    made = {*told.series, *data.measures, *encoded}
     inputs = {
         name: seen.batch[name]
         if name in made
@@ -282,7 +356,9 @@ def _answered(
     rows = told.rows(_BYTES, at_most=_ROWS)
     parts = [model(examples[i : i + rows]) for i in range(0, len(examples), rows)]
     answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    _check_finite(answers["predictions"], block)
+    for name, head in told.heads.items():
+        if head.task != "text":
+            _check_finite(answers[names.prediction(name)], block)
     added = dict(zip(_answer_names(told), _answer_columns(answers, told), strict=True))
     shown = {f.name: block.batch[f.name] for f in block.batch.schema if not _is_bulky(f.type)}
     return pa.RecordBatch.from_pydict(shown | added)
@@ -294,21 +370,31 @@ def _is_bulky(kind: pa.DataType) -> bool:
 
 
 def _answer_names(told: Description) -> list[str]:
+    return [names.of(name, word) for name, head in told.heads.items() for word in _words(head)]
+
+
+def _words(head: HeadDescription) -> list[str]:
     classes = {
         "binary": [PROBABILITY],
-        "multiclass": [f"{PROBABILITY}_{name}" for name in told.class_names],
+        "multiclass": [f"{PROBABILITY}_{name}" for name in head.class_names],
         "regression": [],
+        "text": [],
     }
-    return [PREDICTION, *classes[told.task]]
+    return [PREDICTION, *classes[head.task]]
 
 
 def _answer_columns(answers: Mapping[str, Array], told: Description) -> Iterator[pa.Array]:
-    numbers = answers["predictions"]  # (rows, 1 or classes)
-    if told.task == "regression":
-        yield pa.array(numbers[:, 0])
-        return
-    yield pa.array([name.decode() for name in answers["label"].reshape(-1)], pa.string())
-    yield from (pa.array(column) for column in numbers.T.copy())
+    for name, head in told.heads.items():
+        numbers = answers[names.prediction(name)]  # (rows, 1 or classes)
+        if head.task == "text":
+            yield pa.array([text.decode("utf-8", "replace") for text in numbers[:, 0]])
+            continue
+        if head.task == "regression":
+            yield pa.array(numbers[:, 0])
+            continue
+        classes = answers[names.predicted_class(name)].reshape(-1)
+        yield pa.array([each.decode() for each in classes], pa.string())
+        yield from (pa.array(column) for column in numbers.T.copy())
 
 
 def _check_finite(predictions: Array, block: Block) -> None:
@@ -391,5 +477,5 @@ def _wrong(block: Block, name: str, row: int, expected: str, received: str) -> D
         where=block.row(row),
         expected=expected,
         received=received,
-        hint="correct it, or leave it empty if it is not known; nothing was written",
+        hint=f"correct it, or leave it empty if it is not known; {_NOTHING_WRITTEN}",
     )

@@ -18,7 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from trainyard.data import datasets
 from trainyard.errors import RecipeError, nearest
 from trainyard.pipeline import frameworks
-from trainyard.recipe_schema import Recipe
+from trainyard.recipe_schema import Feature, Recipe, TextFeature
 from trainyard.trainer_modules import registry
 
 Location = tuple[int | str, ...]
@@ -230,8 +230,19 @@ def _resolve(recipe: Recipe, document: Any, file: Path, schema_must_exist: bool)
     if push.destination is not None:
         push = push.model_copy(update={"destination": str(folder / push.destination)})
     data = data.model_copy(update={"path": path, "schema_file": schema})
+    features = {name: _with_whole_paths(each, folder) for name, each in recipe.features.items()}
     trainer = recipe.trainer.model_copy(update={"params": _pinned(recipe, folder)})
-    return recipe.model_copy(update={"data": data, "push": push, "trainer": trainer})
+    resolved = {"data": data, "features": features, "push": push, "trainer": trainer}
+    return recipe.model_copy(update=resolved)
+
+
+def _with_whole_paths(feature: Feature, folder: Path) -> Feature:
+    """Makes the path of a text's word vectors absolute."""
+    vectors = feature.embedding if isinstance(feature, TextFeature) else None
+    if vectors is None:
+        return feature
+    vectors = vectors.model_copy(update={"file": str(folder / vectors.file)})
+    return feature.model_copy(update={"embedding": vectors})
 
 
 def _pinned(recipe: Recipe, folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from trainyard.errors import RecipeError, nearest
 from trainyard.files import write_whole
 from trainyard.pipeline import workspace
+from trainyard.trainer_modules.harness import names
 
 StageState = Literal["waiting", "running", "done", "unchanged", "failed"]
 RunState = Literal["running", "pushed", "not pushed", "failed", "interrupted"]
@@ -50,6 +51,7 @@ class Finding(BaseModel):
 
     Attributes:
         metric: The metric's name as in the recipe.
+        head: Whose metric it is; empty for an only head.
         slice: The slice in words, `all rows` for all.
         value: What the candidate reached; None where the slice had no examples.
         bound: The bound in words, such as `at least 0.9`.
@@ -62,6 +64,7 @@ class Finding(BaseModel):
     """
 
     metric: str
+    head: str = ""
     slice: str
     value: float | None
     bound: str
@@ -70,6 +73,11 @@ class Finding(BaseModel):
     high: float | None = None
     ok: bool
     kind: Literal["value", "change"] = "value"
+
+    @property
+    def name(self) -> str:
+        """What is measured, such as `auc`, or where there are several heads `income_auc`."""
+        return names.of(self.head, self.metric)
 
 
 class Verdict(BaseModel):
@@ -81,7 +89,8 @@ class Verdict(BaseModel):
         version: The pushed version.
         destination: Its directory.
         findings: Every threshold that was checked, those that failed first.
-        metrics: Metric values over all rows of the judged split.
+        metrics: Metric values over all rows of the judged split; where there are several
+            heads named after them, such as `income_auc`.
         baseline_run: The earlier run whose model was the baseline.
         sentences: The answer of `trainyard why`.
     """

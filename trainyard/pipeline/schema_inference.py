@@ -87,12 +87,15 @@ def _labelled_blocks(recipe: Recipe) -> Iterator[Block]:
     files = input_splits.find(data)
     types = reader.columns(data, files)
     names = texts.columns(data, images.columns(data, types))
-    derived_label.check(recipe.label, names, f"({files[0]})")
-    left_out.check(data, [*names, recipe.label.name])
+    for key, label in recipe.labels.items():
+        derived_label.check(label, names, f"({files[0]})", key=key)
+    left_out.check(data, [*names, *(label.name for label in recipe.labels.values())])
     blocks = images.blocks(data, reader.blocks(data, files, types))
     for block, _ in parallel.mapped(partial(images.append, data), blocks):
         block = texts.append(data, block)
-        yield left_out.wanted(data, derived_label.append(recipe.label, block))
+        for key, label in recipe.labels.items():
+            block = derived_label.append(label, block, key=key)
+        yield left_out.wanted(data, block)[0]
 
 
 def _curate(
@@ -100,8 +103,8 @@ def _curate(
 ) -> schema_pb2.Feature:
     """Turns what TFDV inferred into what may be asked of new data."""
     share = _present(seen)
-    is_label = feature.name == recipe.label.name
-    if share == 1 or is_label:
+    tasks = [head.task for head in recipe.heads.values() if head.label.name == feature.name]
+    if share == 1 or tasks:
         feature.presence.min_fraction = 1.0
         # A dense feature: a third of the nodes, and of the time, in Transform.
         feature.shape.dim.add(size=1)
@@ -111,7 +114,7 @@ def _curate(
     if feature.HasField("domain"):
         feature.string_domain.value[:] = domains[feature.domain].value
     elif seen.HasField("num_stats"):
-        _bound(feature, seen.num_stats, is_label and recipe.task == "binary")
+        _bound(feature, seen.num_stats, "binary" in tasks)
     return feature
 
 
@@ -135,7 +138,7 @@ def _remark(seen: Any) -> str:
     if seen.HasField("num_stats"):
         return f"Seen: {seen.num_stats.min:.6g} to {seen.num_stats.max:.6g}{words}."
     if seen.HasField("bytes_stats"):
-        return f"Images of {seen.bytes_stats.avg_num_bytes:,.0f} bytes on average{words}."
+        return f"Of {seen.bytes_stats.avg_num_bytes:,.0f} bytes on average{words}."
     return f"Different values seen: {seen.string_stats.unique:,}{words}."
 
 

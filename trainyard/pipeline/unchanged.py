@@ -22,6 +22,7 @@ from trainyard.pipeline.recipe import dump
 from trainyard.pipeline.records import RunRecord, StageRecord, Verdict
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
+from trainyard.trainer_modules.harness import vector_files
 
 REASON = "unchanged: same inputs, parameters and code"
 PACKAGES = ("trainyard", "tfx", "tensorflow", "keras", "apache-beam", "ml-metadata")
@@ -34,8 +35,8 @@ def fingerprint(recipe: Recipe) -> str:
         recipe: A resolved recipe, as its file says it.
 
     Returns:
-        SHA-256 over recipe, data files, images and files that the trainer's parameters name
-        (size and time), curated schema, code and versions.
+        SHA-256 over recipe, data files, images, files that features and the trainer's parameters
+        name (size and time), curated schema, code and versions.
 
     Raises:
         DataError: The data are not there.
@@ -47,6 +48,7 @@ def _facts(recipe: Recipe) -> Iterator[str]:
     yield dump(recipe)
     yield from map(_state, input_splits.find(recipe.data))
     yield from _named_by_parameters(recipe)
+    yield from map(_state, vector_files.files(recipe.features))
     yield images.referenced(recipe.data)
     if recipe.data.schema_file != "infer":
         yield Path(recipe.data.schema_file).read_text(encoding="utf-8")

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainyard.components.example_gen import quarantine
-from trainyard.pipeline import records
+from trainyard.components.example_gen import left_out, quarantine
+from trainyard.pipeline import metadata, records
 from trainyard.pipeline.evaluation import EXAMPLE_COUNT, METRICS, ROUNDING
 from trainyard.pipeline.measured import Measured, Slice, number, read_measured
 from trainyard.pipeline.records import Finding, RunRecord, StageRecord, Verdict
+from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
+from trainyard.trainer_modules.harness import names
 
 _BLESSED_FILE = "BLESSED"
 
@@ -33,8 +35,8 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
         The verdict, with the sentences of `trainyard why`.
     """
     folder = finished_output(record, "Evaluator", "evaluation")
-    measured = read_measured(folder) if folder else None
-    groups = _findings(measured) if measured else []
+    measured = read_measured(folder) if folder else {}
+    groups = [group for each in measured.values() for group in _findings(each)]
     push = _push(record)
     verdict = Verdict(
         blessed=_is_blessed(record),
@@ -42,7 +44,7 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
         version=str(push.get("version", "")),
         destination=str(push.get("destination", "")),
         findings=sorted((each for group in groups for each in group), key=lambda each: each.ok),
-        metrics=_overall(measured) if measured else {},
+        metrics=_overall(measured),
         baseline_run=_maker(record, record.output("Baseline", "model")),
     )
     verdict.sentences = _outcome(record, verdict, push)
@@ -50,15 +52,19 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
         about = _about_thresholds(groups, verdict, recipe, measured)
         headline = verdict.sentences[0]
         verdict.sentences += [text for text in about if not headline.endswith(text)]
-    verdict.sentences += _set_aside(record)
+    examples = finished_output(record, "ExampleGen", "examples")
+    verdict.sentences += [*_missing_rows(examples, recipe)] if examples else []
     return verdict
 
 
-def _set_aside(record: RunRecord) -> list[str]:
-    folder = finished_output(record, "ExampleGen", "examples")
-    summary = quarantine.read(folder) if folder else None
-    place = folder / quarantine.FOLDER / quarantine.ROWS if folder else None
-    return [f"{summary.sentence()}; they are in {place}."] if summary else []
+def _missing_rows(examples: Path, recipe: Recipe) -> Iterator[str]:
+    """Says which rows of the input are in no split."""
+    properties = metadata.properties(Workspace.of(recipe).metadata, str(examples))
+    if unwanted := left_out.sentence(left_out.read(properties)):
+        yield f"Rows left out, as the recipe says: {unwanted}."
+    if summary := quarantine.read(examples):
+        place = examples / quarantine.FOLDER / quarantine.ROWS
+        yield f"{summary.sentence()}; they are in {place}."
 
 
 def finished_output(record: RunRecord, stage: str, key: str) -> Path | None:
@@ -89,10 +95,13 @@ def _is_blessed(record: RunRecord) -> bool:
     return bool(folder and (folder / _BLESSED_FILE).exists())
 
 
-def _overall(measured: Measured) -> dict[str, float]:
-    values = measured.overall.candidate if measured.overall else {}
-    # JSON has no NaN: an undefined metric is left out.
-    return {name: value for name, value in values.items() if math.isfinite(value)}
+def _overall(measured: Mapping[str, Measured]) -> dict[str, float]:
+    return {
+        names.of(head, name): value
+        for head, each in measured.items()
+        for name, value in (each.overall.candidate if each.overall else {}).items()
+        if math.isfinite(value)  # JSON has no NaN: an undefined metric is left out
+    }
 
 
 def _maker(record: RunRecord, model: Path | None) -> str:
@@ -109,8 +118,7 @@ def _findings(measured: Measured) -> list[list[Finding]]:
     """One list a bound, with one finding for each of its slices."""
     groups = [
         list(_of_bound(json.loads(metric.config)["name"], bound, measured))
-        for spec in measured.config.metrics_specs
-        for metric in spec.metrics
+        for metric in measured.metrics
         for bound in metric.per_slice_thresholds
     ]
     return [group for group in groups if not all(map(_is_floor, group))]
@@ -126,7 +134,8 @@ def _of_bound(metric: str, bound: Any, measured: Measured) -> Iterator[Finding]:
         slices = measured.matching(slicing_spec) or [Slice(_absent(slicing_spec), {}, {})]
         for kind, make in _FINDING_OF.items():
             if bound.threshold.HasField(kind):
-                yield from (make(metric, part, bound.threshold) for part in slices)
+                made = (make(metric, part, bound.threshold) for part in slices)
+                yield from (each.model_copy(update={"head": measured.head}) for each in made)
 
 
 def _absent(slicing_spec: Any) -> tuple[tuple[str, str], ...]:
@@ -267,7 +276,10 @@ def _unchanged(record: RunRecord) -> list[str]:
 
 
 def _about_thresholds(
-    groups: list[list[Finding]], verdict: Verdict, recipe: Recipe, measured: Measured
+    groups: list[list[Finding]],
+    verdict: Verdict,
+    recipe: Recipe,
+    measured: Mapping[str, Measured],
 ) -> Iterator[str]:
     for group in groups:
         yield from (_one(finding, verdict) for finding in group if not finding.ok)
@@ -277,7 +289,7 @@ def _about_thresholds(
             yield _closest(held, verdict)
     if not groups:
         yield "The recipe sets no threshold that could hold the model back."
-    if recipe.evaluation.change and not measured.has_baseline:
+    if recipe.evaluation.change and not any(each.has_baseline for each in measured.values()):
         yield (
             "No earlier model has been blessed, so there was nothing to compare with: "
             "the change thresholds were left out."
@@ -302,7 +314,7 @@ def _ends(finding: Finding) -> list[float]:
 
 
 def _one(finding: Finding, verdict: Verdict) -> str:
-    place, asked = f"{finding.metric} on {finding.slice}", f"the recipe asks for {finding.bound}"
+    place, asked = f"{finding.name} on {finding.slice}", f"the recipe asks for {finding.bound}"
     if finding.value is None:
         return (
             f"{place} could not be measured: there are no such examples, fewer than "

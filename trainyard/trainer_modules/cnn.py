@@ -8,15 +8,13 @@ layers, global average pooling (https://arxiv.org/abs/1312.4400).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import keras
 from pydantic import Field
 
-from trainyard.recipe_schema import Feature, Task, Threshold
-from trainyard.trainer_modules.harness import heads, image_inputs
+from trainyard.trainer_modules.harness import heads, image_inputs, preprocessing
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.layers.augmentation import Augmentation
@@ -59,8 +57,11 @@ class Params:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
-INPUTS: Literal["table", "image"] = "image"
+INPUTS: Literal["table", "image", "text"] = "image"
 TINY = Params(filters=(8,), convolutions=1, summary="flatten", dropout=0.0)
+
+preprocess = preprocessing.preprocess
+metrics = known_metrics.standard
 
 POOLING = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
 SUMMARY = {
@@ -68,14 +69,6 @@ SUMMARY = {
     "max": keras.layers.GlobalMaxPooling2D,
     "flatten": keras.layers.Flatten,
 }
-
-
-def preprocess(
-    inputs: Mapping[str, Any], features: Mapping[str, Feature], params: Params
-) -> dict[str, Any]:
-    """Leaves images encoded and prepares other columns as a table's; reads no parameters."""
-    del params
-    return image_inputs.preprocess(inputs, features)
 
 
 def build_model(params: Params, spec: ModelSpec) -> keras.Model:
@@ -126,9 +119,3 @@ def _hidden_layer(
 
 def _dropped(vector: keras.KerasTensor, params: Params, name: str) -> keras.KerasTensor:
     return keras.layers.Dropout(params.dropout, name=name)(vector) if params.dropout else vector
-
-
-def metrics(params: Params, task: Task) -> dict[str, Threshold | None]:
-    """Returns the task's metrics; the floor is a model that is better than none."""
-    del params
-    return known_metrics.standard(task)

@@ -23,8 +23,14 @@ import keras
 import tensorflow as tf
 from pydantic import Field
 
-from trainyard.recipe_schema import Feature, Task, Threshold
-from trainyard.trainer_modules.harness import backbones, heads, image_inputs, soft_labels
+from trainyard.trainer_modules.harness import (
+    backbones,
+    heads,
+    image_inputs,
+    names,
+    preprocessing,
+    soft_labels,
+)
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.harness.weights_file import FROM_FILE, Weights
@@ -66,18 +72,13 @@ class Params:
     cutmix: Share = 1.0
 
 
-INPUTS: Literal["table", "image"] = "image"
+INPUTS: Literal["table", "image", "text"] = "image"
 TINY = Params(
     backbone="vit", vit=Transformer(8, 16, 2, 2, 2, dropout=0.0), dropout=0.0, operations=1
 )
 
-
-def preprocess(
-    inputs: Mapping[str, Any], features: Mapping[str, Feature], params: Params
-) -> dict[str, Any]:
-    """Leaves images encoded and prepares other columns as a table's; reads no parameters."""
-    del params
-    return image_inputs.preprocess(inputs, features)
+preprocess = preprocessing.preprocess
+metrics = known_metrics.standard
 
 
 def build_model(params: Params, spec: ModelSpec) -> keras.Model:
@@ -103,26 +104,26 @@ def build_model(params: Params, spec: ModelSpec) -> keras.Model:
     return heads.compiled(inputs, image_inputs.with_others(vector, inputs, spec), spec)
 
 
-Batch = tuple[dict[str, tf.Tensor], tf.Tensor]
+Batch = tuple[dict[str, tf.Tensor], Any]
 
 
-def augment(params: Params, spec: ModelSpec) -> Callable[[dict[str, tf.Tensor], tf.Tensor], Batch]:
+def augment(params: Params, spec: ModelSpec) -> Callable[[dict[str, tf.Tensor], Any], Batch]:
     """Makes the function that changes training batches in the input pipeline.
 
     Args:
         params: Hyperparameters.
-        spec: For the names of the inputs, the task and the seed.
+        spec: For the names of the inputs, the heads and the seed.
 
     Returns:
-        Of inputs by name and labels `[B, 1]`; where images are mixed the labels of a
-        multiclass task become shares `[B, C]`, of the others they stay `[B, 1]`.
+        Of inputs by name and labels `[B, 1]`, those of several heads by name. Where images are
+        mixed, labels of a multiclass task become shares `[B, C]`, others stay `[B, 1]`.
     """
     name = next(name for name, entry in spec.inputs.items() if len(entry.shape) == 3)
     layers = mixing.operations(params.rand_augment)  # once: they own variables
     mixers = [keras.layers.MixUp(params.mixup)] if params.mixup else []
     mixers += [keras.layers.CutMix((params.cutmix, params.cutmix))] if params.cutmix else []
 
-    def changed(inputs: dict[str, tf.Tensor], labels: tf.Tensor) -> Batch:
+    def changed(inputs: dict[str, tf.Tensor], labels: Any) -> Batch:
         images = inputs[name]
         seed = mixing.BatchSeed.of(images, spec.training.seed)
         images = mixing.flipped(images, seed, params.flip)
@@ -135,13 +136,11 @@ def augment(params: Params, spec: ModelSpec) -> Callable[[dict[str, tf.Tensor], 
     return changed
 
 
-def _shares(labels: tf.Tensor, spec: ModelSpec) -> tf.Tensor:
-    if spec.task == "multiclass":
-        return soft_labels.shares(labels, spec.classes)
-    return tf.cast(labels, tf.float32)
-
-
-def metrics(params: Params, task: Task) -> dict[str, Threshold | None]:
-    """Returns the task's metrics; the floor is a model that is better than none."""
-    del params
-    return known_metrics.standard(task)
+def _shares(labels: Any, spec: ModelSpec) -> Any:
+    parts = {
+        name: soft_labels.shares(part, spec.heads[name].classes)
+        if spec.heads[name].task == "multiclass"
+        else tf.cast(part, tf.float32)
+        for name, part in names.parted(labels).items()
+    }
+    return names.joined(parts)

@@ -7,20 +7,17 @@ Models for Tabular Data, 2021 (https://arxiv.org/abs/2106.11959).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import keras
 from pydantic import Field
 
-from trainyard.recipe_schema import Feature, Task, Threshold
-from trainyard.trainer_modules.harness import heads, tabular
+from trainyard.trainer_modules.harness import heads, preprocessing, tabular
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
-
-Units = Annotated[int, Field(ge=1)]
-Penalty = Annotated[float, Field(ge=0)]
+from trainyard.trainer_modules.layers import dense
+from trainyard.trainer_modules.layers.dense import Activation, Penalty, Units
 
 
 @dataclass(frozen=True)
@@ -39,9 +36,7 @@ class Params:
     """
 
     hidden: tuple[Units, ...] = (128, 64)
-    activation: Literal[
-        "relu", "gelu", "silu", "tanh", "sigmoid", "elu", "selu", "leaky_relu", "mish", "softplus"
-    ] = "relu"
+    activation: Activation = "relu"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     batch_normalization: bool = False
     l1: Penalty = 0.0
@@ -50,16 +45,11 @@ class Params:
     embedding_dimension: Units | Literal["auto"] = "auto"
 
 
-INPUTS: Literal["table", "image"] = "table"
+INPUTS: Literal["table", "image", "text"] = "table"
 TINY = Params(hidden=(16,), dropout=0.0, embedding_dimension=2)
 
-
-def preprocess(
-    inputs: Mapping[str, Any], features: Mapping[str, Feature], params: Params
-) -> dict[str, Any]:
-    """Scales numbers and turns categories into ids; reads none of the parameters."""
-    del params
-    return tabular.preprocess(inputs, features)
+preprocess = preprocessing.preprocess
+metrics = known_metrics.standard
 
 
 def build_model(params: Params, spec: ModelSpec) -> keras.Model:
@@ -73,25 +63,7 @@ def build_model(params: Params, spec: ModelSpec) -> keras.Model:
     vector = tabular.encode(
         inputs, spec, categories=params.categories, dimension=params.embedding_dimension
     )
-    for number, units in enumerate(params.hidden, start=1):
-        vector = _hidden_layer(vector, units, params, number)  # (B, units)
-    return heads.compiled(inputs, vector, spec)
-
-
-def _hidden_layer(
-    vector: keras.KerasTensor, units: int, params: Params, number: int
-) -> keras.KerasTensor:
-    penalty = keras.regularizers.L1L2(params.l1, params.l2) if params.l1 or params.l2 else None
-    vector = keras.layers.Dense(units, kernel_regularizer=penalty, name=f"hidden_{number}")(vector)
-    if params.batch_normalization:
-        vector = keras.layers.BatchNormalization(name=f"normalization_{number}")(vector)
-    vector = keras.layers.Activation(params.activation, name=f"activation_{number}")(vector)
-    if params.dropout:
-        vector = keras.layers.Dropout(params.dropout, name=f"dropout_{number}")(vector)
-    return vector
-
-
-def metrics(params: Params, task: Task) -> dict[str, Threshold | None]:
-    """Returns the task's metrics; the floor is a model that is better than none."""
-    del params
-    return known_metrics.standard(task)
+    layers = dense.Stack(
+        params.activation, params.dropout, params.batch_normalization, params.l1, params.l2
+    )
+    return heads.compiled(inputs, layers(vector, params.hidden), spec)

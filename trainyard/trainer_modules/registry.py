@@ -27,14 +27,20 @@ class TrainerModule(Protocol):
 
     It may also offer `make_dataset(params, spec, examples, epochs)`, in place
     of `harness.inputs.make_dataset`; `serving_fn(model, params, spec)`, in place of
-    `harness.export.answer`; `callbacks(params, spec)`, beside the harness's;
+    `harness.export.answer`; `signatures(model, params, spec)`, which returns what can be
+    asked of the SavedModel besides, `harness.export.Signature` by name;
+    `callbacks(params, spec)`, beside the harness's;
     `augment(params, spec)`, which returns what changes a training batch, its inputs
-    and labels, in the input pipeline; and `phases(model, params, spec)`.
+    and labels, in the input pipeline; `phases(model, params, spec)`; `warnings(params)`,
+    which yields what is allowed, but worth a look; and `worded(model, params, spec, inputs)`,
+    which says in words what the model answers to rows that are watched while it trains. One
+    for the task `text` has `Decoder(model)`, a `harness.generation.Decoder`; if that has
+    `weights(inputs)` too, the model shows where it looked, `[B, T, S]`.
     """
 
     Params: type[Any]
     TINY: Any
-    INPUTS: Literal["table", "image"]
+    INPUTS: Literal["table", "image", "text", "series", "pair"]
 
     def preprocess(
         self, inputs: Mapping[str, Any], features: Mapping[str, Feature], params: Any
@@ -46,6 +52,11 @@ class TrainerModule(Protocol):
 
     def metrics(self, params: Any, task: Task) -> dict[str, Threshold | None]:
         """Names what the Evaluator computes, with default thresholds."""
+
+
+def tasks(module: TrainerModule) -> tuple[Task, ...]:
+    """The kinds of prediction that a trainer module is for."""
+    return ("text",) if hasattr(module, "Decoder") else ("binary", "multiclass", "regression")
 
 
 def names() -> tuple[str, ...]:

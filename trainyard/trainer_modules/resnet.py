@@ -17,15 +17,13 @@ in Deep Residual Networks, 2016 (https://arxiv.org/abs/1603.05027).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import keras
 from pydantic import Field
 
-from trainyard.recipe_schema import Feature, Task, Threshold
-from trainyard.trainer_modules.harness import heads, image_inputs
+from trainyard.trainer_modules.harness import heads, image_inputs, preprocessing
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.layers.augmentation import Augmentation
@@ -60,19 +58,14 @@ class Params:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
-INPUTS: Literal["table", "image"] = "image"
+INPUTS: Literal["table", "image", "text"] = "image"
 TINY = Params(stages=(1, 1), filters=8)
+
+preprocess = preprocessing.preprocess
+metrics = known_metrics.standard
 
 KERNELS = {"basic": (3, 3), "bottleneck": (1, 3, 1)}
 WIDENING = {"basic": 1, "bottleneck": 4}
-
-
-def preprocess(
-    inputs: Mapping[str, Any], features: Mapping[str, Feature], params: Params
-) -> dict[str, Any]:
-    """Leaves images encoded and prepares other columns as a table's; reads no parameters."""
-    del params
-    return image_inputs.preprocess(inputs, features)
 
 
 def build_model(params: Params, spec: ModelSpec) -> keras.Model:
@@ -142,9 +135,3 @@ def _branch(
     maps = convolution(width, last, place)(maps)
     gamma = "zeros" if params.zero_residual else "ones"
     return normalization(f"{place}_normalization", gamma=gamma)(maps)
-
-
-def metrics(params: Params, task: Task) -> dict[str, Threshold | None]:
-    """Returns the task's metrics; the floor is a model that is better than none."""
-    del params
-    return known_metrics.standard(task)

@@ -20,8 +20,7 @@ from typing import Annotated, Any, Literal
 import keras
 from pydantic import Field
 
-from trainyard.recipe_schema import Feature, Task, Threshold
-from trainyard.trainer_modules.harness import backbones, heads, image_inputs
+from trainyard.trainer_modules.harness import backbones, heads, image_inputs, preprocessing
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.phases import Phase
 from trainyard.trainer_modules.harness.spec import ModelSpec
@@ -62,16 +61,11 @@ class Params:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
-INPUTS: Literal["table", "image"] = "image"
+INPUTS: Literal["table", "image", "text"] = "image"
 TINY = Params(backbone="MobileNet", options={"alpha": 0.25}, weights="none", dropout=0.0)
 
-
-def preprocess(
-    inputs: Mapping[str, Any], features: Mapping[str, Feature], params: Params
-) -> dict[str, Any]:
-    """Leaves images encoded and prepares other columns as a table's; reads no parameters."""
-    del params
-    return image_inputs.preprocess(inputs, features)
+preprocess = preprocessing.preprocess
+metrics = known_metrics.standard
 
 
 def build_model(params: Params, spec: ModelSpec) -> keras.Model:
@@ -127,9 +121,3 @@ def _free(model: keras.Model, count: int) -> None:
 
 def _free_all(model: keras.Model) -> None:
     model.trainable = True
-
-
-def metrics(params: Params, task: Task) -> dict[str, Threshold | None]:
-    """Returns the task's metrics; the floor is a model that is better than none."""
-    del params
-    return known_metrics.standard(task)

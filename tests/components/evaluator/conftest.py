@@ -12,10 +12,19 @@ import numpy as np
 import pytest
 
 from trainyard.recipe_schema import Recipe
+from trainyard.trainer_modules.harness import names
 
 RARE_SLICES = "trainyard.components.evaluator.rare_slices"
-TYPES = {"word": "BYTES", "number": "INT", "ratio": "FLOAT", "tags": "BYTES", "score": "FLOAT"}
-OUTPUTS = {"binary": 1, "multiclass": 3, "regression": 1}
+TYPES = {
+    "word": "BYTES",
+    "number": "INT",
+    "ratio": "FLOAT",
+    "tags": "BYTES",
+    "score": "FLOAT",
+    "weight": "FLOAT",
+}
+HEADS = {"likes": "binary", "grade": "multiclass", "price": "regression"}
+"""The heads of a model that predicts all three, which is the task `heads` here."""
 
 
 def rows(task: str, count: int = 300) -> list[dict[str, list[Any]]]:
@@ -25,11 +34,12 @@ def rows(task: str, count: int = 300) -> list[dict[str, list[Any]]]:
     for index in range(count):
         score, number = float(np.float32(random.normal())), int(random.integers(0, 4))
         noisy = score + float(random.normal())
-        label = {
+        truth = {
             "binary": int(noisy > 0 and number != 3),  # in slice 3, all labels are 0
             "multiclass": int(np.clip(noisy + 1, -1, 2)),  # -1: training has not seen it
             "regression": 1000 + 10 * noisy,
-        }[task]
+            "text": " ".join(["un", "deux", "trois", "quatre", "cinq"][: 1 + index % 5]),
+        }
         word = ["rot", "grün", "05", "1.5"][random.integers(0, 4)] if index else "seldom"
         tags = list(random.choice(["a", "b", "c"], random.integers(0, 4)))
         made.append(
@@ -39,10 +49,16 @@ def rows(task: str, count: int = 300) -> list[dict[str, list[Any]]]:
                 "ratio": [(0.1, -0.0, 2.0)[number % 3]],
                 "tags": tags,
                 "score": [score],
-                "label": [label],
+                "weight": [index % 5 / 2],
+                **{name: [truth[each]] for name, each in labels(task).items()},
             }
         )
     return made
+
+
+def labels(task: str) -> dict[str, str]:
+    """The columns of the labels, and what is predicted of each."""
+    return HEADS if task == "heads" else {"label": task}
 
 
 def serialize(row: dict[str, list[Any]]) -> bytes:
@@ -65,39 +81,61 @@ def save_model(folder: Path, task: str, slope: float) -> None:
     """A SavedModel with the signatures that the Trainer gives its models."""
     import tensorflow as tf
 
-    kind = tf.float32 if task == "regression" else tf.int64
     spec = {
         "score": tf.io.FixedLenFeature([], tf.float32),
-        "label": tf.io.FixedLenFeature([1], kind, [-1]),
+        "weight": tf.io.FixedLenFeature([1], tf.float32, [1.0]),
     }
+    for name, each in labels(task).items():
+        kinds = {"regression": (tf.float32, [-1]), "text": (tf.string, [""])}
+        spec[name] = tf.io.FixedLenFeature([1], *kinds.get(each, (tf.int64, [-1])))
+    heads = labels(task) if task == "heads" else {"": task}
     signature = [tf.TensorSpec([None], tf.string)]
 
     @tf.function(input_signature=signature)
     def serving_default(examples):
         score = tf.io.parse_example(examples, {"score": spec["score"]})["score"]
-        predictions = {
+        of_task = {
             "binary": tf.sigmoid(slope * score)[:, tf.newaxis],
             "multiclass": tf.nn.softmax(tf.stack([-slope * score, 0 * score, score], axis=1)),
             "regression": (1000 + 10 * slope * score)[:, tf.newaxis],
-        }[task]
-        return {"predictions": predictions, "other": predictions}
+        }
+        answers = {names.prediction(name): of_task[each] for name, each in heads.items()}
+        return answers | {"other": of_task["binary"]}
 
     @tf.function(input_signature=signature)
     def transform_features(examples):
         parsed = tf.io.parse_example(examples, spec)
-        return {"label_xf": parsed["label"], "score_xf": parsed["score"]}
+        targets = {f"{names.label(name)}_xf": parsed[name or "label"] for name in heads}
+        return targets | {"row_weight_xf": parsed["weight"], "score_xf": parsed["score"]}
+
+    @tf.function(input_signature=signature)
+    def evaluation(examples):
+        parsed = tf.io.parse_example(examples, spec)
+        wanted, score = parsed["label"], parsed["score"]
+        written = tf.strings.regex_replace(wanted, "deux", "deux" if slope > 0 else "trois")
+        written = tf.where(score[:, tf.newaxis] > 1, "un", written)
+        counts = tf.cast(tf.strings.length(wanted), tf.float32)
+        return {
+            "predictions": written,
+            "reference": wanted,
+            "likelihood": tf.concat([-counts * tf.exp(-slope), counts / 4, counts], axis=1),
+        }
 
     endpoints = {"serving_default": serving_default, "transform_features": transform_features}
+    if task == "text":
+        endpoints = {"evaluation": evaluation, "transform_features": transform_features}
     tf.saved_model.save(tf.Module(), str(folder / "Format-Serving"), endpoints)
 
 
-def recipe(task: str, **section: Any) -> Recipe:
+def recipe(task: str, weight: str | None = None, **section: Any) -> Recipe:
+    heads = {name: {"label": name, "task": each} for name, each in labels(task).items()}
+    predicted = {"heads": heads} if task == "heads" else heads["label"]
     return Recipe.model_validate(
         {
             "name": "test",
-            "data": {"path": "x"},
-            "label": "label",
-            "task": task,
+            "data": {"path": "x", "weight": weight},
+            "features": {"label": {"kind": "text"}} if task == "text" else {},
+            **predicted,
             "evaluation": section,
         }
     )
@@ -195,7 +233,10 @@ def _material(folder: Path, task: str) -> Material:
     save_model(folder / "candidate", task, slope=1.0)
     save_model(folder / "baseline", task, slope=0.7)
     (folder / "schema").mkdir()
-    kinds = TYPES | {"label": "FLOAT" if task == "regression" else "INT"}
+    kinds = TYPES | {
+        name: {"regression": "FLOAT", "text": "BYTES"}.get(each, "INT")
+        for name, each in labels(task).items()
+    }
     features = [f'feature {{name: "{name}" type: {kind}}}' for name, kind in kinds.items()]
     (folder / "schema" / "schema.pbtxt").write_text("\n".join(features))
     examples = [serialize(row) for row in rows(task)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -39,7 +40,10 @@ def changed(field: str, text: str) -> Any:
 def first_model(**fields: Any) -> Any:
     made = config()
     for name, value in fields.items():
-        setattr(made.model_specs[0], name, value)
+        if isinstance(value, dict):
+            getattr(made.model_specs[0], name).update(value)
+        else:
+            setattr(made.model_specs[0], name, value)
     return made
 
 
@@ -59,7 +63,9 @@ def first_model(**fields: Any) -> Any:
         (first_model(prediction_key="nothing"), "nothing"),
         (first_model(signature_name="nothing"), "nothing"),
         (first_model(label_key=""), "label_key"),
-        (first_model(example_weight_key="score"), "example_weight_key"),
+        (first_model(example_weight_key="score"), "no weights 'score'"),
+        (first_model(example_weight_keys={"": "row_weight_xf"}), "example_weight_keys"),
+        (first_model(label_key="", label_keys={"a": "label_xf"}), "one of each an output"),
     ],
 )
 def test_what_is_missing_is_named(material, asked, word):
@@ -123,7 +129,7 @@ def test_a_label_that_training_did_not_see_stops_a_binary_evaluation(material, t
     from trainyard.components.evaluator import executor, mistakes
 
     with pytest.raises(DataError, match="label that cannot be used"):
-        executor._measured(planned, mistakes.Worst())
+        executor._measured(planned, defaultdict(mistakes.Worst))
     (folder / "rows.gz").write_bytes((folder / "rows.gz").read_bytes()[:-12])
     with pytest.raises(DataError, match="not a whole TFRecord"):
-        executor._measured(planned, mistakes.Worst())
+        executor._measured(planned, defaultdict(mistakes.Worst))

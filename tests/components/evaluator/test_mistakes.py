@@ -11,6 +11,7 @@ from trainyard.components.evaluator import mistakes
 from trainyard.components.evaluator.executor import Executor
 from trainyard.pipeline import evaluation
 from trainyard.pipeline.measured import read_measured
+from trainyard.recipe_schema import ONLY
 
 
 def kept(labels, predictions, batches=1):
@@ -75,7 +76,7 @@ def test_an_evaluation_has_them_beside_what_tfma_reads(material, tmp_path, task)
     asked = evaluation.eval_config(recipe(task, metrics=[], min_slice_size=1))
     judged = material(task).judged(Executor, asked, tmp_path)
     found = mistakes.read(judged.evaluation)
-    assert found.rows == read_measured(judged.evaluation).overall.candidate["example_count"]
+    assert found.rows == read_measured(judged.evaluation)[ONLY].overall.candidate["example_count"]
     assert 0 < len(found.worst) <= mistakes.MOST <= found.wrong
     assert all(entry.label != entry.prediction for entry in found.worst)
     assert tfma.load_eval_result(str(judged.evaluation)).slicing_metrics

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.components.evaluator.conftest import assert_same_slices, recipe, same
+from tests.components.evaluator.conftest import assert_same_slices, labels, recipe, same
 from trainyard.components.evaluator import mistakes
 from trainyard.pipeline import evaluation
+from trainyard.pipeline.measured import read_measured
 
 SLICES = ["word", "number", "ratio", "tags", ["word", "number"], ["tags", "number"]]
 ASKED: dict[str, tuple[str, bool, dict[str, Any]]] = {
@@ -62,6 +63,49 @@ ASKED: dict[str, tuple[str, bool, dict[str, Any]]] = {
         True,
         {"min_slice_size": 5, "thresholds": [{"metric": "r2", "min": -1}], "change": []},
     ),
+    "text": (
+        "text",
+        True,
+        {
+            "min_slice_size": 5,
+            "thresholds": [
+                {"metric": "chrf", "min": 50},
+                {"metric": "perplexity", "slice": {"number": 1}, "max": 100},
+                {"metric": "exact_match", "slice": ["number"], "min": 0.01},
+            ],
+            "change": [{"metric": "bleu", "worse_by": 1}, {"metric": "bits_per_character"}],
+        },
+    ),
+    "several heads": (
+        "heads",
+        True,
+        {
+            "min_slice_size": 5,
+            "thresholds": [
+                {"metric": "auc", "head": "likes", "min": 0.6},
+                {"metric": "macro_f1", "head": "grade", "slice": ["number"], "min": 0.01},
+                {"metric": "mae", "head": "price", "max": 50},
+            ],
+            "change": [{"metric": "rmse", "head": "price", "worse_by": 5}],
+        },
+    ),
+    "several heads, weighted rows": (
+        "heads",
+        True,
+        {
+            "weight": "weight",
+            "min_slice_size": 5,
+            "thresholds": [
+                {"metric": "example_count", "head": "grade", "min": 300},
+                {"metric": "log_loss", "head": "likes", "max": 5},
+            ],
+        },
+    ),
+    "binary, weighted rows": (
+        "binary",
+        True,
+        {"weight": "weight", "min_slice_size": 1, "change": [{"metric": "auc", "worse_by": 0.1}]},
+    ),
 }
 
 
@@ -72,7 +116,11 @@ def both(request, material, tmp_path_factory):
     from trainyard.components.evaluator import executor, models
 
     task, baseline, section = ASKED[request.param]
-    metrics = [name for name, metric in evaluation.METRICS.items() if task in metric.by_task]
+    of_task = {
+        name: [metric for metric, known in evaluation.METRICS.items() if each in known.by_task]
+        for name, each in labels(task).items()
+    }
+    metrics = of_task if task == "heads" else of_task["label"]
     config = evaluation.eval_config(recipe(task, metrics=metrics, slices=SLICES, **section))
     folder = tmp_path_factory.mktemp("judged")
     with pytest.MonkeyPatch.context() as patch:
@@ -130,11 +178,13 @@ def test_the_blessing_is_equal(both):
 
 
 def test_files_and_configuration_are_equal(both):
-    _, stock, ours = both
+    name, stock, ours = both
     expected, found = (
         {file.name for file in judged.evaluation.iterdir()} for judged in (stock, ours)
     )
-    assert found == expected | {mistakes.FILE}
+    heads = read_measured(ours.evaluation)
+    own = set() if name == "text" else {mistakes.file(head) for head in heads}
+    assert found == expected | own
     config = "eval_config.json"
     assert (ours.evaluation / config).read_text() == (stock.evaluation / config).read_text()
 
@@ -142,10 +192,10 @@ def test_files_and_configuration_are_equal(both):
 def test_the_project_and_tfma_read_it(both):
     import tensorflow_model_analysis as tfma
 
-    from trainyard.pipeline.measured import read_measured
-
     _, stock, ours = both
     assert tfma.load_eval_result(str(ours.evaluation)).slicing_metrics
     expected, found = read_measured(stock.evaluation), read_measured(ours.evaluation)
-    assert [part.key for part in found.slices] == [part.key for part in expected.slices]
-    assert found.samples == expected.samples
+    assert found.keys() == expected.keys()
+    for head, measured in found.items():
+        assert [part.key for part in measured.slices] == [p.key for p in expected[head].slices]
+        assert measured.samples == expected[head].samples

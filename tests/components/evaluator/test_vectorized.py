@@ -43,28 +43,31 @@ def rows(kind: str, fractional: bool = False):
     return random.integers(-1, 3, 60), random.dirichlet([1, 1, 1], 60).astype(np.float32)
 
 
-def combiners(metric):
+def combiners(metric, weighted=False):
     config = tfma.EvalConfig(model_specs=[tfma.ModelSpec()])
     separated = private.stock._filter_and_separate_computations(
-        metric.computations(eval_config=config)
+        metric.computations(eval_config=config, example_weighted=weighted)
     )
     return [computation.combiner for computation in separated.non_derived_computations], separated
 
 
-def one_by_one(combiner, labels, predictions):
+def one_by_one(combiner, labels, predictions, weights):
     state = combiner.create_accumulator()
-    for label, prediction in zip(labels, predictions, strict=True):
-        inputs = tfma.metrics.StandardMetricInputs(label=np.array([label]), prediction=prediction)
+    for label, prediction, weight in zip(labels, predictions, weights, strict=True):
+        inputs = tfma.metrics.StandardMetricInputs(
+            label=np.array([label]), prediction=prediction, example_weight=np.array([weight])
+        )
         state = combiner.add_input(state, inputs)
     return combiner.extract_output(state)
 
 
-def in_two_pieces(combiner, labels, predictions):
+def in_two_pieces(combiner, labels, predictions, weights):
     found = vectorized.of(combiner, predictions.shape[1])
     assert found is not None, combiner
-    state = found.empty()
+    state, counted = found.empty(), weights if found.weighted else np.ones(len(labels))
     for piece in (slice(0, 40), slice(40, None)):
-        state = found.add(state, found.columns(labels[piece], predictions[piece]))
+        columns = found.columns(labels[piece], predictions[piece], counted[piece])
+        state = found.add(state, columns)
     return found.result(state)
 
 
@@ -92,14 +95,16 @@ def flat(value):
     return [float(value)]
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("fractional", [False, True])
 @pytest.mark.parametrize(("kind", "metric"), CASES)
-def test_a_combiner_is_matched(kind, metric, fractional):
+def test_a_combiner_is_matched(kind, metric, fractional, weighted):
     labels, predictions = rows(kind, fractional)
-    found, _ = combiners(metric)
+    weights = np.arange(60) % 4 / 2  # some of them 0
+    found, _ = combiners(metric, weighted)
     for combiner in found:
-        expected = one_by_one(combiner, labels, predictions)
-        given = in_two_pieces(combiner, labels, predictions)
+        expected = one_by_one(combiner, labels, predictions, weights)
+        given = in_two_pieces(combiner, labels, predictions, weights)
         assert given.keys() == expected.keys()
         for key, value in expected.items():
             assert flat(numbers(given[key])) == pytest.approx(flat(numbers(value)), abs=1e-6)
@@ -134,4 +139,5 @@ def test_a_metric_of_one_output_is_not_matched_for_a_model_of_many():
 def test_a_prediction_that_is_no_number_is_an_error():
     (combiner, *_), _ = combiners(tfma.metrics.AUC(name="auc"))
     with pytest.raises(DataError, match="predicts nan for 1 rows of 2"):
-        vectorized.of(combiner, 1).columns(np.array([0, 1]), np.array([[0.5], [np.nan]]))
+        predictions = np.array([[0.5], [np.nan]])
+        vectorized.of(combiner, 1).columns(np.array([0, 1]), predictions, np.ones(2))

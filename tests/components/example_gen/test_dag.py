@@ -17,7 +17,7 @@ from trainyard.recipe_schema import Data, Label
 def test_spans_fingerprint_and_cache(tmp_path):
     def run() -> list[tuple[str, int]]:
         component = ExampleGen(
-            Data(path=str(tmp_path / "day-{SPAN}.csv")), Label.model_validate("a"), "1"
+            Data(path=str(tmp_path / "day-{SPAN}.csv")), {"label": Label.model_validate("a")}, "1"
         )
         connection = metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.sqlite"))
         LocalDagRunner().run(
@@ -44,7 +44,7 @@ def test_a_cached_result_keeps_its_count_of_bad_rows(tmp_path):
     for _ in range(2):
         component = ExampleGen(
             Data(path=str(tmp_path / "rows.csv"), on_bad_row="quarantine"),
-            Label.model_validate("a"),
+            {"label": Label.model_validate("a")},
             "1",
         )
         LocalDagRunner().run(

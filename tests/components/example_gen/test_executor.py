@@ -61,7 +61,7 @@ def splits(artifact: standard_artifacts.Examples) -> dict[str, list[tf.train.Exa
 
 def test_the_artifact_is_as_stock_writes_it(tmp_path):
     file = rows(tmp_path)
-    artifact = execute(ExampleGen(Data(path=str(file)), LABEL, "1"), tmp_path / "out")
+    artifact = execute(ExampleGen(Data(path=str(file)), {"label": LABEL}, "1"), tmp_path / "out")
     found = splits(artifact)
     assert list(found) == ["train", "eval", "test"]
     assert sum(map(len, found.values())) == 300
@@ -75,9 +75,31 @@ def test_the_artifact_is_as_stock_writes_it(tmp_path):
         assert feature["label"].int64_list.value == [int(tips > fare * 0.2)]
 
 
+def test_each_label_is_written_once(tmp_path):
+    labels = {
+        "heads.large.label": Label.model_validate({"name": "large", "expression": "tips > 3"}),
+        "heads.ratio.label": Label.model_validate({"name": "ratio", "expression": "tips + fare"}),
+        "heads.tips.label": Label.model_validate("tips"),
+    }
+    artifact = execute(ExampleGen(Data(path=str(rows(tmp_path))), labels, "1"), tmp_path / "out")
+    for example in splits(artifact)["eval"]:
+        feature = example.features.feature
+        fare, tips = feature["fare"].int64_list.value[0], feature["tips"].int64_list.value[0]
+        assert feature["large"].int64_list.value == [int(tips > 3)]
+        assert feature["ratio"].float_list.value == [tips + fare]
+
+
+def test_an_error_in_a_label_names_its_head(tmp_path):
+    label = Label.model_validate({"name": "large", "expression": "tipps > 3"})
+    component = ExampleGen(Data(path=str(rows(tmp_path))), {"heads.large.label": label}, "1")
+    with pytest.raises(RecipeError, match="did you mean 'tips'") as caught:
+        execute(component, tmp_path / "out")
+    assert caught.value.where == "heads.large.label"
+
+
 def test_a_key_keeps_its_rows_together(tmp_path):
     data = Data(path=str(rows(tmp_path)), key="person")
-    artifact = execute(ExampleGen(data, LABEL, "1"), tmp_path / "out")
+    artifact = execute(ExampleGen(data, {"label": LABEL}, "1"), tmp_path / "out")
     people = [
         {example.features.feature["person"].int64_list.value[0] for example in examples}
         for examples in splits(artifact).values()
@@ -97,7 +119,7 @@ def test_a_key_keeps_its_rows_together(tmp_path):
 def test_patterns(tmp_path, names, pattern, expected):
     for name in names:
         rows(tmp_path, name=name)
-    component = ExampleGen(Data(path=str(tmp_path / pattern)), LABEL, "1")
+    component = ExampleGen(Data(path=str(tmp_path / pattern)), {"label": LABEL}, "1")
     found = splits(execute(component, tmp_path / "out"))
     assert sum(map(len, found.values())) == expected
 
@@ -107,7 +129,7 @@ def test_the_node_is_named_and_the_cache_sees_code_and_schema(tmp_path):
 
     def properties(content: str, code: str) -> str:
         schema.write_text(content)
-        component = ExampleGen(Data(path=str(file), schema=str(schema)), LABEL, code)
+        component = ExampleGen(Data(path=str(file), schema=str(schema)), {"label": LABEL}, code)
         assert component.id == "ExampleGen"
         assert component.DRIVER_CLASS is FileBasedDriver
         return component.exec_properties["custom_config"]
@@ -116,39 +138,39 @@ def test_the_node_is_named_and_the_cache_sees_code_and_schema(tmp_path):
     assert properties("", "1") == first
     assert properties("# changed", "1") != first
     assert properties("", "2") != first
-    assert Settings.from_json(first).label == LABEL
+    assert Settings.from_json(first).labels == {"label": LABEL}
     assert Settings.from_json(first).data.schema_file == str(schema)
 
 
 def test_progress_is_reported(tmp_path):
     said: list[tuple[str, float | None]] = []
     with progress.listening(lambda text, fraction: said.append((text, fraction))):
-        execute(ExampleGen(Data(path=str(rows(tmp_path))), LABEL, "1"), tmp_path / "out")
+        execute(ExampleGen(Data(path=str(rows(tmp_path))), {"label": LABEL}, "1"), tmp_path / "out")
     assert said[-1] == ("300 rows", 1.0)
 
 
 def test_an_empty_split_is_an_error(tmp_path):
-    component = ExampleGen(Data(path=str(rows(tmp_path, 2))), LABEL, "1")
+    component = ExampleGen(Data(path=str(rows(tmp_path, 2))), {"label": LABEL}, "1")
     with pytest.raises(DataError, match="no row fell into the split"):
         execute(component, tmp_path / "out")
 
 
 def test_no_file(tmp_path):
-    component = ExampleGen(Data(path=str(tmp_path / "none.csv")), LABEL, "1")
+    component = ExampleGen(Data(path=str(tmp_path / "none.csv")), {"label": LABEL}, "1")
     with pytest.raises(DataError, match="no such file"):
         execute(component, tmp_path / "out")
 
 
 def test_a_label_that_is_not_there(tmp_path):
     label = Label.model_validate("tip")
-    component = ExampleGen(Data(path=str(rows(tmp_path))), label, "1")
+    component = ExampleGen(Data(path=str(rows(tmp_path))), {"label": label}, "1")
     with pytest.raises(RecipeError, match="did you mean 'tips'"):
         execute(component, tmp_path / "out")
 
 
 def test_an_unwritable_place(tmp_path):
     (tmp_path / "out").write_text("a file where a folder is needed")
-    component = ExampleGen(Data(path=str(rows(tmp_path))), LABEL, "1")
+    component = ExampleGen(Data(path=str(rows(tmp_path))), {"label": LABEL}, "1")
     with pytest.raises(EnvironmentProblem, match="cannot be written"):
         execute(component, tmp_path / "out")
 
@@ -158,7 +180,7 @@ def test_a_full_disk(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(shards.ShardWriter, "write", full)
-    component = ExampleGen(Data(path=str(rows(tmp_path))), LABEL, "1")
+    component = ExampleGen(Data(path=str(rows(tmp_path))), {"label": LABEL}, "1")
     with pytest.raises(EnvironmentProblem, match="No space left"):
         execute(component, tmp_path / "out")
 
@@ -167,8 +189,8 @@ def test_shards_are_whole_and_in_order(tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "SHARD_BYTES", 10_000)
     monkeypatch.setattr(csv_files, "BLOCK_BYTES", 500)
     file = rows(tmp_path, 2000)
-    artifact = execute(ExampleGen(Data(path=str(file)), LABEL, "1"), tmp_path / "out")
-    again = execute(ExampleGen(Data(path=str(file)), LABEL, "1"), tmp_path / "again")
+    artifact = execute(ExampleGen(Data(path=str(file)), {"label": LABEL}, "1"), tmp_path / "out")
+    again = execute(ExampleGen(Data(path=str(file)), {"label": LABEL}, "1"), tmp_path / "again")
     train = Path(artifact.uri) / "Split-train"
     names = sorted(path.name for path in train.iterdir())
     count = len(names)
@@ -196,7 +218,9 @@ def test_all_readers_take_all_shards(tmp_path, monkeypatch):
 
     monkeypatch.setattr(shards, "SHARD_BYTES", 4_000)
     monkeypatch.setattr(csv_files, "BLOCK_BYTES", 500)
-    artifact = execute(ExampleGen(Data(path=str(rows(tmp_path))), LABEL, "1"), tmp_path / "out")
+    artifact = execute(
+        ExampleGen(Data(path=str(rows(tmp_path))), {"label": LABEL}, "1"), tmp_path / "out"
+    )
     train = Path(artifact.uri) / "Split-train"
     expected = [e.SerializeToString(deterministic=True) for e in splits(artifact)["train"]]
     assert sum(len(batch) for batch, _ in record_batches(sorted(train.iterdir()))) == len(expected)
@@ -214,7 +238,7 @@ def test_all_readers_take_all_shards(tmp_path, monkeypatch):
 
 def quarantining(path: Path, out: Path, **options) -> standard_artifacts.Examples:
     data = Data(path=str(path), on_bad_row="quarantine", **options)
-    return execute(ExampleGen(data, LABEL, "1"), out)
+    return execute(ExampleGen(data, {"label": LABEL}, "1"), out)
 
 
 def set_aside(artifact: standard_artifacts.Examples) -> list[dict]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.parquet
 import pytest
 import tensorflow as tf
 from PIL import Image
+from pydantic import ValidationError
 from tfx.types import standard_artifacts
 
 from tests.components.example_gen.image_files import class_folders, write
@@ -29,7 +31,7 @@ SPLIT = {"train": 2, "eval": 1, "test": 1}
 
 
 def generate(data: Data, out: Path) -> standard_artifacts.Examples:
-    return execute(ExampleGen(data, LABEL, "1"), out)
+    return execute(ExampleGen(data, {"label": LABEL}, "1"), out)
 
 
 def rows(artifact: standard_artifacts.Examples) -> dict[str, list[dict]]:
@@ -68,6 +70,24 @@ def test_class_folders_with_a_val_folder(tmp_path):
         level = int(row["path"][-7:-4])
         assert row["image_brightness"] == pytest.approx(level / 255)
         assert row["image_contrast"] == 0
+
+
+@pytest.mark.parametrize("part", ["", "/train"])
+def test_the_newest_span(tmp_path, part):
+    spans = {f"{span}{part}/{name}": span for span in (9, 10) for name in ("ants", "bees")}
+    class_folders(tmp_path / "data", spans)
+    data = Data(path=str(tmp_path / "data/{SPAN}"), format="folders", split=SPLIT)
+    artifact = generate(data, tmp_path / "out")
+    found = every(artifact)
+    assert len(found) == 20
+    assert {row["path"].decode()[:-8] for row in found} == {name for name in spans if "10" in name}
+    for row in found:
+        assert row["image"] == (tmp_path / "data" / row["path"].decode()).read_bytes()
+    before = images.referenced(data)
+    write(tmp_path / f"data/10{part}/ants/003.png", level=99, size=(20, 20))
+    assert images.referenced(data) != before
+    class_folders(tmp_path / "data", {f"11{part}/ants": 12, f"11{part}/bees": 12})
+    assert {row["path"][:2] for row in every(generate(data, tmp_path / "again"))} == {b"11"}
 
 
 def test_all_three_folders(tmp_path):
@@ -115,6 +135,30 @@ def test_a_table_of_paths(table, tmp_path):
         assert row["image_brightness"] == pytest.approx(row["age"] / 255)
 
 
+def test_two_images_a_row(tmp_path):
+    files = [write(tmp_path / f"{level}.png", level=level).name for level in range(61)]
+    lines = [f"{one},{other},{i % 2}" for i, (one, other) in enumerate(pairwise(files))]
+    (tmp_path / "table.csv").write_text("\n".join(["first,second,label", *lines]) + "\n")
+    columns = [{"column": "left", "source": "first"}, {"column": "second"}]
+    data = Data(path=str(tmp_path / "table.csv"), images=columns, split=SPLIT)
+    found = every(generate(data, tmp_path / "out"))
+    assert len(found) == 60
+    for row in found:
+        assert row["left"] == (tmp_path / row["first"].decode()).read_bytes()
+        assert bytes(row["second"][:4]) == b"\x89PNG"
+        steps = row["second_brightness"] - row["left_brightness"]
+        assert steps == pytest.approx(1 / 255, abs=1e-6)
+    (tmp_path / "7.png").write_bytes(b"no image")
+    tolerant = data.model_copy(update={"on_bad_row": "quarantine"})
+    assert len(every(generate(tolerant, tmp_path / "rest"))) == 58
+
+
+def test_two_images_of_one_name_are_refused():
+    for both in ([{}, {"max_pixels": 9}], [{"column": "a", "source": "x"}, {"source": "x"}]):
+        with pytest.raises(ValidationError, match="a `column` and a `source` of its own"):
+            Data(path="x", images=both)
+
+
 def test_a_column_that_is_replaced(table, tmp_path):
     data = Data(path=str(table), images={"column": "photo"}, split=SPLIT)
     found = every(generate(data, tmp_path / "out"))
@@ -151,7 +195,7 @@ def test_a_column_that_cannot_be_renamed(table, columns, message):
 def test_a_column_that_has_no_images(table, tmp_path, settings, message):
     data = Data(path=str(table), images=settings)
     with pytest.raises(RecipeError, match=message):
-        preflight.preflight(data, LABEL, [table])
+        preflight.preflight(data, {"label": LABEL}, [table])
     with pytest.raises(RecipeError, match=message):
         generate(data, tmp_path / "out")
 
@@ -240,10 +284,14 @@ def test_tfrecord_of_pixels_with_a_range(tmp_path):
     for row in every(generate(data, tmp_path / "out")):
         seen = np.asarray(Image.open(io.BytesIO(row["image"])))
         np.testing.assert_array_equal(seen.ravel(), pixels[row["label"]])
-    without = data.model_copy(update={"images": data.images.model_copy(update={"range": None})})
+    without = data.model_copy(
+        update={"images": (data.images[0].model_copy(update={"range": None}),)}
+    )
     with pytest.raises(DataError, match=r"(?s)darker than black.*data\.images\.range"):
         generate(without, tmp_path / "none")
-    other = data.model_copy(update={"images": data.images.model_copy(update={"shape": (4, 4, 1)})})
+    other = data.model_copy(
+        update={"images": (data.images[0].model_copy(update={"shape": (4, 4, 1)}),)}
+    )
     with pytest.raises(DataError, match="20 numbers instead of 4 x 4 x 1"):
         generate(other, tmp_path / "none")
 
@@ -324,13 +372,13 @@ def test_what_is_encoded_again_is_counted(tmp_path):
 
 def test_preflight_looks_at_the_first_images(table):
     data = Data(path=str(table), images={"source": "photo"})
-    kinds = preflight.preflight(data, LABEL, [table])
+    kinds = preflight.preflight(data, {"label": LABEL}, [table])
     assert kinds["image"] is ColumnType.BYTES
     assert kinds["image_width"] is ColumnType.INTEGER
     assert kinds["image_contrast"] is ColumnType.FLOAT
     (table.parent / "pictures/03.png").write_bytes(b"no image")
     with pytest.raises(DataError, match="not an image"):
-        preflight.preflight(data, LABEL, [table])
+        preflight.preflight(data, {"label": LABEL}, [table])
 
 
 # Memory, and the cache.
@@ -373,7 +421,7 @@ def test_the_cache_sees_the_images(table):
     assert second != first
     (table.parent / "pictures/09.png").unlink()
     assert images.referenced(data) not in (first, second)
-    assert ExampleGen(data, LABEL, "1").exec_properties["custom_config"]
+    assert ExampleGen(data, {"label": LABEL}, "1").exec_properties["custom_config"]
     assert images.referenced(Data(path=str(table))) == ""
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.components.example_gen.image_files import class_folders
-from trainyard.components.example_gen import input_splits
-from trainyard.components.example_gen.input_splits import folder_and_pattern
+from trainyard.components.example_gen import input_splits, patterns
 from trainyard.errors import DataError, RecipeError
 from trainyard.recipe_schema import Data
 
@@ -22,8 +21,17 @@ from trainyard.recipe_schema import Data
         ("/f.csv", ("/", "f.csv")),
     ],
 )
-def test_folder_and_pattern(pattern, expected):
-    assert folder_and_pattern(pattern) == expected
+def test_a_pattern_is_divided(pattern, expected):
+    assert patterns.divided(pattern) == expected
+    assert str(patterns.sure_folder(pattern)) == expected[0]
+
+
+def test_what_is_there_is_no_pattern(tmp_path):
+    (tmp_path / "a*[1]" / "b").mkdir(parents=True)
+    (tmp_path / "a*[1]" / "{SPAN}.csv").touch()
+    escaped = f"{tmp_path}/a[*][[]1]"
+    assert patterns.divided(str(tmp_path / "a*[1]")) == (escaped, "")
+    assert patterns.divided(str(tmp_path / "a*[1]/{SPAN}.csv")) == (escaped, "{SPAN}.csv")
 
 
 def folders(root: Path, **options) -> Data:
@@ -64,9 +72,71 @@ def test_class_folders(tmp_path, parts, split, expected):
     assert names == {part for part in parts if part[0] not in "._"}
 
 
+@pytest.mark.parametrize(
+    ("parts", "split", "expected"),
+    [
+        (["cats", "dogs"], {}, "train 8, eval 1, test 1"),
+        (["cats", "dogs"], {"train": 5, "test": 0}, "train 5, eval 1"),
+        (["train/cats"], {}, "train/ as train 8, eval 1, test 1"),
+        (["train/cats", "val/cats"], {}, "train/ as train 8, eval 1; val/ as test"),
+        (["train/cats", "valid/cats"], {"test": 0}, "train/ as train; valid/ as eval"),
+        (
+            ["train/cats", "val/cats", "test/cats"],
+            {},
+            "train/ as train; val/ as eval; test/ as test",
+        ),
+    ],
+)
+def test_how_rows_come_to_the_splits_in_words(tmp_path, parts, split, expected):
+    class_folders(tmp_path, dict.fromkeys(parts, 1))
+    assert input_splits.words(folders(tmp_path, split=split)) == expected
+
+
 def test_a_strange_name(tmp_path):
     root = class_folders(tmp_path / "a [1] {SPAN}*", {"cats": 1, "dogs": 2})
     assert [file.name for file in input_splits.find(folders(root))] == ["cats", "dogs"]
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "newest", "expected"),
+    [
+        (["1/cats", "9/cats", "10/cats"], "{SPAN}", "10", {"single_split": "{SPAN}/*/*"}),
+        (["1/cats", "tmp/cats"], "{SPAN}", "1", {"single_split": "{SPAN}/*/*"}),
+        (
+            ["2026-01-31/cats", "2026-02-01/cats"],
+            "{YYYY}-{MM}-{DD}",
+            "2026-02-01",
+            {"single_split": "{YYYY}-{MM}-{DD}/*/*"},
+        ),
+        (
+            ["s1/a/train/cats", "s1/a/val/cats", "s2/a/train/cats", "s2/a/test/cats"],
+            "s{SPAN}/a",
+            "s2/a",
+            {"train": "s{SPAN}/a/train/*/*", "test": "s{SPAN}/a/test/*/*"},
+        ),
+    ],
+)
+def test_the_newest_of_several_folders(tmp_path, names, pattern, newest, expected):
+    class_folders(tmp_path / "photos", dict.fromkeys(names, 1))
+    data = folders(tmp_path / "recipes" / ".." / "photos" / pattern)
+    assert input_splits.inputs(data) == (str(tmp_path / "photos"), expected)
+    found = [str(file.relative_to(tmp_path / "photos")) for file in input_splits.find(data)]
+    assert found == [name for name in names if name.startswith(f"{newest}/")]
+
+
+def test_the_newest_of_several_folders_has_nothing_in_it(tmp_path):
+    class_folders(tmp_path, {"1/train/cats": 1, "1/val/cats": 1, "2/train/cats": 1})
+    (tmp_path / "2/val").mkdir()
+    with pytest.raises(DataError, match=r"no class folder with a file in it: val/\*"):
+        input_splits.find(folders(tmp_path / "{SPAN}"))
+
+
+@pytest.mark.parametrize("pattern", ["{SPAN}", "{SPAN}-*"])
+def test_no_folder_or_several_of_the_newest_span(tmp_path, pattern):
+    class_folders(tmp_path, {"1-a/cats": 1, "1-b/cats": 1})
+    with pytest.raises(DataError, match="there is no such folder") as caught:
+        input_splits.find(folders(tmp_path / pattern))
+    assert caught.value.where == str(tmp_path / pattern)
 
 
 def test_tables_may_be_divided_too(tmp_path):

@@ -28,7 +28,9 @@ def values(examples, name: str) -> list:
 
 def written(tmp_path, name: str, **data):
     file = rows(tmp_path)
-    artifact = execute(ExampleGen(Data(path=str(file), **data), LABEL, "1"), tmp_path / name)
+    artifact = execute(
+        ExampleGen(Data(path=str(file), **data), {"label": LABEL}, "1"), tmp_path / name
+    )
     return artifact, splits(artifact)
 
 
@@ -53,8 +55,9 @@ def test_a_row_without_the_value_does_not_fit(where, expected):
         "list": pa.array([[1], [2], [3], []]),
     }
     block = Block(pa.RecordBatch.from_pydict(columns), Path("f"), 1 + np.arange(4), 1.0)
-    kept = left_out.wanted(Data(path="f", where=where), block)
+    kept, counts = left_out.wanted(Data(path="f", where=where), block)
     assert kept.batch.column("number").to_pylist() == expected
+    assert counts == {left_out.WHERE: 4 - len(expected)}
 
 
 def test_only_rows_that_fit_are_written_and_stay_where_they_were(tmp_path):
@@ -95,9 +98,9 @@ def test_nothing_left(tmp_path):
 def test_a_column_that_is_not_there(tmp_path):
     data = Data(path=str(rows(tmp_path)), where="fares < 3")
     with pytest.raises(RecipeError, match=r"(?s)data\.where.*did you mean 'fare'"):
-        preflight.preflight(data, LABEL, [tmp_path / "rows.csv"])
+        preflight.preflight(data, {"label": LABEL}, [tmp_path / "rows.csv"])
     with pytest.raises(RecipeError, match="did you mean 'fare'"):
-        execute(ExampleGen(data, LABEL, "1"), tmp_path / "out")
+        execute(ExampleGen(data, {"label": LABEL}, "1"), tmp_path / "out")
 
 
 def test_text_where_a_number_is_needed(tmp_path):

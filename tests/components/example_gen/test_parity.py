@@ -40,7 +40,9 @@ def generate(executor, folder: Path, file: Path, label: Label, key: str | None):
         )
     )
     data = DATA.model_copy(update={"key": key})
-    settings = Settings(data=data, label=label, code="", schema_digest="", images_digest="")
+    settings = Settings(
+        data=data, labels={"label": label}, code="", schema_digest="", images_digest=""
+    )
     properties = {
         "input_base": str(file.parent),
         "input_config": proto_utils.proto_to_json(example_gen_pb2.Input(splits=[split])),

@@ -15,7 +15,7 @@ LABEL = Label.model_validate("b")
 def test_columns_and_types(tmp_path):
     file = tmp_path / "rows.csv"
     file.write_text("a,b,c\nx,1,1.5\n")
-    assert preflight(Data(path="x", key="a"), LABEL, [file]) == {
+    assert preflight(Data(path="x", key="a"), {"label": LABEL}, [file]) == {
         "a": ColumnType.TEXT,
         "b": ColumnType.INTEGER,
         "c": ColumnType.FLOAT,
@@ -27,6 +27,8 @@ def test_columns_and_types(tmp_path):
     [
         ("a,c\n1,2\n", {}, RecipeError, "column 'b'"),
         ("a,b\n1,2\n", {"key": "A"}, RecipeError, "data.key"),
+        ("a,b\n1,2\n", {"weight": "A"}, RecipeError, "(?s)data.weight.*one of: a, b"),
+        ("a,b\nx,2\n", {"weight": "a"}, RecipeError, "(?s)weights in 'a' are no numbers.*text"),
         ("a,b\n", {}, DataError, "only a header"),
         ("a,b\n1\n", {}, DataError, "row 1"),
         ("b,b\n1,2\n", {}, DataError, "occurs 2 times"),
@@ -36,4 +38,4 @@ def test_mistakes(tmp_path, content, data, error, words):
     file = tmp_path / "rows.csv"
     file.write_text(content)
     with pytest.raises(error, match=words):
-        preflight(Data(path="x", **data), LABEL, [file])
+        preflight(Data(path="x", **data), {"label": LABEL}, [file])

@@ -451,7 +451,8 @@ def test_reading_csv_needs_neither_tensorflow_nor_tfx(tmp_path):
         "import sys; from pathlib import Path\n"
         "from trainyard.components.example_gen import preflight\n"
         "from trainyard.recipe_schema import Data, Label\n"
-        f"preflight.preflight(Data(path='x'), Label.model_validate('a'), [Path({str(file)!r})])\n"
+        "labels = {'label': Label.model_validate('a')}\n"
+        f"preflight.preflight(Data(path='x'), labels, [Path({str(file)!r})])\n"
         "sys.exit(str({'tensorflow', 'tfx', 'tfx_bsl', 'apache_beam'} & set(sys.modules) or 0))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -13,6 +13,7 @@ from trainyard.components.gate.anomalies import (
     of_label,
     of_presence,
     of_size,
+    of_weight,
 )
 from trainyard.recipe_schema import Gate
 
@@ -133,6 +134,23 @@ def test_a_label_that_can_be_learnt_passes(task, values):
 def test_a_label_that_is_not_there_is_found():
     (finding,) = of_label("z", "binary", statistics(y=[0, 1]))
     assert "no such column" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([1.0, 0.0, 2.5], []),
+        ([1, 2, 3], []),
+        ([1.0, None, 2.0], [("missing_values", "none in 1 of 3 rows")]),
+        ([-1.0, 0.5, 2.0], [("out_of_range", "weights from -1 to 2")]),
+        ([0, 0, 0], [("out_of_range", "weights from 0 to 0")]),
+    ],
+)
+def test_weights_that_cannot_be_used_are_found(values, found):
+    told = list(of_weight("w", statistics(w=values)))
+    assert [finding.kind for finding in told] == [kind for kind, _ in found]
+    for finding, (_, words) in zip(told, found, strict=True):
+        assert words in finding.message
 
 
 def test_too_few_rows_are_found():

@@ -19,7 +19,7 @@ def test_schema_from_the_statistics_and_cache(tmp_path):
 
     def run() -> list[int]:
         label = Label.model_validate("a")
-        source = ExampleGen(Data(path=str(tmp_path / "rows.csv")), label, "1")
+        source = ExampleGen(Data(path=str(tmp_path / "rows.csv")), {"label": label}, "1")
         statistics = StatisticsGen(source.outputs["examples"])
         schema = SchemaGen(statistics=statistics.outputs["statistics"])
         nodes = [source, statistics, schema]

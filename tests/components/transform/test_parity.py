@@ -162,7 +162,7 @@ def test_a_public_data_set(tmp_path, no_fallback, name):
     if not (home / name.split("_")[0]).is_dir():
         pytest.skip(f"TRAINYARD_DATA_HOME has no {name.split('_')[0]}")
     recipe = load_recipe(RECIPES / f"{name}.yaml")
-    generator = ExampleGen(recipe.data, recipe.label, code="")
+    generator = ExampleGen(recipe.data, recipe.labels, code="")
     schema = Path(recipe.data.schema_file).read_text(encoding="utf-8")
     splits = list(recipe.data.split.buckets)
     sources = functions.inputs(tmp_path, splits, schema)

@@ -142,6 +142,8 @@ def write_training(source: Source, folder: Path) -> None:
     run.mkdir()
     (folder / "model").mkdir()
     (run / "history.json").write_text(json.dumps(history))
+    noted = {"step": [0, 1070, 2000], "learning_rate": [0.0001, 0.001, 0.0005]}
+    (run / "learning_rate.json").write_text(json.dumps(noted))
     (run / "training.json").write_text(json.dumps(facts))
     (run / "summary.txt").write_text(
         "┃ Layer (type)      ┃ Output Shape ┃\n│ dense (Dense)     │ (None, 64)   │"

@@ -46,7 +46,7 @@ def section_of(frame: pd.DataFrame, folder: Path, task: str = "binary") -> DataS
 
 
 def shares(section: DataSection) -> dict[str, float]:
-    return {entry.name: entry.shares["train"] for entry in section.classes}
+    return {entry.name: entry.shares["train"] for entry in section.labels[0].classes}
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_class_shares_are_those_of_the_rows(values, exact, tmp_path):
 
 def test_a_label_of_many_numbers_is_not_taken_for_classes(tmp_path):
     section = section_of(pd.DataFrame({"label": list(range(500))}), tmp_path)
-    assert section.classes == []
+    assert section.labels[0].classes == []
 
 
 def test_missing_values_are_counted_although_their_lists_are_there(tmp_path):

@@ -129,6 +129,8 @@ def test_data_training_lineage_parameters_and_versions_are_there(page):
     for title in ("Data", "Anomalies", "Schema", "Training", "Model", "Stages", "Parameters"):
         assert title in headings
     assert "best: 13" in page.said("text")
+    assert page.said("text").count("learning rate") == 1, "over the steps, not over the epochs"
+    assert "learning rate over the steps" in page.source
     assert "transform_graph from Transform" in page.said("td")
     assert "trainer.optimizer.weight_decay" in page.said("span")
     assert "1.16.0" in page.said("dd")

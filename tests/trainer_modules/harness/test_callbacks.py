@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 
+import keras
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from tests.trainer_modules.harness.test_heads import model_of, spec
 from trainyard import progress
 from trainyard.errors import RecipeError, TrainingError
 from trainyard.recipe_schema import EarlyStopping
+from trainyard.trainer_modules import mlp
 from trainyard.trainer_modules.harness import callbacks, metrics, training
 
 
@@ -69,12 +72,51 @@ def test_progress_is_said_within_epochs_and_after_them(monkeypatch):
 
 
 def test_steps_end_training_in_the_middle_of_an_epoch(transformed, tmp_path):
-    import json
-
     settings = {"steps": 13, "epochs": None, "early_stopping": None}  # ten steps an epoch
     training.run_fn(transformed("binary").fn_args(tmp_path / "run", **settings))
     facts = json.loads((tmp_path / "run" / "model_run" / "training.json").read_text())
     assert (facts["steps"], facts["epochs"]) == (13, 2)
+
+
+class Rates(keras.callbacks.Callback):
+    """Notes the learning rate that each step is made with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[float] = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.seen.append(float(self.model.optimizer.learning_rate))
+
+
+@pytest.mark.parametrize(
+    ("most", "settings"),
+    [
+        (500, {"schedule": {"name": "cosine", "warmup": 0.3}}),
+        (7, {"schedule": {"name": "cosine", "warmup": 0.3}}),
+        (500, {"schedule": "exponential", "accumulate": 2}),
+        (500, {"schedule": {"name": "step", "every": 0.2}, "precision": "mixed_float16"}),
+        (
+            500,
+            {
+                "schedule": {"name": "plateau", "patience": 1},
+                "optimizer": {"name": "sgd", "learning_rate": 1e-9},  # nothing gets better
+            },
+        ),
+    ],
+)
+def test_the_learning_rate_of_steps_is_noted(most, settings, transformed, tmp_path, monkeypatch):
+    watcher = Rates()
+    monkeypatch.setattr(callbacks, "MOST_RATES", most)
+    monkeypatch.setattr(mlp, "callbacks", lambda params, spec: [watcher], raising=False)
+    length = {"steps": 33, "epochs": None, "early_stopping": None}  # ten steps an epoch
+    training.run_fn(transformed("binary").fn_args(tmp_path / "run", **length, **settings))
+    noted = json.loads((tmp_path / "run/model_run/learning_rate.json").read_text())
+    every = 1 if most > 33 else 5
+    assert noted["step"] == list(range(0, 33, every))
+    assert len(watcher.seen) == 33
+    np.testing.assert_allclose(noted["learning_rate"], watcher.seen[::every], rtol=1e-6)
+    assert len(set(watcher.seen)) > 1
 
 
 @pytest.mark.parametrize(
@@ -94,10 +136,6 @@ def test_direction(monitor, mode, expected):
 
 def test_early_stopping_restores_the_best_epoch(transformed, tmp_path):
     """The weights are those that the best validation loss was measured with."""
-    import json
-
-    import keras
-
     from trainyard.trainer_modules.harness import export
 
     run = tmp_path / "run"

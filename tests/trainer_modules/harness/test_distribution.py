@@ -112,9 +112,9 @@ def test_two_devices_take_the_way_of_one(settings, alone, transformed, tmp_path)
     else:
         assert_same(outcome(run), alone)
     rows = [serialize(row) for row in made.held_out]
-    served = export.served_predictions(run / "Format-Serving", rows)
-    reference = export.reference_predictions(run / "model_run", made.graph, rows)
-    np.testing.assert_allclose(served, reference, atol=1e-5)
+    served = export.Served(run / "Format-Serving")
+    reference = export.reference_predictions(run / "model_run", made.graph, rows, served.told)
+    np.testing.assert_allclose(served.predictions(rows), reference, atol=1e-5)
 
 
 def cluster_of(index: int, ports: list[int]) -> dict:
@@ -155,9 +155,9 @@ def test_two_workers_share_the_batch_and_the_chief_alone_writes(alone, transform
         assert max(seen) == 16
         assert sum(seen[:10]) == 150, "half of the 300 rows of an epoch"
     rows = [serialize(row) for row in made.held_out]
-    served = export.served_predictions(runs[0] / "Format-Serving", rows)
-    reference = export.reference_predictions(runs[0] / "model_run", made.graph, rows)
-    np.testing.assert_allclose(served, reference, atol=1e-5)
+    served = export.Served(runs[0] / "Format-Serving")
+    reference = export.reference_predictions(runs[0] / "model_run", made.graph, rows, served.told)
+    np.testing.assert_allclose(served.predictions(rows), reference, atol=1e-5)
 
 
 def test_the_chief_s_run_starts_the_others(alone, transformed, tmp_path):

@@ -13,6 +13,7 @@ from trainyard.trainer_modules.harness import description, export, training
 
 RECORDS = {
     "history.json",
+    "learning_rate.json",
     "model.keras",
     "model.svg",
     "summary.txt",
@@ -37,8 +38,9 @@ def test_served_predictions_are_those_of_the_training_graph(trained):
     unlabelled = [{k: v for k, v in row.items() if k not in LABELS.values()} for row in table(20)]
     rows = [*unlabelled, {}, {"kind": "never seen", "age": None, "fare": 3.0, "zone": 99}]
     serialized = [serialize(row) for row in rows]
-    served = export.served_predictions(run / "1", serialized)
-    reference = export.reference_predictions(run / "model_run", made.graph, serialized)
+    model = export.Served(run / "1")
+    served = model.predictions(serialized)
+    reference = export.reference_predictions(run / "model_run", made.graph, serialized, model.told)
     assert served.shape == (22, 3 if made.recipe.task == "multiclass" else 1)
     assert np.isfinite(served).all()
     np.testing.assert_allclose(served, reference, atol=1e-5, rtol=1e-5)
@@ -48,8 +50,9 @@ def test_columns_by_name_answer_as_serialized_examples(trained):
     made, run = trained
     rows = [*made.held_out[:20], {}, {"kind": "never seen", "age": None, "fare": 3.0, "zone": 99}]
     serialized = [serialize(row) for row in rows]
-    served = export.served_predictions(run / "1", serialized)
-    np.testing.assert_array_equal(export.raw_predictions(run / "1", serialized), served)
+    served = export.Served(run / "1")
+    by_column, by_row = served.raw_predictions(serialized), served.predictions(serialized)
+    np.testing.assert_array_equal(by_column, by_row)
 
 
 def exported_as_stock_does(made, run, folder):
@@ -74,11 +77,15 @@ def exported_as_stock_does(made, run, folder):
 
 
 def test_served_predictions_are_those_of_the_stock_way_to_export(trained, tmp_path):
+    import tensorflow as tf
+
     made, run = trained
     serialized = [serialize(row) for row in [*made.held_out, {}, {"kind": "never seen"}]]
-    served = export.served_predictions(run / "1", serialized)
+    served = export.Served(run / "1").predictions(serialized)
     stock = exported_as_stock_does(made, run, tmp_path / "stock")
-    np.testing.assert_array_equal(served, export.served_predictions(stock, serialized))
+    loaded = tf.saved_model.load(str(stock))
+    answers = loaded.signatures["serving_default"](tf.constant(serialized))
+    np.testing.assert_array_equal(served, answers["predictions"])
 
 
 def test_the_records_are_complete(trained):
@@ -93,7 +100,8 @@ def test_the_records_are_complete(trained):
     assert len(history["learning_rate"]) == 3
     assert len((run / "model_run" / "training_log.csv").read_text().splitlines()) == 4
     assert not list((run.parent / "checkpoints").glob("*")), "removed after success"
-    assert description.read(run / "1").class_names == tuple(facts["class_names"])
+    (head,) = description.read(run / "1").heads.values()
+    assert head.class_names == tuple(facts["class_names"])
 
 
 def test_classes_are_named_in_alphabetical_or_numeric_order(trained):
@@ -112,7 +120,7 @@ def test_transform_features_does_not_hide_raw_columns_and_needs_no_label(trained
     loaded = tf.saved_model.load(str(run / "1"))
     features = loaded.signatures["transform_features"](tf.constant([serialize(row), b""]))
     assert all(key.endswith("_xf") for key in features)
-    label = features[export.LABEL_KEY].numpy().ravel()
+    label = features["label_xf"].numpy().ravel()
     if made.recipe.task == "regression":
         assert label[0] == pytest.approx(row[name])
         assert np.isnan(label[1])
@@ -151,8 +159,8 @@ def test_tfma_evaluates_the_saved_model(trained, tmp_path):
     config = tfma.EvalConfig(
         model_specs=[
             tfma.ModelSpec(
-                label_key=export.LABEL_KEY,
-                prediction_key=export.PREDICTIONS,
+                label_key="label_xf",
+                prediction_key="predictions",
                 preprocessing_function_names=["transform_features"],
             )
         ],
@@ -168,7 +176,7 @@ def test_tfma_evaluates_the_saved_model(trained, tmp_path):
     )
     values = {key: next(iter(v[""][""].values())) for key, v in result.slicing_metrics}
     values = {key: next(iter(value.values())) for key, value in values.items()}
-    predictions = export.served_predictions(run / "1", [serialize(row) for row in made.held_out])
+    predictions = export.Served(run / "1").predictions([serialize(row) for row in made.held_out])
     truth = [row[made.recipe.label.name] for row in made.held_out]
     if task == "regression":
         expected = np.abs(predictions.ravel() - truth).mean()
@@ -219,8 +227,11 @@ def test_a_module_may_serve_batch_and_watch_in_its_own_way(transformed, tmp_path
     training.run_fn(made.fn_args(tmp_path / "run", epochs=2))
     assert seen == [range(2), None, 0, 1]
     rows = [serialize(row) for row in made.held_out[:5]]
-    served = export.served_predictions(tmp_path / "run" / "Format-Serving", rows)
-    plain = export.reference_predictions(tmp_path / "run" / "model_run", made.graph, rows)
+    model = export.Served(tmp_path / "run" / "Format-Serving")
+    served = model.predictions(rows)
+    plain = export.reference_predictions(
+        tmp_path / "run" / "model_run", made.graph, rows, model.told
+    )
     np.testing.assert_allclose(served, 1 - plain, atol=1e-6)
 
 
@@ -229,9 +240,12 @@ def test_from_logits_is_served_as_probabilities(transformed, tmp_path):
     made = transformed("multiclass")
     training.run_fn(made.fn_args(tmp_path / "run", loss=loss, epochs=1))
     rows = [serialize(row) for row in made.held_out[:5]]
-    served = export.served_predictions(tmp_path / "run" / "Format-Serving", rows)
+    model = export.Served(tmp_path / "run" / "Format-Serving")
+    served = model.predictions(rows)
     np.testing.assert_allclose(served.sum(axis=1), 1.0, atol=1e-5)
-    plain = export.reference_predictions(tmp_path / "run" / "model_run", made.graph, rows)
+    plain = export.reference_predictions(
+        tmp_path / "run" / "model_run", made.graph, rows, model.told
+    )
     np.testing.assert_allclose(served, plain, atol=1e-6)
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.trainer_modules.tables import heads_of
 from trainyard.errors import RecipeError
 from trainyard.recipe_schema import Loss, Task, Trainer
 from trainyard.trainer_modules import harness
@@ -21,7 +22,7 @@ TRUTH = {"binary": [[1], [0]], "multiclass": [[2], [0]], "regression": [[5100.0]
 
 
 def spec(task: Task, **trainer) -> ModelSpec:
-    return ModelSpec(
+    return ModelSpec.of_one(
         {"numeric": InputSpec((2,), "float32")},
         task,
         LABELS[task],
@@ -52,10 +53,9 @@ def test_every_loss_trains_and_is_saved(task, name, tmp_path):
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_label_smoothing_moves_the_labels(task):
-    plain = heads.build_loss(spec(task))
-    smooth = heads.build_loss(
-        spec(task, loss={"name": next(iter(heads.LOSSES[task])), "label_smoothing": 0.2})
-    )
+    plain = heads.build_loss(spec(task).head)
+    smoothing = {"name": next(iter(heads.LOSSES[task])), "label_smoothing": 0.2}
+    smooth = heads.build_loss(spec(task, loss=smoothing).head)
     sure = {"binary": [[0.999], [0.001]], "multiclass": [[0.0005, 0.0005, 0.999], [0.999, 0, 0]]}
     predicted = np.array(sure[task], np.float32)
     assert float(smooth(np.array(TRUTH[task]), predicted)) > 10 * float(
@@ -65,7 +65,7 @@ def test_label_smoothing_moves_the_labels(task):
 
 def test_smoothed_multiclass_loss_is_the_cross_entropy_with_smoothed_labels():
     name = "sparse_categorical_crossentropy"
-    loss = heads.build_loss(spec("multiclass", loss={"name": name, "label_smoothing": 0.3}))
+    loss = heads.build_loss(spec("multiclass", loss={"name": name, "label_smoothing": 0.3}).head)
     predicted = np.array([[0.2, 0.3, 0.5]], np.float32)
     expected = -(0.1 * np.log(0.2) + 0.1 * np.log(0.3) + 0.8 * np.log(0.5))
     assert float(loss(np.array([[2]]), predicted)) == pytest.approx(expected, rel=1e-5)
@@ -109,7 +109,7 @@ def test_regression_predicts_in_label_units_and_learns_in_standard_deviations():
     model, chosen = model_of("regression")
     predicted = model.predict({"numeric": np.zeros((1, 2), np.float32)}, verbose=0)
     assert predicted[0, 0] == pytest.approx(5000.0)
-    loss = heads.build_loss(chosen)
+    loss = heads.build_loss(chosen.head)
     assert float(loss(np.array([[5000.0]]), np.array([[5200.0]]))) == pytest.approx(4.0)
 
 
@@ -158,11 +158,12 @@ def test_from_logits_trains_without_the_activation_and_serves_with_it(task):
 )
 def test_check_finds_mistakes_without_data(task, section, where):
     with pytest.raises(RecipeError) as caught:
-        harness.check(Trainer.model_validate(section), task)
+        trainer = Trainer.model_validate(section)
+        harness.check(trainer, heads_of(task, trainer))
     assert caught.value.where == where
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_check_lets_the_defaults_pass(task):
-    harness.check(Trainer(), task)
-    harness.check(Trainer(early_stopping=None), task)
+    for trainer in (Trainer(), Trainer(early_stopping=None)):
+        harness.check(trainer, heads_of(task, trainer))

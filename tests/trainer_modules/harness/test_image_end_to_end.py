@@ -87,7 +87,7 @@ def test_a_client_sends_columns_by_name(trained):
     rows[1] |= {"kind": None, "weight": None}
     rows[0] |= {"kind": "ant", "weight": 40.0}
     rows[2] |= {"kind": "never seen", "weight": 1.0}
-    expected = export.served_predictions(run / "1", [serialize(row) for row in rows])
+    expected = export.Served(run / "1").predictions([serialize(row) for row in rows])
     np.testing.assert_allclose(answer["predictions"], expected, atol=1e-6)
 
 
@@ -153,8 +153,8 @@ def test_augmentation_is_of_training_batches_and_follows_the_seed(transformed, t
 def test_a_module_that_augments_trains(task, transformed, tmp_path):
     made = transformed(task, "large_image")
     training.run_fn(made.fn_args(tmp_path / "run", module="large_image", params=LARGE, epochs=1))
-    served = export.served_predictions(
-        tmp_path / "run" / "Format-Serving", [serialize(row) for row in pictures(4)]
+    served = export.Served(tmp_path / "run" / "Format-Serving").predictions(
+        [serialize(row) for row in pictures(4)]
     )
     assert np.isfinite(served).all()
 
@@ -163,5 +163,5 @@ def test_an_image_of_another_size_is_resized_when_served(trained):
     _, run = trained
     pixels = np.full((300, 200, 3), 128, np.uint8)
     rows = [pictures(1)[0] | {"image": encoded(pixels[:h, :w])} for h, w in ((300, 200), (9, 9))]
-    one, other = export.served_predictions(run / "1", [serialize(row) for row in rows])
+    one, other = export.Served(run / "1").predictions([serialize(row) for row in rows])
     np.testing.assert_allclose(one, other, atol=1e-4)

@@ -32,18 +32,6 @@ def test_preprocess_passes_encoded_images_through():
     assert outputs["photo"].numpy().tolist() == [[entry] for entry in encoded]
 
 
-def test_preprocess_prepares_the_other_columns_as_a_table_does():
-    features = {
-        "photo": ImageFeature(size=(8, 8)),
-        "weight": TableFeature(kind="numeric", scaling="none"),
-    }
-    graph = tf.Graph()
-    with graph.as_default():
-        inputs = {"photo": tf.constant(["x"]), "weight": tf.constant([2.0])}
-        outputs = image_inputs.preprocess(inputs, features)
-    assert sorted(outputs) == ["numeric", "photo"]
-
-
 def test_the_image_alone_is_the_vector():
     spec = specification()
     x, _ = one_batch(spec)

@@ -10,12 +10,12 @@ import tensorflow as tf
 
 from trainyard.errors import RecipeError
 from trainyard.recipe_schema import Trainer
-from trainyard.trainer_modules.harness import inputs, spec
+from trainyard.trainer_modules.harness import inputs, names, spec
 
 FEATURES = {
     "number": tf.io.FixedLenFeature([1], tf.int64),
     "text": tf.io.FixedLenFeature([], tf.string),
-    inputs.LABEL: tf.io.FixedLenFeature([1], tf.int64),
+    names.LABEL: tf.io.FixedLenFeature([1], tf.int64),
 }
 
 
@@ -23,7 +23,7 @@ def example(number):
     made = tf.train.Example()
     made.features.feature["number"].int64_list.value.append(number)
     made.features.feature["text"].bytes_list.value.append(str(number).encode())
-    made.features.feature[inputs.LABEL].int64_list.value.append(number % 2)
+    made.features.feature[names.LABEL].int64_list.value.append(number % 2)
     return made.SerializeToString()
 
 
@@ -52,7 +52,9 @@ def flat(batches):
 def specification(width=1, seed=1, batch_size=8, dtype="int64", **trainer):
     chosen = Trainer(batch_size=batch_size, seed=seed, **trainer)
     label = spec.LabelSpec(50, ("even", "odd"), (25, 25))
-    return spec.ModelSpec({"number": spec.InputSpec((width,), dtype)}, "binary", label, chosen)
+    return spec.ModelSpec.of_one(
+        {"number": spec.InputSpec((width,), dtype)}, "binary", label, chosen
+    )
 
 
 def order(examples, epochs, chosen=None, **more):
@@ -69,11 +71,11 @@ def test_files_are_sorted(files):
 
 
 def test_all_labels_are_read(examples):
-    assert examples.labels.tolist() == [number % 2 for number in range(50)]
+    assert examples.targets[names.LABEL].tolist() == [number % 2 for number in range(50)]
 
 
 def test_no_files_have_no_labels():
-    assert len(inputs.Examples([], FEATURES).labels) == 0
+    assert len(inputs.Examples([], FEATURES).targets[names.LABEL]) == 0
 
 
 def test_an_epoch_has_every_example_once_and_the_last_batch_is_smaller(examples):
@@ -132,7 +134,7 @@ def test_sparse_features_are_streamed(files):
     examples = inputs.Examples(files, sparse)
     assert examples.held is None
     batches = examples.batches(8, seed=1, epochs=range(2))
-    assert sum(batch[inputs.LABEL].shape[0] for batch in batches) == 100
+    assert sum(batch[names.LABEL].shape[0] for batch in batches) == 100
 
 
 def test_balanced_classes_weigh_the_same_in_sum():

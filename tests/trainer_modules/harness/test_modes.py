@@ -99,9 +99,9 @@ def test_a_model_of_mixed_precision_is_served_in_float32(
     training.run_fn(made.fn_args(run, **settings))
     assert models[0].get_layer("hidden_1").compute_dtype == precision.removeprefix("mixed_")
     rows = [serialize(row) for row in made.held_out]
-    served = export.served_predictions(run / "Format-Serving", rows)
-    reference = export.reference_predictions(run / "model_run", made.graph, rows)
-    np.testing.assert_allclose(served, reference, atol=1e-5)
+    served = export.Served(run / "Format-Serving")
+    reference = export.reference_predictions(run / "model_run", made.graph, rows, served.told)
+    np.testing.assert_allclose(served.predictions(rows), reference, atol=1e-5)
     assert trained(run).get_layer("hidden_1").compute_dtype == "float32"
     for one, other in zip(models[0].get_weights(), trained(run).get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)

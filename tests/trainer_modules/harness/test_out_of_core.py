@@ -43,7 +43,7 @@ def written(name, count):
 
 def train(name, count):
     chosen = Trainer(epochs=1, batch_size=64, early_stopping=None)
-    spec = ModelSpec({"numeric": InputSpec((width,), "float32")}, "binary",
+    spec = ModelSpec.of_one({"numeric": InputSpec((width,), "float32")}, "binary",
                      LabelSpec(count, ("0", "1"), (count // 2, count // 2)), chosen)
     examples, few = written(name, count), written(name + "_eval", 256)
     run = folder / (name + "_run")
@@ -51,7 +51,7 @@ def train(name, count):
     arranged = training.Training(None, None, examples, few, run, run / "state" / "state.npz")
     model = mlp.build_model(mlp.Params(hidden=(8,)), spec)
     training.fit(arranged, mlp, mlp.Params(hidden=(8,)), model, spec)
-    return len(examples.labels) if bound > limit else count
+    return len(examples.targets["label"]) if bound > limit else count
 
 train("few", 2048)
 taken = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if "VmData" in line)

@@ -15,7 +15,7 @@ from trainyard.trainer_modules.harness.spec import InputSpec, LabelSpec, ModelSp
 
 def specification(**trainer) -> ModelSpec:
     label = LabelSpec(40, ("no", "yes"), (20, 20))
-    return ModelSpec(
+    return ModelSpec.of_one(
         {"x": InputSpec((3,), "float32")}, "binary", label, Trainer(batch_size=10, **trainer)
     )
 

@@ -66,6 +66,8 @@ def outcome(run):
     """What must be the same with and without an interruption."""
     model = keras.saving.load_model(run / "model_run" / "model.keras", compile=False)
     history = json.loads((run / "model_run" / "history.json").read_text())
+    noted = json.loads((run / "model_run" / "learning_rate.json").read_text())
+    history |= {f"{name} noted": values for name, values in noted.items()}
     with (run / "model_run" / "training_log.csv").open() as stream:
         logged = [int(row["epoch"]) for row in csv.DictReader(stream)]
     facts = json.loads((run / "model_run" / "training.json").read_text())
@@ -168,7 +170,8 @@ def test_another_configuration_starts_anew(tmp_path):
 
 def test_a_save_that_is_cut_off_leaves_the_state_before(tmp_path, monkeypatch):
     file = tmp_path / "state.npz"
-    before = checkpoint.State([np.arange(3.0)], [np.ones(2)], [{"loss": 1.0}])
+    rates = [(0, 0.1), (7, 0.01)]
+    before = checkpoint.State([np.arange(3.0)], [np.ones(2)], [{"loss": 1.0}], learning_rates=rates)
     checkpoint.save(file, before)
 
     def cut_off(stream, **arrays):
@@ -182,6 +185,7 @@ def test_a_save_that_is_cut_off_leaves_the_state_before(tmp_path, monkeypatch):
     np.testing.assert_array_equal(loaded.variables[0], before.variables[0])
     np.testing.assert_array_equal(loaded.best[0], before.best[0])
     assert (loaded.history, loaded.finished) == ([{"loss": 1.0}], False)
+    assert loaded.learning_rates == rates
 
 
 def test_all_optimizers_of_a_model_are_saved():

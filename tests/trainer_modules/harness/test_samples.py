@@ -41,7 +41,7 @@ def examples(tmp_path):
 
 def spec_of(scale="0-1", size=16):
     image = ImageFeature(size=(size, size), channels=1, scale=scale)
-    return ModelSpec(
+    return ModelSpec.of_one(
         {"image": InputSpec(image.shape, "float32", image=image)},
         "binary",
         LabelSpec(10, ("a", "b"), (5, 5)),
@@ -77,7 +77,7 @@ def test_without_augmentation_there_is_no_picture(tmp_path, examples):
 
 
 def test_a_table_has_no_picture(tmp_path, examples):
-    spec = ModelSpec({"x": InputSpec((1,), "float32")}, "binary", LabelSpec(10))
+    spec = ModelSpec.of_one({"x": InputSpec((1,), "float32")}, "binary", LabelSpec(10))
     x = spec.keras_inputs()["x"]
     model = keras.Model({"x": x}, keras.layers.GaussianNoise(1.0)(x))
     assert drawn(tmp_path, examples, spec, model) is None

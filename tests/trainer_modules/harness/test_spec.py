@@ -7,7 +7,7 @@ import pytest
 
 from tests.trainer_modules.tables import recipe
 from trainyard.errors import DataError
-from trainyard.recipe_schema import Trainer
+from trainyard.recipe_schema import ONLY, Trainer
 from trainyard.trainer_modules.harness import labels, spec
 from trainyard.trainer_modules.harness.config import TrainerConfig
 
@@ -18,12 +18,12 @@ from trainyard.trainer_modules.harness.config import TrainerConfig
 )
 def test_length(trainer, epochs, steps):
     label = spec.LabelSpec(rows=31)
-    made = spec.ModelSpec({}, "regression", label, Trainer(batch_size=8, **trainer))
+    made = spec.ModelSpec.of_one({}, "regression", label, Trainer(batch_size=8, **trainer))
     assert (made.steps_per_epoch, made.epochs, made.steps) == (4, epochs, steps)
 
 
-def config(task):
-    return TrainerConfig.of(recipe(task))
+def head(task):
+    return TrainerConfig.of(recipe(task)).heads[ONLY]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def config(task):
 )
 def test_labels_that_are_missing_or_unknown(task, values, words):
     with pytest.raises(DataError, match=words) as caught:
-        spec._check_labels(np.array(values), "eval", config(task))
+        spec._check_labels(np.array(values), "eval", head(task))
     assert caught.value.where.startswith("eval")
 
 
@@ -47,13 +47,13 @@ def test_labels_that_are_missing_or_unknown(task, values, words):
 )
 def test_a_number_of_classes_that_does_not_fit(task, names):
     with pytest.raises(DataError, match=f"has {len(names)} different values"):
-        spec._check_classes(names, config(task))
+        spec._check_classes(names, head(task))
 
 
 def test_a_number_of_classes_that_fits():
-    spec._check_classes(("a", "b"), config("binary"))
-    spec._check_classes(("a", "b", "c"), config("multiclass"))
-    spec._check_classes((), config("regression"))
+    spec._check_classes(("a", "b"), head("binary"))
+    spec._check_classes(("a", "b", "c"), head("multiclass"))
+    spec._check_classes((), head("regression"))
 
 
 @pytest.mark.parametrize(

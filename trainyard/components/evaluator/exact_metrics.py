@@ -34,11 +34,11 @@ class Moments(NamedTuple):
     """What the error metrics need to know of any number of examples.
 
     Attributes:
-        examples: How many.
+        examples: How many, each by its weight.
         mean: Mean label.
-        deviations: Sum of the labels' squared deviations from their mean.
-        absolute: Sum of |prediction - label|.
-        squared: Sum of (prediction - label)².
+        deviations: Weighted sum of the labels' squared deviations from their mean.
+        absolute: Weighted sum of |prediction - label|.
+        squared: Weighted sum of (prediction - label)².
     """
 
     examples: float = 0.0
@@ -75,9 +75,10 @@ class _MomentsCombiner(beam.CombineFn):  # type: ignore[misc]
         return Moments()
 
     def add_input(self, accumulator: Moments, element: Any) -> Moments:
-        for label, prediction in _pairs(element, self._key, self._eval_config):
+        for label, prediction, weight in _triples(element, self._key, self._eval_config):
             error = float(prediction.item()) - float(label.item())
-            one = Moments(1.0, float(label.item()), 0.0, abs(error), error * error)
+            errors = weight * abs(error), weight * error * error
+            one = Moments(weight, float(label.item()), 0.0, *errors)
             accumulator = accumulator.merged(one)
         return accumulator
 
@@ -88,17 +89,23 @@ class _MomentsCombiner(beam.CombineFn):  # type: ignore[misc]
         return {self._key: accumulator}
 
 
-def _pairs(
+def _triples(
     element: Any, key: Any, eval_config: Any, flatten: bool = True
-) -> Iterable[tuple[Any, Any]]:
+) -> Iterable[tuple[Any, Any, float]]:
+    """Label, prediction and weight; the weight is 1 unless the key asks for weights."""
     triples = tfma.metrics.to_label_prediction_example_weight(
         element,
         eval_config=eval_config,
         model_name=key.model_name,
         output_name=key.output_name,
+        example_weighted=key.example_weighted,
         flatten=flatten,
     )
-    return ((label, prediction) for label, prediction, _ in triples)
+    return ((label, prediction, float(weight.item())) for label, prediction, weight in triples)
+
+
+def _key(name: str, model_name: str, output_name: str, example_weighted: bool) -> Any:
+    return tfma.metrics.MetricKey(name, model_name, output_name, example_weighted=example_weighted)
 
 
 class _ErrorMetric(tfma.metrics.Metric):  # type: ignore[misc]
@@ -118,9 +125,10 @@ class _ErrorMetric(tfma.metrics.Metric):  # type: ignore[misc]
         eval_config: Any = None,
         model_name: str = "",
         output_name: str = "",
+        example_weighted: bool = False,
     ) -> list[Any]:
-        shared = tfma.metrics.MetricKey("_moments", model_name, output_name)
-        key = tfma.metrics.MetricKey(name, model_name, output_name)
+        shared = _key("_moments", model_name, output_name, example_weighted)
+        key = _key(name, model_name, output_name, example_weighted)
 
         def result(metrics: dict[Any, Any]) -> dict[Any, float]:
             moments = metrics[shared]
@@ -198,9 +206,9 @@ class _MeanLogLoss(beam.CombineFn):  # type: ignore[misc]
 
     def add_input(self, accumulator: tuple[float, float], element: Any) -> tuple[float, float]:
         count, total = accumulator
-        for label, prediction in _pairs(element, self._key, self._eval_config, flatten=False):
-            count += 1
-            total -= float(np.log(max(_given(label, prediction), _SMALLEST_PROBABILITY)))
+        for label, prediction, weight in _triples(element, self._key, self._eval_config, False):
+            count += weight
+            total -= weight * float(np.log(max(_given(label, prediction), _SMALLEST_PROBABILITY)))
         return count, total
 
     def merge_accumulators(
@@ -229,8 +237,9 @@ def _log_loss(
     eval_config: Any = None,
     model_name: str = "",
     output_name: str = "",
+    example_weighted: bool = False,
 ) -> list[Any]:
-    key = tfma.metrics.MetricKey(name, model_name, output_name)
+    key = _key(name, model_name, output_name, example_weighted)
     return [
         tfma.metrics.MetricComputation(
             keys=[key], preprocessors=None, combiner=_MeanLogLoss(key, eval_config)
@@ -252,12 +261,16 @@ class _ClassMetric(tfma.metrics.Metric):  # type: ignore[misc]
         eval_config: Any = None,
         model_name: str = "",
         output_name: str = "",
+        example_weighted: bool = False,
     ) -> list[Any]:
         matrices = multi_class_confusion_matrices(
-            eval_config=eval_config, model_name=model_name, output_name=output_name
+            eval_config=eval_config,
+            model_name=model_name,
+            output_name=output_name,
+            example_weighted=example_weighted,
         )
         shared = matrices[-1].keys[-1]
-        key = tfma.metrics.MetricKey(name, model_name, output_name)
+        key = _key(name, model_name, output_name, example_weighted)
 
         def result(metrics: dict[Any, Any]) -> dict[Any, float]:
             (entries,) = metrics[shared].values()
@@ -284,7 +297,8 @@ class ClassAccuracy(_ClassMetric):
     @staticmethod
     def of_matrix(matrix: Any) -> float:
         """Returns the metric of a confusion matrix."""
-        return float(np.trace(matrix) / matrix.sum())
+        total = matrix.sum()
+        return float(np.trace(matrix) / total) if total else float("nan")
 
 
 class MacroF1(_ClassMetric):
@@ -342,7 +356,7 @@ class _SmallestChecksums(beam.CombineFn):  # type: ignore[misc]
         return []
 
     def add_input(self, accumulator: Sample, element: Any) -> Sample:
-        for label, prediction in _pairs(element, self._key, self._eval_config):
+        for label, prediction, _ in _triples(element, self._key, self._eval_config):
             pair = (float(label.item()), float(prediction.item()))
             accumulator.append((zlib.crc32(repr(pair).encode()), *pair))
         return self.compact(accumulator) if len(accumulator) > 4 * self._size else accumulator
@@ -364,8 +378,9 @@ def _residual_sample(
     eval_config: Any = None,
     model_name: str = "",
     output_name: str = "",
+    example_weighted: bool = False,
 ) -> list[Any]:
-    key = tfma.metrics.MetricKey(name, model_name, output_name)
+    key = _key(name, model_name, output_name, example_weighted)
     return [
         tfma.metrics.MetricComputation(
             keys=[key], preprocessors=None, combiner=_SmallestChecksums(key, eval_config, size)

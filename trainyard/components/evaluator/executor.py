@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,25 +63,27 @@ def _evaluate(
     planned: plan.Plan, inputs: Artifacts, outputs: Artifacts, properties: dict[str, Any]
 ) -> None:
     folder = Path(artifact_utils.get_single_uri(outputs[names.EVALUATION_KEY]))
-    worst = mistakes.Worst()
+    worst: dict[str, mistakes.Worst] = defaultdict(mistakes.Worst)
     sliced = _measured(planned, worst)
     validation = result_files.write(
         folder,
         planned.config,
         planned.model_folders,
         sliced,
-        {mistakes.FILE: worst.found().model_dump_json()},
+        {mistakes.file(head): each.found().model_dump_json() for head, each in worst.items()},
     )
     if _has_thresholds(planned.config):
         blessing = artifact_utils.get_single_instance(outputs[names.BLESSING_KEY])
         result_files.bless(blessing, inputs, properties, validation.validation_ok)
 
 
-def _measured(planned: plan.Plan, worst: mistakes.Worst) -> result_files.Sliced:
+def _measured(planned: plan.Plan, worst: dict[str, mistakes.Worst]) -> result_files.Sliced:
     rows = 0
     for examples, answers in tfrecord_blocks.ahead(_answered(planned)):
         planned.metrics.add(answers, planned.slicer.slices(examples))
-        worst.add(examples, *answers[planned.candidate])
+        for head, judged in answers[planned.candidate].items():
+            if not isinstance(judged.predictions, dict):  # a text is not right or wrong
+                worst[head].add(examples, judged.labels, judged.predictions)
         rows += len(examples)
         progress.report(f"{rows:,} rows judged")
     sliced = list(planned.metrics.results())
@@ -93,10 +96,7 @@ def _answered(planned: plan.Plan) -> Iterator[tuple[list[bytes], Answers]]:
         examples = block.records()
         yield (
             examples,
-            {
-                name: model.labels_and_predictions(examples)
-                for name, model in planned.models.items()
-            },
+            {name: model.judged(examples) for name, model in planned.models.items()},
         )
 
 

@@ -16,6 +16,12 @@ Array = NDArray[Any]
 FILE = "mistakes.json"
 """Lies beside TFMA's files, which it does not disturb: their readers go by name."""
 
+
+def file(head: str) -> str:
+    """The file of a head's mistakes; `FILE` for an only head, whose name is empty."""
+    return f"{head}_{FILE}" if head else FILE
+
+
 MOST = 24
 MOST_BYTES = 32 << 20  # of examples in the file; a photograph may have some megabytes
 
@@ -121,11 +127,12 @@ def _judged(labels: Array, predictions: Array) -> _Judged:
     )
 
 
-def read(folder: Path) -> Mistakes | None:
+def read(folder: Path, head: str = "") -> Mistakes | None:
     """Reads the mistakes in an evaluation; None if another executor has written it.
 
     Args:
         folder: The artifact's folder.
+        head: Whose.
     """
-    file = folder / FILE
-    return Mistakes.model_validate_json(file.read_bytes()) if file.exists() else None
+    path = folder / file(head)
+    return Mistakes.model_validate_json(path.read_bytes()) if path.exists() else None

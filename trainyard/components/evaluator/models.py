@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trainyard.trainer_modules.harness import description
+from trainyard.errors import DataError
+from trainyard.trainer_modules.harness import description, names
 
 PREDICT_ROWS = 4096
 PREDICT_BYTES = 8 << 20  # of decoded images; the layers of a network hold many times that
@@ -18,12 +19,26 @@ PREDICT_BYTES = 8 << 20  # of decoded images; the layers of a network hold many 
 Array = NDArray[Any]
 
 
+class Judged(NamedTuple):
+    """What a model is judged by.
+
+    Attributes:
+        labels: Of shape `(rows,)`; of text, what should have been written.
+        predictions: Of shape `(rows, outputs)`; of text, all answers by name, `(rows, ...)`.
+        weights: Of shape `(rows,)`; ones if rows count alike.
+    """
+
+    labels: Array
+    predictions: Any
+    weights: Array
+
+
 class Model:
     """A SavedModel that answers from serialized tf.Examples.
 
     Args:
         folder: Where it lies.
-        spec: Its `tfma.ModelSpec`: names of signatures, of the label and of the prediction.
+        spec: Its `tfma.ModelSpec`: names of signatures, of labels, predictions and weights.
 
     Raises:
         LookupError: It has not got what `spec` names.
@@ -35,29 +50,70 @@ class Model:
         signatures = self._loaded.signatures
         predict = signatures[spec.signature_name or "serving_default"]
         transform = signatures[spec.preprocessing_function_names[0]]
-        prediction = predict.structured_outputs[spec.prediction_key]
-        label = transform.structured_outputs[spec.label_key]
-        if len(prediction.shape) != 2 or tuple(label.shape[1:]) not in ((), (1,)):
-            raise LookupError(f"a label {label.shape} for predictions {prediction.shape}")
-        self.outputs: int | None = prediction.shape[1]
-        self.features = frozenset(transform.structured_outputs)
+        told, answered = transform.structured_outputs, predict.structured_outputs
+        keys = {} if _of_text(spec) else _keys(spec)
+        for label, prediction in keys.values():
+            _check_shapes(told[label].shape, answered[prediction].shape)
+        self.outputs = {name: answered[keys[name][1]].shape[1] for name in keys} or {"": None}
+        self.features = frozenset(told)
+        weight = spec.example_weight_key
 
-        def both(examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return transform(examples)[spec.label_key], predict(examples)[spec.prediction_key]
+        def judged(examples: tf.Tensor) -> tuple[dict[str, tuple[Any, ...]], tf.Tensor]:
+            features, answers = transform(examples), predict(examples)
+            weights = features[weight] if weight else tf.ones([tf.size(examples)])
+            if not keys:
+                return {"": (answers[names.REFERENCE], answers)}, weights
+            return {n: (features[x], answers[y]) for n, (x, y) in keys.items()}, weights
 
+        if weight and weight not in told:
+            raise LookupError(f"no weights {weight!r}")
         signature = [tf.TensorSpec([None], tf.string)]
-        self._both = tf.function(both, input_signature=signature, autograph=False)
+        self._judged = tf.function(judged, input_signature=signature, autograph=False)
 
-    def labels_and_predictions(self, examples: Sequence[bytes]) -> tuple[Array, Array]:
-        """Returns labels `(rows,)` and predictions `(rows, outputs)`.
+    def judged(self, examples: Sequence[bytes]) -> dict[str, Judged]:
+        """Returns labels, predictions and weights by output; a single output's name is empty.
 
         Args:
             examples: Serialized tf.Examples with raw features.
         """
         starts = range(0, len(examples), self._rows)
-        parts = [self._both(tf.constant(examples[i : i + self._rows])) for i in starts]
-        labels, predictions = zip(*parts, strict=True)
-        return np.concatenate(labels).ravel(), np.concatenate(predictions)
+        parts = [self._judged(tf.constant(examples[i : i + self._rows])) for i in starts]
+        weights = np.concatenate([weights for _, weights in parts]).ravel().astype(float)
+        _check_weights(weights)
+        found = {}
+        for name in self.outputs:
+            labels, predictions = zip(*(outputs[name] for outputs, _ in parts), strict=True)
+            joined = tf.nest.map_structure(lambda *each: np.concatenate(each), *predictions)
+            found[name] = Judged(np.concatenate(labels).ravel(), joined, weights)
+        return found
+
+
+def _of_text(spec: Any) -> bool:
+    """Whether what the model writes is judged, by all that this signature answers."""
+    return bool(spec.signature_name == names.EVALUATION)
+
+
+def _keys(spec: Any) -> dict[str, tuple[str, str]]:
+    """The names of label and prediction, by output."""
+    if spec.label_key:
+        return {"": (spec.label_key, spec.prediction_key)}
+    return {name: (spec.label_keys[name], spec.prediction_keys[name]) for name in spec.label_keys}
+
+
+def _check_shapes(label: Any, prediction: Any) -> None:
+    if len(prediction) != 2 or tuple(label[1:]) not in ((), (1,)):
+        raise LookupError(f"a label {label} for predictions {prediction}")
+
+
+def _check_weights(weights: Array) -> None:
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        raise DataError(
+            f"{int(wrong.sum())} of {len(weights)} rows to judge have a weight that cannot be used",
+            expected="a number, 0 or more",
+            received=f"{weights[wrong][0]}",
+            hint="mend the column that `data.weight` names",
+        )
 
 
 def _rows(folder: Path) -> int:

@@ -21,6 +21,7 @@ from trainyard.components.evaluator.models import Model
 from trainyard.components.evaluator.slice_keys import Slicer
 from trainyard.components.evaluator.sliced_metrics import Computation, SlicedMetrics
 from trainyard.components.records import tfrecord_blocks
+from trainyard.trainer_modules.harness import names as answers
 
 Artifacts = Mapping[str, list[Artifact]]
 
@@ -29,10 +30,20 @@ _PLAIN_MODEL = {
     "signature_name",
     "preprocessing_function_names",
     "label_key",
+    "label_keys",
     "prediction_key",
+    "prediction_keys",
+    "example_weight_key",
     "is_baseline",
 }
-_PLAIN_METRICS = {"metrics", "model_names", "thresholds", "per_slice_thresholds"}
+_PLAIN_METRICS = {
+    "metrics",
+    "model_names",
+    "output_names",
+    "thresholds",
+    "per_slice_thresholds",
+    "example_weights",
+}
 _PLAIN_OPTIONS = {"min_slice_size"}
 
 
@@ -108,13 +119,20 @@ def _check_options(config: Any) -> None:
         _check_fields(spec, {"feature_keys"})
     for spec in config.model_specs:
         _check_fields(spec, _PLAIN_MODEL)
-        if not (spec.label_key and spec.prediction_key):
-            raise Unsupported("a model without label_key or prediction_key")
+        _check_keys(spec)
         if len(spec.preprocessing_function_names) != 1:
             raise Unsupported("more or less than one preprocessing function")
     for spec in config.metrics_specs:
         _check_fields(spec, _PLAIN_METRICS)
     _check_fields(config.options, _PLAIN_OPTIONS)
+
+
+def _check_keys(spec: Any) -> None:
+    """TFMA looks outputs up by their names, and in `prediction_keys` not at all."""
+    one = spec.label_key and (spec.prediction_key or spec.signature_name == answers.EVALUATION)
+    several = spec.label_keys and all(spec.prediction_keys.get(n) == n for n in spec.label_keys)
+    if not (one or several):
+        raise Unsupported("a model without label_key and prediction_key, or one of each an output")
 
 
 def _check_fields(message: Any, known: set[str]) -> None:
@@ -189,10 +207,11 @@ def _metrics(config: Any, models: Mapping[str, Model]) -> SlicedMetrics:
 
 
 def _computation(part: Any, models: Mapping[str, Model]) -> Computation:
-    name = part.keys[0].model_name
-    known = name in models and private.only_standard_inputs(part)
-    found = vectorized.of(part.combiner, models[name].outputs or 0) if known else None
+    name, output = part.keys[0].model_name, part.keys[0].output_name
+    outputs = models[name].outputs if name in models else {}
+    known = output in outputs and private.only_standard_inputs(part)
+    found = vectorized.of(part.combiner, outputs[output] or 0) if known else None
     if found is None:
         what = part.keys[0].name.split(":")[0].strip("_")
         raise Unsupported(f"the computation {what} ({type(part.combiner).__name__})")
-    return Computation(name, found)
+    return Computation(name, output, found)

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainyard.components.evaluator import tfma_private as private
-from trainyard.components.evaluator.slice_keys import Rows, SliceKey
-from trainyard.components.evaluator.vectorized import Array, Vectorized
+import numpy as np
 
-Answers = Mapping[str, tuple[Array, Array]]
-"""By model, labels `(rows,)` and predictions `(rows, outputs)`."""
+from trainyard.components.evaluator import tfma_private as private
+from trainyard.components.evaluator.models import Judged
+from trainyard.components.evaluator.slice_keys import Rows, SliceKey
+from trainyard.components.evaluator.vectorized import Columns, Vectorized
+
+Answers = Mapping[str, Mapping[str, Judged]]
+"""By model and output."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +23,19 @@ class Computation:
 
     Attributes:
         model: Name of the model whose predictions it reads.
+        output: Name of the output that they are of.
         vectorized: What computes it.
     """
 
     model: str
+    output: str
     vectorized: Vectorized
+
+    def columns(self, answers: Answers) -> Columns:
+        """What all slices need of each row of a batch."""
+        labels, predictions, weights = answers[self.model][self.output]
+        counted = weights if self.vectorized.weighted else np.ones(len(labels))
+        return self.vectorized.columns(labels, predictions, counted)
 
 
 @dataclass
@@ -61,8 +72,8 @@ class SlicedMetrics:
             answers: What the models say to it.
             slices: The slices that occur in it, and their rows.
         """
-        columns = [part.vectorized.columns(*answers[part.model]) for part in self.computations]
-        count = len(next(iter(answers.values()))[0])
+        columns = [part.columns(answers) for part in self.computations]
+        count = len(next(iter(next(iter(answers.values())).values())).labels)
         for key, rows in slices:
             state = self._states.get(key) or self._states.setdefault(key, self._empty())
             state.rows += count if isinstance(rows, slice) else len(rows)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainyard.components.evaluator import exact_metrics as exact
+from trainyard.components.evaluator import text_metrics
 from trainyard.components.evaluator import tfma_private as private
 from trainyard.errors import DataError
 
@@ -38,13 +39,19 @@ class Vectorized(ABC):
         """Whether the combiner's options are covered; without any, they are."""
         return True
 
+    @property
+    def weighted(self) -> bool:
+        """Whether rows count by their weights."""
+        return any(key.example_weighted for key in _keys(self.combiner))
+
     @abstractmethod
-    def columns(self, labels: Array, predictions: Array) -> Columns:
+    def columns(self, labels: Array, predictions: Array, weights: Array) -> Columns:
         """Computes once a batch what all slices need of each row.
 
         Args:
             labels: Of shape `(rows,)`.
             predictions: Of shape `(rows, outputs)`.
+            weights: Of shape `(rows,)`; ones if rows are not weighted.
         """
 
     @abstractmethod
@@ -75,17 +82,17 @@ class _Summed(Vectorized):
 
 
 class _Count(Vectorized):
-    """Number of rows."""
+    """Number of rows, or the sum of their weights."""
 
-    def columns(self, labels: Array, predictions: Array) -> Columns:
-        del predictions
-        return (labels,)
+    def columns(self, labels: Array, predictions: Array, weights: Array) -> Columns:
+        del labels, predictions
+        return (weights,)
 
     def empty(self) -> Any:
-        return 0
+        return 0.0
 
     def add(self, state: Any, columns: Columns) -> Any:
-        return state + len(columns[0])
+        return state + columns[0].sum()
 
     def accumulator(self, state: Any) -> Any:
         return float(state)
@@ -94,8 +101,8 @@ class _Count(Vectorized):
 class _Totals(_Summed):
     """Sums of labels and predictions."""
 
-    def columns(self, labels: Array, predictions: Array) -> Columns:
-        return labels.astype(float), _single(predictions), np.ones(len(labels))
+    def columns(self, labels: Array, predictions: Array, weights: Array) -> Columns:
+        return weights * labels.astype(float), weights * _single(predictions), weights
 
     def accumulator(self, state: Any) -> Any:
         return private.totals(*map(float, state))
@@ -111,18 +118,19 @@ class _Confusion(Vectorized):
     def thresholds(self) -> Any:
         return self.combiner._binary_confusion_matrices._thresholds
 
-    def columns(self, labels: Array, predictions: Array) -> Columns:
-        return _fractions(labels), _single(predictions)
+    def columns(self, labels: Array, predictions: Array, weights: Array) -> Columns:
+        positive = _fractions(labels)
+        return weights * positive, weights * (1 - positive), _single(predictions)
 
     def empty(self) -> Any:
         return np.zeros((len(self.thresholds), 4))
 
     def add(self, state: Any, columns: Columns) -> Any:
-        positive, prediction = columns
-        above = prediction > np.array(self.thresholds, float)[:, np.newaxis]
         # A label of 0.3 is 0.3 of a positive example and 0.7 of a negative one.
-        tp, fp = above @ positive, above @ (1 - positive)
-        fn, tn = positive.sum() - tp, (1 - positive).sum() - fp
+        positive, negative, prediction = columns
+        above = prediction > np.array(self.thresholds, float)[:, np.newaxis]
+        tp, fp = above @ positive, above @ negative
+        fn, tn = positive.sum() - tp, negative.sum() - fp
         return state + np.stack([tp, tn, fp, fn], axis=1)
 
     def accumulator(self, state: Any) -> Any:
@@ -136,10 +144,10 @@ class _Histogram(Vectorized):
     def knows(self) -> bool:
         return bool(self.combiner._prediction_based_bucketing)
 
-    def columns(self, labels: Array, predictions: Array) -> Columns:
+    def columns(self, labels: Array, predictions: Array, weights: Array) -> Columns:
         positive = _fractions(labels) if self.combiner._fractional_labels else labels.astype(float)
         prediction = _single(predictions)
-        return self._bucket(prediction), positive, prediction, np.ones(len(labels))
+        return self._bucket(prediction), weights * positive, weights * prediction, weights
 
     def _bucket(self, prediction: Array) -> Array:
         if np.isnan(prediction).any():
@@ -159,6 +167,8 @@ class _Histogram(Vectorized):
         return np.stack([occurring, *sums])
 
     def accumulator(self, state: Any) -> Any:
+        if self.combiner._fractional_labels:  # TFMA then passes over rows that weigh nothing
+            state = state[:, state[3] > 0]
         buckets = state[0].astype(np.int64).tolist()
         return private.histogram(zip(buckets, *state[1:].tolist(), strict=True))
 
@@ -171,41 +181,44 @@ class _ClassConfusion(Vectorized):
     def knows(self) -> bool:
         return len(self.combiner._thresholds) == 1
 
-    def columns(self, labels: Array, predictions: Array) -> Columns:
+    def columns(self, labels: Array, predictions: Array, weights: Array) -> Columns:
         guess = predictions.argmax(axis=1)
         sure = predictions.max(axis=1) > self.combiner._thresholds[0]
-        return labels.astype(np.int64), np.where(sure, guess, -1)
+        return labels.astype(float), np.where(sure, guess, -1), weights
 
     def empty(self) -> Any:
-        return np.zeros((3, 0), np.int64)
+        return np.zeros((3, 0))
 
     def add(self, state: Any, columns: Columns) -> Any:
-        rows = np.stack([*columns, np.ones_like(columns[0])])
-        both = np.concatenate([state, rows], axis=1)
+        both = np.concatenate([state, columns], axis=1)
         pairs, where = np.unique(both[:2], axis=1, return_inverse=True)
-        counts = np.bincount(where.ravel(), both[2], pairs.shape[1]).astype(np.int64)
+        counts = np.bincount(where.ravel(), both[2], pairs.shape[1])
         return np.concatenate([pairs, counts[np.newaxis]])
 
     def accumulator(self, state: Any) -> Any:
-        counts = {(actual, guess): float(count) for actual, guess, count in state.T.tolist()}
+        counts = {(int(actual), int(guess)): count for actual, guess, count in state.T.tolist()}
         return private.class_confusion(self.combiner._thresholds[0], counts)
 
 
 class _Moments(Vectorized):
     """Errors, and the labels' mean and spread."""
 
-    def columns(self, labels: Array, predictions: Array) -> Columns:
+    def columns(self, labels: Array, predictions: Array, weights: Array) -> Columns:
         label = labels.astype(float)
-        return label, _single(predictions) - label
+        return label, _single(predictions) - label, weights
 
     def empty(self) -> Any:
         return exact.Moments()
 
     def add(self, state: Any, columns: Columns) -> Any:
-        label, error = columns
-        mean = label.mean()
-        sums = ((label - mean) ** 2).sum(), np.abs(error).sum(), (error**2).sum()
-        return state.merged(exact.Moments(float(len(label)), float(mean), *map(float, sums)))
+        label, error, weight = columns
+        total = weight.sum()
+        if not total:
+            return state
+        mean = (weight * label).sum() / total
+        parts = (label - mean) ** 2, np.abs(error), error**2
+        sums = [float((weight * part).sum()) for part in parts]
+        return state.merged(exact.Moments(float(total), float(mean), *sums))
 
     def accumulator(self, state: Any) -> Any:
         return state
@@ -214,9 +227,9 @@ class _Moments(Vectorized):
 class _MeanLogLoss(_Summed):
     """Logarithms of the probabilities of the true classes; one output or one a class."""
 
-    def columns(self, labels: Array, predictions: Array) -> Columns:
+    def columns(self, labels: Array, predictions: Array, weights: Array) -> Columns:
         given = np.maximum(_given(labels, predictions), exact._SMALLEST_PROBABILITY)
-        return np.ones(len(labels)), -np.log(given)
+        return weights, -weights * np.log(given)
 
     def accumulator(self, state: Any) -> Any:
         return tuple(map(float, state))
@@ -225,7 +238,8 @@ class _MeanLogLoss(_Summed):
 class _SmallestChecksums(Vectorized):
     """A sample of labels and predictions."""
 
-    def columns(self, labels: Array, predictions: Array) -> Columns:
+    def columns(self, labels: Array, predictions: Array, weights: Array) -> Columns:
+        del weights
         label, prediction = labels.astype(float), _single(predictions)
         pairs = zip(label.tolist(), prediction.tolist(), strict=True)
         return (
@@ -245,6 +259,19 @@ class _SmallestChecksums(Vectorized):
         return [(int(checksum), *pair) for checksum, *pair in state.T.tolist()]
 
 
+class _TextSums(_Summed):
+    """What there is to count in what a model wrote, or of how likely it held the labels."""
+
+    single_output = False
+
+    def columns(self, labels: Array, predictions: Any, weights: Array) -> Columns:
+        del labels, weights
+        return tuple(self.combiner.counts(predictions).T)
+
+    def accumulator(self, state: Any) -> Any:
+        return state
+
+
 _OF: dict[Any, type[Vectorized]] = {
     private.ExampleCount: _Count,
     private.Totals: _Totals,
@@ -254,6 +281,7 @@ _OF: dict[Any, type[Vectorized]] = {
     exact._MomentsCombiner: _Moments,
     exact._MeanLogLoss: _MeanLogLoss,
     exact._SmallestChecksums: _SmallestChecksums,
+    **dict.fromkeys(text_metrics.KINDS, _TextSums),
 }
 
 
@@ -268,20 +296,24 @@ def of(combiner: Any, outputs: int) -> Vectorized | None:
         None if there is nothing for it.
     """
     kind = _OF.get(type(combiner))
-    if kind is None or _weighted_or_binarized(combiner):
+    if kind is None or _binarized(combiner):
         return None
     found = kind(combiner)
     fits = kind in (_Count, _MeanLogLoss) or kind.single_output == (outputs == 1)
     return found if fits and found.knows() else None
 
 
-def _weighted_or_binarized(combiner: Any) -> bool:
+def _binarized(combiner: Any) -> bool:
     asked = vars(combiner)
-    keys = asked.get("_keys", [asked.get("_key")])
-    options = ("_aggregation_type", "_class_weights", "_example_weighted")
+    options = ("_aggregation_type", "_class_weights")
     return any(asked.get(option) for option in options) or any(
-        key.sub_key or key.output_name for key in keys
+        key.sub_key for key in _keys(combiner)
     )
+
+
+def _keys(combiner: Any) -> list[Any]:
+    asked = vars(combiner)
+    return list(asked.get("_keys") or [asked["_key"]])
 
 
 def _given(labels: Array, predictions: Array) -> Array:

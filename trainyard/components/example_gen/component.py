@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from tfx.components.example_gen.component import FileBasedExampleGen
@@ -22,15 +23,15 @@ class ExampleGen(FileBasedExampleGen):  # type: ignore[misc]  # TFX is not typed
 
     Args:
         data: The recipe's data section, its path absolute; see `input_splits.inputs`.
-        label: The recipe's label section.
+        labels: The recipe's labels, by their keys in it.
         code: A digest of the code, so that the cache notices a change.
     """
 
-    def __init__(self, data: Data, label: Label, code: str) -> None:
+    def __init__(self, data: Data, labels: Mapping[str, Label], code: str) -> None:
         folder, patterns = input_splits.inputs(data)
         settings = Settings(
             data=data,
-            label=label,
+            labels=dict(labels),
             code=code,
             schema_digest=_digest(data.schema_file),
             images_digest=images.referenced(data),

@@ -13,13 +13,14 @@ from trainyard.errors import RecipeError, nearest
 from trainyard.recipe_schema import Label
 
 
-def check(label: Label, columns: Collection[str], where: str = "") -> None:
+def check(label: Label, columns: Collection[str], where: str = "", *, key: str = "label") -> None:
     """Checks that the label can be had from the columns there are.
 
     Args:
-        label: The recipe's label section.
+        label: A label section of the recipe.
         columns: The names of the data's columns.
         where: The file they are in.
+        key: Where the recipe has the label, for errors.
 
     Raises:
         RecipeError: A column that the label needs is not there, or the label's name is taken.
@@ -27,19 +28,19 @@ def check(label: Label, columns: Collection[str], where: str = "") -> None:
     needed = label.parsed.columns
     if not needed:
         raise RecipeError(
-            f"the label {label.expression!r} names no column", where="label.expression"
+            f"the label {label.expression!r} names no column", where=f"{key}.expression"
         )
     if absent := [name for name in needed if name not in columns]:
         raise RecipeError(
             f"the label needs the column {absent[0]!r}, which is not in the data {where}".strip(),
-            where="label",
+            where=key,
             expected=f"a column {absent[0]!r}",
             hint=_columns_hint(absent[0], columns),
         )
     if not label.is_column and label.name in columns:
         raise RecipeError(
             f"the label is to be named {label.name!r}, but the data has a column of that name",
-            where="label.name",
+            where=f"{key}.name",
             hint="give the label a name of its own",
         )
 
@@ -52,21 +53,22 @@ def _columns_hint(name: str, columns: Collection[str]) -> str:
     return nearest(name, columns)
 
 
-def append(label: Label, block: Block) -> Block:
+def append(label: Label, block: Block, *, key: str = "label") -> Block:
     """Returns the block with the label as its last column, unless it is a column already.
 
     A comparison gives 0 or 1, arithmetic a float; a row in which a column of
     the expression is missing gets no label.
 
     Args:
-        label: The recipe's label section.
+        label: A label section of the recipe.
         block: The rows.
+        key: Where the recipe has the label, for errors.
 
     Raises:
         DataError: A column holds text where a number is needed, or the result is not finite.
     """
     if label.is_column:
         return block
-    values = computed.values(label.parsed, block, "the label", "label.expression")
+    values = computed.values(label.parsed, block, "the label", f"{key}.expression")
     arrays, names = [*block.batch.columns, values], [*block.batch.schema.names, label.name]
     return dataclasses.replace(block, batch=pa.RecordBatch.from_arrays(arrays, names))

@@ -56,7 +56,7 @@ class Settings(Section):
     """
 
     data: Data
-    label: Label
+    labels: dict[str, Label]
     code: str
     schema_digest: str
     images_digest: str
@@ -163,8 +163,9 @@ def _generate(
     data, files = settings.data, [file for each in inputs for file in each.files]
     types = reader.columns(data, files)
     columns = texts.columns(data, images.columns(data, types))
-    derived_label.check(settings.label, columns, f"({files[0]})")
-    left_out.check(data, [*columns, settings.label.name])
+    for key, label in settings.labels.items():
+        derived_label.check(label, columns, f"({files[0]})", key=key)
+    left_out.check(data, [*columns, *(label.name for label in settings.labels.values())])
     splits.check(data, types)
     splitters: dict[Path, Splitter] = {}
     for each in inputs:
@@ -213,7 +214,8 @@ def _all_encoded(
         yield from parallel.mapped(lambda block: pack(assign(block)), blocks)
         return
     # Which rows are the first is known in the order of the input only.
-    limit = partial(_limited, settings.label, left_out.FewOfEachClass(few))
+    (label,) = settings.labels.values()  # else there are no classes to count
+    limit = partial(_limited, label, left_out.FewOfEachClass(few))
     yield from map(pack, map(limit, parallel.mapped(assign, blocks)))
 
 
@@ -222,15 +224,13 @@ def _assigned(
 ) -> _Assigned:
     block, changes = images.append(settings.data, block)
     block = texts.append(settings.data, block)
-    block = derived_label.append(settings.label, block)
-    before = len(block.batch)
-    block = left_out.wanted(settings.data, block)
+    for key, label in settings.labels.items():
+        block = derived_label.append(label, block, key=key)
+    block, unwanted = left_out.wanted(settings.data, block)
     examples = encoder.encode(block.batch)
     records = encoder.each(examples)
     places = splitters[block.file].assign(block, records)
-    unwanted = Counter(
-        {left_out.WHERE: before - len(block.batch), left_out.IN_ORDER: int((places < 0).sum())}
-    )
+    unwanted[left_out.IN_ORDER] = int((places < 0).sum())
     return _Assigned(block, examples, records, places, changes, unwanted)
 
 

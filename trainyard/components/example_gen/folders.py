@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from trainyard.components.example_gen import patterns
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.raw_batch import RawBatch
 from trainyard.errors import DataError
@@ -40,7 +41,7 @@ def column_types(data: Data, folder: Path) -> dict[str, ColumnType]:
 def batches(data: Data, folder: Path) -> Iterator[RawBatch]:
     """Yields the files of a class in the order of their names.
 
-    Hidden files are passed over. A path is relative to `data.path`.
+    Hidden files are passed over. A path is relative to `data.path`, as far as that is one folder.
 
     Args:
         data: The recipe's data section.
@@ -59,9 +60,10 @@ def batches(data: Data, folder: Path) -> Iterator[RawBatch]:
             "`data.path` a folder too high?",
         )
     size = folder.stat().st_size
+    root = patterns.sure_folder(data.path or "")
     for start in range(0, len(files), BLOCK_ROWS):
         some = files[start : start + BLOCK_ROWS]
-        paths = [file.relative_to(data.path or "").as_posix() for file in some]
+        paths = [file.relative_to(root).as_posix() for file in some]
         columns = {PATH: pa.array(paths, pa.string()), LABEL: pa.array([folder.name] * len(some))}
         done = start + len(some)
         yield RawBatch(pa.RecordBatch.from_pydict(columns), size * done // len(files))

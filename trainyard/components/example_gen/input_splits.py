@@ -7,12 +7,11 @@ publisher. TFX calls these input splits.
 from __future__ import annotations
 
 import glob
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from trainyard.components.example_gen import folders, reader
+from trainyard.components.example_gen import folders, patterns, reader
 from trainyard.errors import DataError, RecipeError
 from trainyard.recipe_schema import Data
 
@@ -42,19 +41,57 @@ def inputs(data: Data) -> Inputs:
     """Finds out how the input is divided.
 
     Args:
-        data: The recipe's data section, its path absolute. A folder, if the format is
-            `folders` or there is `train/` in it; else a path, a glob, or a pattern with
-            `{SPAN}`, `{VERSION}` or `{YYYY}-{MM}-{DD}`.
+        data: The recipe's data section, its path absolute: a path, a glob, or a pattern with
+            `{SPAN}`, `{VERSION}` or `{YYYY}-{MM}-{DD}`. It stands for a folder if the format is
+            `folders`, or if there is `train/` in it; of several spans it is the newest.
 
     Raises:
         DataError: There is no such folder, or it is divided in a way that nobody knows.
         RecipeError: There is a folder `test`, but the recipe wants no test split.
     """
-    root, is_classes = Path(data.path or ""), data.format == "folders"
+    parts = _divided(data)
+    folder, below = patterns.divided(data.path or "")
+    if parts is None:
+        return Inputs(folder, {WHOLE: below})
+    rest = {split: str(Path(below) / pattern) for split, pattern in parts.patterns.items()}
+    return Inputs(folder, rest)
+
+
+def words(data: Data) -> str:
+    """Says how rows come to the splits.
+
+    Args:
+        data: The recipe's data section, its path absolute.
+
+    Returns:
+        Such as `train 8, eval 1, test 1`, or `train/ as train 8, eval 1; val/ as test`.
+
+    Raises:
+        TrainyardError: As `inputs`.
+    """
+    (first, pattern), *others = inputs(data).patterns.items()
+    claimed = [name for name, _ in others]
+    left = {name: share for name, share in data.split.buckets.items() if name not in claimed}
+    divided = ", ".join(f"{name} {share}" for name, share in left.items())
+    if first == WHOLE:
+        return divided
+    parts = [(divided if len(left) > 1 else first, pattern), *others]
+    return "; ".join(f"{rest.partition('/*')[0]}/ as {name}" for name, rest in parts)
+
+
+class _Divided(NamedTuple):
+    """A folder that is read as one: the folder itself, and a pattern in it for each input split."""
+
+    root: Path
+    patterns: dict[str, str]
+
+
+def _divided(data: Data) -> _Divided | None:
+    """Finds out what is in the folder that the data are; None if they are files."""
+    root, is_classes = _root(data.path or ""), data.format == "folders"
     parts = _parts(root, is_classes) if root.is_dir() else {}
     if not is_classes and not parts:
-        folder, rest = folder_and_pattern(data.path or "")
-        return Inputs(folder, {WHOLE: rest})
+        return None
     if not root.is_dir():
         raise DataError(
             "there is no such folder" if not root.exists() else "this is no folder",
@@ -62,8 +99,15 @@ def inputs(data: Data) -> Inputs:
             expected="a folder that has a folder of images for each class",
         )
     rest = "*/*" if is_classes else "*"
-    patterns = {split: f"{name}/{rest}" for split, name in _meant_for(data, parts).items()}
-    return Inputs(glob.escape(str(root)), patterns or {WHOLE: rest})
+    found = {split: f"{name}/{rest}" for split, name in _meant_for(data, parts).items()}
+    return _Divided(root, found or {WHOLE: rest})
+
+
+def _root(pattern: str) -> Path:
+    """The one folder of a pattern, of several spans the newest; else the pattern itself."""
+    path = Path(pattern)
+    found = [] if path.exists() else reader.newest(str(Path(*patterns.divided(pattern))))
+    return found[0] if len(found) == 1 else path
 
 
 def _parts(root: Path, is_classes: bool) -> dict[str, str]:
@@ -107,27 +151,6 @@ def _meant_for(data: Data, parts: Mapping[str, str]) -> dict[str, str]:
     return {split: parts[role] for role, split in roles.items() if role in parts}
 
 
-def folder_and_pattern(pattern: str) -> tuple[str, str]:
-    """Divides a pattern into the folder that is sure and the rest.
-
-    Args:
-        pattern: See `inputs`. A file whose name has `*`, `?` or `[` in it is taken as
-            that file.
-
-    Returns:
-        The folder, and the pattern relative to it.
-    """
-    # pathlib takes `..` out of a path only by following links.
-    path = Path(os.path.abspath(pattern))  # noqa: PTH100
-    parts = list(path.parts)
-    if path.is_file():
-        return glob.escape(str(path.parent)), glob.escape(path.name)
-    fixed = 1
-    while fixed < len(parts) - 1 and not (set(parts[fixed]) & set("*?[{")):
-        fixed += 1
-    return str(Path(*parts[:fixed])), str(Path(*parts[fixed:]))
-
-
 def find(data: Data) -> list[Path]:
     """Finds all files of the input; for `folders`, the class folders.
 
@@ -138,13 +161,13 @@ def find(data: Data) -> list[Path]:
         DataError: There are none, or one cannot be read.
         RecipeError: As `inputs`.
     """
-    found = inputs(data)
-    if list(found.patterns) == [WHOLE] and data.format != "folders":
+    found = _divided(data)
+    if found is None:
         return reader.find(data.path or "")
     return [
         file
         for rest in found.patterns.values()
-        for file in units(data, reader.matching(str(Path(found.folder) / rest)), rest)
+        for file in units(data, reader.matching(f"{glob.escape(str(found.root))}/{rest}"), rest)
     ]
 
 

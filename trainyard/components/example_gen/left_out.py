@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from trainyard.recipe_schema import Data
 WHERE = "data.where"
 TRAIN_PER_CLASS = "data.split.train_per_class"
 IN_ORDER = "data.split.in_order"
+SERIES = "data.series.past"
 PROPERTY = "rows_left_out"
 """The property of the examples' artifact: how many rows, for each of the keys; JSON."""
 
@@ -27,6 +29,7 @@ _MEANINGS = {
     WHERE: "that do not fit data.where",
     TRAIN_PER_CLASS: "beyond data.split.train_per_class",
     IN_ORDER: "that reach over the border of two splits",
+    SERIES: "without a value, or with fewer than data.series.past values before them",
 }
 
 
@@ -49,10 +52,10 @@ def check(data: Data, columns: Collection[str]) -> None:
         )
 
 
-def wanted(data: Data, block: Block) -> Block:
-    """Returns the rows for which the recipe's condition holds; all if it has none.
+def wanted(data: Data, block: Block) -> tuple[Block, Counter[str]]:
+    """Returns the rows that the recipe wants, and counts the others.
 
-    It does not hold where one of its columns is missing.
+    Its condition does not hold where one of the condition's columns is missing.
 
     Args:
         data: The recipe's data section.
@@ -61,10 +64,28 @@ def wanted(data: Data, block: Block) -> Block:
     Raises:
         DataError: The condition cannot be evaluated.
     """
+    tests = {SERIES: _enough_before, WHERE: _condition}
+    counts: Counter[str] = Counter()
+    for key, test in tests.items():
+        kept = test(data, block)
+        if kept is not None:
+            counts[key] = int((~kept).sum())
+            block = block.filter(kept)
+    return block, counts
+
+
+def _enough_before(data: Data, block: Block) -> npt.NDArray[np.bool_] | None:
+    if data.series is None:
+        return None
+    columns = (block.batch[data.series.column], block.batch[data.series.value])
+    return np.logical_and(*(np.asarray(column.is_valid()) for column in columns))
+
+
+def _condition(data: Data, block: Block) -> npt.NDArray[np.bool_] | None:
     if data.where is None:
-        return block
+        return None
     holds = computed.values(Expression(data.where), block, "the condition", WHERE)
-    return block.filter(np.asarray(pc.fill_null(pc.equal(holds, 1), False)))
+    return np.asarray(pc.fill_null(pc.equal(holds, 1), False))
 
 
 class FewOfEachClass:
@@ -98,6 +119,15 @@ class FewOfEachClass:
             if self._seen[key] > self._count:
                 found.append(row)
         return np.array(found, np.int64)
+
+
+def read(properties: Mapping[str, str]) -> dict[str, int]:
+    """Reads how many rows were left out, by the recipe's key.
+
+    Args:
+        properties: Those of the examples' artifact that are text.
+    """
+    return dict(json.loads(properties.get(PROPERTY) or "{}"))
 
 
 def sentence(counts: Mapping[str, int]) -> str:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trainyard.components.example_gen import derived_label, images, left_out, reader, splits, texts
 from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.errors import RecipeError, nearest
 from trainyard.recipe_schema import Data, Label
 
 _FEW = 16
 
 
-def preflight(data: Data, label: Label, files: Sequence[Path]) -> dict[str, ColumnType]:
-    """Checks headers, the first block, the first images, and the columns for key, order and label.
+def preflight(
+    data: Data, labels: Mapping[str, Label], files: Sequence[Path]
+) -> dict[str, ColumnType]:
+    """Checks headers, the first block, the first images; columns for key, order, weight, labels.
 
     Args:
         data: The recipe's data section.
-        label: The recipe's label section.
+        labels: The recipe's labels, by their keys in it.
         files: From `input_splits.find`.
 
     Returns:
@@ -25,14 +28,29 @@ def preflight(data: Data, label: Label, files: Sequence[Path]) -> dict[str, Colu
 
     Raises:
         DataError: A header or the first block is wrong, or there are no rows.
-        RecipeError: A column is not there.
+        RecipeError: A column is not there, or the weight is no number.
     """
     raw = reader.first_columns(data, files)
     types = texts.columns(data, images.columns(data, raw))
     first = next(images.blocks(data, reader.blocks(data, files, raw)))
     few = next(first.cut([0, min(_FEW, len(first.batch))]))
     texts.append(data, images.append(data, few).block)
-    derived_label.check(label, types, f"({files[0]})")
-    left_out.check(data, [*types, label.name])
+    for key, label in labels.items():
+        derived_label.check(label, types, f"({files[0]})", key=key)
+    left_out.check(data, [*types, *(label.name for label in labels.values())])
     splits.check(data, types)
+    _check_weight(data.weight, types)
     return types
+
+
+def _check_weight(weight: str | None, types: Mapping[str, ColumnType]) -> None:
+    if weight is None or types.get(weight) in (ColumnType.INTEGER, ColumnType.FLOAT):
+        return
+    there = weight in types
+    raise RecipeError(
+        f"the weights in {weight!r} are no numbers" if there else f"there is no column {weight!r}",
+        where="data.weight",
+        expected="a column of numbers: how much each row counts",
+        received=types[weight].name.lower() if there else "",
+        hint="" if there else nearest(weight, types),
+    )

@@ -51,8 +51,8 @@ class Summary(BaseModel):
     def sentence(self) -> str:
         """Says in one line what was set aside, and why."""
         reasons = ", ".join(f"{reason} ({count:,})" for reason, count in self.reasons.items())
-        verb = "row was" if self.bad == 1 else "rows were"
-        return f"{self.bad:,} of {self.rows:,} {verb} set aside: {reasons}"
+        verb = "was" if self.bad == 1 else "were"
+        return f"{self.bad:,} of {self.rows:,} rows {verb} set aside: {reasons}"
 
 
 class Quarantine:

@@ -30,6 +30,7 @@ from trainyard.components.example_gen import (
     folders,
     line_files,
     parquet_files,
+    series,
     tfrecord_files,
     windows,
 )
@@ -187,11 +188,20 @@ def find(pattern: str) -> list[Path]:
     """
     if Path(pattern).is_file():
         return checked([Path(pattern)], pattern)
+    return checked(newest(pattern), pattern)
+
+
+def newest(pattern: str) -> list[Path]:
+    """Returns what a pattern matches, in order; of several spans, what is of the newest.
+
+    Args:
+        pattern: As in `find`.
+    """
     files = matching(_PLACEHOLDER.sub("*", pattern))
-    if _PLACEHOLDER.search(pattern):
-        spans = {file: _span(pattern, str(file)) for file in files}
-        files = [file for file in files if spans[file] and spans[file] == max(spans.values())]
-    return checked(files, pattern)
+    if not _PLACEHOLDER.search(pattern):
+        return files
+    spans = {file: _span(pattern, str(file)) for file in files}
+    return [file for file in files if spans[file] and spans[file] == max(spans.values())]
 
 
 def matching(pattern: str) -> list[Path]:
@@ -317,11 +327,13 @@ def _merged(data: Data, files: Sequence[Path], batches: int | None) -> dict[str,
             raise _other_columns(file, list(found), files[0], list(merged))
         _widen(merged, found)
     merged |= {name: ColumnType.TEXT for name in data.text_columns if name in merged}
+    merged = series.columns(data, merged)
     if data.schema_file == "infer":
         return merged
     wished = column_types.curated(merged, Path(data.schema_file))
     # The schema speaks of an image, not of what it is made from.
-    return {name: merged[name] if name == data.image_source else wished[name] for name in merged}
+    sources = {images.origin for images in data.images}
+    return {name: merged[name] if name in sources else wished[name] for name in merged}
 
 
 def _renamed(data: Data, columns: Mapping[str, _Column], file: Path) -> dict[str, _Column]:
@@ -358,7 +370,7 @@ def _other_columns(file: Path, names: list[str], first: Path, expected: list[str
 
 
 def blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -> Iterator[Block]:
-    """Yields all rows, typed.
+    """Yields all rows, typed, those of a series with the values before them.
 
     A float that is not a number (NaN) counts as missing. With `on_bad_row:
     quarantine` a block says which rows had to be left out.
@@ -372,6 +384,10 @@ def blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -
         DataError: A file cannot be read, a value is not of its type or infinite, or
             there are no rows at all.
     """
+    yield from series.blocks(data, _blocks(data, files, types))
+
+
+def _blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -> Iterator[Block]:
     form = _FORMATS[data.format]
     told, units = form.told(files), form.units(files)
     total = sum(file.stat().st_size for file in units) or 1

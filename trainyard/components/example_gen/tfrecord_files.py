@@ -59,7 +59,7 @@ def batches(data: Data, file: Path) -> Iterator[RawBatch]:
                 expected="serialized tf.train.Example, each feature of one kind throughout",
             ) from None
         row, done = row + len(block), done + sum(map(len, block))
-        yield RawBatch(_with_lists(batch), min(done, size))
+        yield RawBatch(_with_small_lists(batch), min(done, size))
 
 
 def convert(values: pa.Array, column_type: ColumnType) -> pa.Array:
@@ -113,22 +113,15 @@ def _column_type(column: pa.Array) -> ColumnType:
     return ColumnType.FLOAT if pa.types.is_floating(kind) else ColumnType.TEXT
 
 
-def _with_lists(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _with_small_lists(batch: pa.RecordBatch) -> pa.RecordBatch:
+    # Arrow's join of binary values knows 32-bit offsets only; a block is far below 2 GB.
     columns = {
-        name: _small_list(column)
+        name: column.cast(pa.list_(_small(column.type.value_type)))
         for name, column in zip(batch.schema.names, batch.columns, strict=True)
         if not pa.types.is_null(column.type)
     }
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _small_list(column: pa.Array) -> pa.Array:
-    # Arrow's join of binary values knows 32-bit offsets only; a block is far below 2 GB.
-    offsets = column.offsets.cast(pa.int32()).to_numpy()
-    missing = [*column.is_null().to_pylist(), False]
-    values = column.values
-    if pa.types.is_large_binary(values.type):
-        values = values.cast(pa.binary())
-    return pa.ListArray.from_arrays(
-        pa.array(offsets, mask=pa.array(missing).to_numpy(False)), values
-    )
+def _small(kind: pa.DataType) -> pa.DataType:
+    return pa.binary() if pa.types.is_large_binary(kind) else kind

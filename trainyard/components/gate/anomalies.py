@@ -226,9 +226,29 @@ def of_label(label: str, task: Task, statistics: SplitStatistics) -> Iterator[Fi
         yield from (finding(*words) for words in _text_label(task, statistics.counts(label), rows))
 
 
+def of_weight(column: str, statistics: SplitStatistics) -> Iterator[Finding]:
+    """Checks that rows can be weighed: a number of 0 or more in each.
+
+    Args:
+        column: The weights' name in the examples.
+        statistics: One split's statistics.
+    """
+    split, rows = statistics.split, statistics.rows
+    missing = statistics.missing(column)
+    if missing:
+        found = f"none in {missing:,} of {rows:,} rows"
+        yield Finding(split, column, "missing_values", "a weight in every row", found)
+    bounds = statistics.bounds(column) if missing < rows else None
+    if bounds and (bounds[0] < 0 or bounds[1] == 0):
+        found = f"weights from {bounds[0]:g} to {bounds[1]:g} in {rows:,} rows"
+        yield Finding(split, column, "out_of_range", "weights of 0 or more, not all 0", found)
+
+
 def _numeric_label(task: Task, bounds: tuple[float, float], rows: int) -> Iterator[tuple[str, str]]:
     low, high = bounds
-    if low == high:
+    if task == "text":
+        yield "text", f"numbers in {rows:,} rows"
+    elif low == high:
         yield "more than one value", f"the single value {low:g} in {rows:,} rows"
     elif task == "binary" and (low, high) != (0, 1):
         yield "0 and 1 for a binary task", f"values from {low:g} to {high:g} in {rows:,} rows"
@@ -237,6 +257,8 @@ def _numeric_label(task: Task, bounds: tuple[float, float], rows: int) -> Iterat
 def _text_label(task: Task, counts: dict[str, int], rows: int) -> Iterator[tuple[str, str]]:
     if task == "regression":
         yield "a number for a regression", f"text in {rows:,} rows"
+    elif task == "text":
+        return
     elif len(counts) == 1:
         yield "more than one value", f"the single value {next(iter(counts))!r} in {rows:,} rows"
     elif task == "binary" and len(counts) > 2:

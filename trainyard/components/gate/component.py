@@ -1,5 +1,7 @@
 """Gate: the anomalies that a recipe names stop the run here."""
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from tfx.dsl.components.base import base_component, executor_spec
@@ -9,7 +11,7 @@ from tfx.types.channel import BaseChannel, Channel
 from trainyard import sources
 from trainyard.components.gate.executor import Executor
 from trainyard.recipe_schema import Gate as GateSettings
-from trainyard.recipe_schema import Task
+from trainyard.recipe_schema import Target
 
 
 class GateFindings(artifact.Artifact):  # type: ignore[misc]
@@ -23,8 +25,8 @@ class GateSpec(component_spec.ComponentSpec):  # type: ignore[misc]
 
     PARAMETERS = {
         "gate": component_spec.ExecutionParameter(type=str),
-        "label": component_spec.ExecutionParameter(type=str),
-        "task": component_spec.ExecutionParameter(type=str),
+        "targets": component_spec.ExecutionParameter(type=str),
+        "weight": component_spec.ExecutionParameter(type=str),
         "code": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -43,8 +45,8 @@ class Gate(base_component.BaseComponent):  # type: ignore[misc]
         schema: The schema that the data were held against.
         anomalies: ExampleValidator's output.
         gate: The recipe's section of that name.
-        label: The label's name in the examples.
-        task: The recipe's task.
+        targets: What is predicted.
+        weight: The column that says how much a row counts; empty if there is none.
     """
 
     SPEC_CLASS = GateSpec
@@ -57,8 +59,8 @@ class Gate(base_component.BaseComponent):  # type: ignore[misc]
         schema: BaseChannel,
         anomalies: BaseChannel,
         gate: GateSettings,
-        label: str,
-        task: Task,
+        targets: Iterable[Target],
+        weight: str,
     ) -> None:
         super().__init__(
             GateSpec(
@@ -66,8 +68,8 @@ class Gate(base_component.BaseComponent):  # type: ignore[misc]
                 schema=schema,
                 anomalies=anomalies,
                 gate=gate.model_dump_json(),
-                label=label,
-                task=task,
+                targets=json.dumps([[target.label.name, target.task] for target in targets]),
+                weight=weight,
                 code=sources.digest([Path(__file__).parent]),
                 findings=Channel(type=GateFindings),
             )

@@ -23,6 +23,9 @@ from trainyard.recipe_schema import Gate, Task
 
 FILE = "gate.json"
 
+_TOLD = ("missing_values", "missing_column")
+"""Of labels and weights `of_label` and `of_weight` have said these in better words."""
+
 
 class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
     """Raises AnomalyError where a finding stops the run; else writes `gate.json`."""
@@ -60,21 +63,25 @@ def _findings(
 ) -> Iterator[found.Finding]:
     statistics = artifact_utils.get_single_instance(inputs["statistics"])
     schema = _read_schema(artifact_utils.get_single_uri(inputs["schema"]))
-    label: str = properties["label"]
-    task: Task = properties["task"]
+    targets: list[tuple[str, Task]] = json.loads(properties["targets"])
+    weight: str = properties["weight"]
+    told = {*(name for name, _ in targets), weight}
     for split in artifact_utils.decode_split_names(statistics.split_names):
         proto = stats_artifact_utils.load_statistics(statistics, split).proto()
         split_statistics = found.SplitStatistics(split, proto)
         yield from found.of_size(gate, split_statistics)
-        yield from found.of_label(label, task, split_statistics)
+        for label, task in targets:
+            yield from found.of_label(label, task, split_statistics)
+        if weight:
+            yield from found.of_weight(weight, split_statistics)
         anomalies = _read_anomalies(artifact_utils.get_split_uri(inputs["anomalies"], split))
         of_columns = chain(
             found.of_presence(schema, split_statistics),
             found.from_tfdv(anomalies, schema, split_statistics),
         )
         for finding in of_columns:
-            if finding.column != label or finding.kind not in ("missing_values", "missing_column"):
-                yield finding  # of_label has said those in better words
+            if finding.column not in told or finding.kind not in _TOLD:
+                yield finding
 
 
 def _read_schema(folder: str) -> schema_pb2.Schema:

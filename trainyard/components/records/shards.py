@@ -15,12 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-import google_crc32c
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from trainyard.components.records import encoder
+from trainyard.components.records import checksums, encoder
 
 SHARD_BYTES = 1 << 27
 """A shard is full with so many bytes of records, before compression."""
@@ -36,8 +34,7 @@ def framed(examples: pa.Array, records: Sequence[bytes]) -> pa.Array:
         records: The same, one by one.
     """
     header = encoder.by_length(examples, _header)
-    checksums = np.array([google_crc32c.value(record) for record in records], np.uint64)
-    footer = encoder.binary(np.full(len(records), 4), _masked(checksums).astype("<u4"))
+    footer = encoder.binary(np.full(len(records), 4), checksums.masked(records))
     return encoder.joined(header, examples, footer)
 
 
@@ -66,13 +63,7 @@ def _member(records: pa.Array, level: int) -> tuple[bytes, int]:
 
 def _header(length: int | None) -> bytes:
     number = struct.pack("<Q", length)
-    return number + _masked(np.array([google_crc32c.value(number)], np.uint64)).tobytes()[:4]
-
-
-def _masked(checksums: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    rotated = (checksums >> np.uint64(15)) | (checksums << np.uint64(17))
-    masked: npt.NDArray[np.uint64] = (rotated + np.uint64(0xA282EAD8)) & np.uint64(0xFFFFFFFF)
-    return masked
+    return number + checksums.masked([number]).tobytes()
 
 
 class ShardWriter:

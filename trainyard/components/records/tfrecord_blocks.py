@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from trainyard.components.records import checksums
 from trainyard.errors import DataError
 
 BLOCK_BYTES = 4 << 20
@@ -161,20 +162,20 @@ def _frames(data: bytes) -> tuple[list[int], list[int], int]:
 
 def _check_header(file: Path, data: bytes) -> None:
     """A file of another kind must not be taken for one endless record."""
-    if len(data) >= _HEADER and _checksum(data[:8]) != struct.unpack_from("<I", data, 8)[0]:
+    if len(data) >= _HEADER and not _match(data, [0], [8]):
         raise _damaged(file, "where a record's length should be there is something else")
 
 
 def _check_records(file: Path, data: bytes, starts: list[int], ends: list[int]) -> None:
-    for start, end in zip(starts, ends, strict=True):
-        if _checksum(data[start:end]) != struct.unpack_from("<I", data, end)[0]:
-            raise _damaged(file, "a record does not have the checksum written beside it")
+    if not _match(data, starts, ends):
+        raise _damaged(file, "a record does not have the checksum written beside it")
 
 
-def _checksum(data: bytes) -> int:
-    from apache_beam.io.tfrecordio import _TFRecordUtil  # Beam 2.61: how stock checks
-
-    return int(_TFRecordUtil._masked_crc32c(data))
+def _match(data: bytes, starts: list[int], ends: list[int]) -> bool:
+    """Whether each of these bytes has its checksum behind it."""
+    written = [struct.unpack_from("<I", data, end)[0] for end in ends]
+    texts = (data[start:end] for start, end in zip(starts, ends, strict=True))
+    return bool((checksums.masked(texts) == written).all())
 
 
 def _damaged(file: Path, what: str) -> DataError:

@@ -13,15 +13,17 @@ from trainyard.recipe_schema import Data
 def options(data: Data, **others: Any) -> StatsOptions:
     """Returns TFDV's options for some data.
 
-    An image counts as bytes, of which presence and sizes are all that is computed;
-    as text, each would be held in memory to count how often it occurs.
+    An image or a text counts as bytes, of which presence and sizes are all that is computed; as
+    a category, each would be held in memory to count how often it occurs.
 
     Args:
         data: The recipe's data section.
         others: More arguments for `StatsOptions`.
     """
-    if data.images is None:
+    columns = [*(images.column for images in data.images), *data.text_columns]
+    if not columns:
         return StatsOptions(**others)
     schema = schema_pb2.Schema()
-    schema.feature.add(name=data.images.column, type=schema_pb2.BYTES).image_domain.SetInParent()
+    for name in columns:  # TFDV takes nothing but images for bytes
+        schema.feature.add(name=name, type=schema_pb2.BYTES).image_domain.SetInParent()
     return StatsOptions(schema=schema, **others)

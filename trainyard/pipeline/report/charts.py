@@ -143,6 +143,24 @@ def training_curve(
     return _chart(name, f"{metric} over the epochs", draw)
 
 
+def learning_rate(name: str, noted: Points) -> Markup:
+    """Draws the learning rate over the steps: it moves within epochs too.
+
+    Args:
+        name: Unique in the page.
+        noted: Steps, counted from 0, and their rates.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    def draw(axes: Axes) -> None:
+        axes.plot(*noted, color=BLUE, marker="o" if len(noted[0]) == 1 else None, markersize=4)
+        axes.set(xlabel="step", ylabel="learning rate")
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+
+    return _chart(name, "learning rate over the steps", draw)
+
+
 def _label_end(
     axes: Axes, x: float, y: float, label: str, colour: str, side: str = "center"
 ) -> None:

@@ -14,13 +14,15 @@ from markupsafe import Markup
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from trainyard.components.example_gen import left_out, quarantine
+from trainyard.pipeline import metadata
 from trainyard.pipeline.measured import number
 from trainyard.pipeline.records import RunRecord
-from trainyard.pipeline.report import marks, metadata
+from trainyard.pipeline.report import marks
 from trainyard.pipeline.report.images import ImagesSection, images_section
+from trainyard.pipeline.report.texts import TextColumn, text_columns
 from trainyard.pipeline.verdict import finished_output
 from trainyard.pipeline.workspace import Workspace
-from trainyard.recipe_schema import Recipe
+from trainyard.recipe_schema import Recipe, Target
 
 MOST_COLUMNS = 60
 MOST_VALUES = 5
@@ -39,7 +41,7 @@ class Column:
 
     Attributes:
         name: Its name.
-        role: `label`, `input` or `not used`.
+        role: `label`, `input`, `weight` or `not used`.
         missing: Rows without a value, in words.
         values: What its values are like, in words, of the training split.
         pictures: A small histogram for each split.
@@ -61,6 +63,25 @@ class LabelClass:
 
 
 @dataclass(frozen=True)
+class LabelSection:
+    """What the report says of one label.
+
+    Attributes:
+        name: Its name.
+        expression: What it is computed from; empty for a column as it stands.
+        classes: The first of its classes; empty for regression.
+        class_count: How many there are.
+        pictures: For regression: its values in words and a histogram, by split.
+    """
+
+    name: str
+    expression: str
+    classes: list[LabelClass]
+    class_count: int
+    pictures: dict[str, tuple[str, Markup]]
+
+
+@dataclass(frozen=True)
 class DataSection:
     """All that the report says of the data.
 
@@ -68,23 +89,21 @@ class DataSection:
         rows: Rows by split.
         columns: The first columns.
         column_count: How many there are.
-        classes: The label's classes; empty for regression.
-        class_count: How many there are.
-        label_pictures: For regression: its values in words and a histogram, by split.
+        labels: The labels.
         set_aside: The rows that could not be read and are in no split.
         left_out: The rows that the recipe did not want, in words; empty if there are none.
         images: The images, if there are any.
+        texts: The columns of text that a model reads, once they are tokens.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
     columns: list[Column] = field(default_factory=list)
     column_count: int = 0
-    classes: list[LabelClass] = field(default_factory=list)
-    class_count: int = 0
-    label_pictures: dict[str, tuple[str, Markup]] = field(default_factory=dict)
+    labels: list[LabelSection] = field(default_factory=list)
     set_aside: quarantine.Summary | None = None
     left_out: str = ""
     images: ImagesSection | None = None
+    texts: list[TextColumn] = field(default_factory=list)
 
 
 def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
@@ -95,26 +114,36 @@ def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
     examples = finished_output(record, "ExampleGen", "examples")
     by_column = {split: _features(stats) for split, stats in splits.items()}
     names = list(dict.fromkeys(name for columns in by_column.values() for name in columns))
-    label = recipe.label.name
-    names.sort(key=lambda name: name != label)
-    classes = list(_classes(label, by_column, recipe.task))
-    inputs = set(recipe.input_columns(names))
+    targets = {head.label.name: head for head in recipe.heads.values()}
+    names.sort(key=lambda name: name not in targets)
+    labels = [_label(target, by_column) for target in targets.values()]
+    roles = dict.fromkeys(recipe.input_columns(names), "input")
+    roles |= dict.fromkeys(targets, "label") | {recipe.data.weight or "": "weight"}
     properties = metadata.properties(Workspace.of(recipe).metadata, str(examples or ""))
     return DataSection(
         rows={split: int(stats.num_examples) for split, stats in splits.items()},
         columns=[
-            _column(name, "input" if name in inputs else "not used", by_column, splits)
-            if name != label
-            else _column(name, "label", by_column, splits)
+            _column(name, roles.get(name, "not used"), by_column, splits)
             for name in names[:MOST_COLUMNS]
         ],
         column_count=len(names),
+        labels=labels,
+        set_aside=quarantine.read(examples) if examples else None,
+        left_out=left_out.sentence(left_out.read(properties)),
+        images=_images(examples, by_column, recipe, labels, properties) if examples else None,
+        texts=text_columns(record, recipe),
+    )
+
+
+def _label(target: Target, by_column: Mapping[str, Mapping[str, Any]]) -> LabelSection:
+    label, is_number = target.label, target.task == "regression"
+    classes = [] if is_number else list(_classes(label.name, by_column))
+    return LabelSection(
+        name=label.name,
+        expression="" if label.is_column else label.expression,
         classes=classes[:MOST_CLASSES],
         class_count=len(classes),
-        label_pictures=_label_pictures(label, by_column) if recipe.task == "regression" else {},
-        set_aside=quarantine.read(examples) if examples else None,
-        left_out=left_out.sentence(json.loads(properties.get(left_out.PROPERTY) or "{}")),
-        images=_images(examples, by_column, recipe, classes, properties) if examples else None,
+        pictures=_label_pictures(label.name, by_column) if is_number else {},
     )
 
 
@@ -122,11 +151,11 @@ def _images(
     examples: Path,
     by_column: Mapping[str, Mapping[str, Any]],
     recipe: Recipe,
-    classes: Sequence[LabelClass],
+    labels: Sequence[LabelSection],
     properties: Mapping[str, str],
 ) -> ImagesSection | None:
     split, features = next(iter(by_column.items()))
-    names = [entry.name for entry in classes]
+    names = next(([each.name for each in label.classes] for label in labels if label.classes), [])
     return images_section(examples / f"Split-{split}", features, recipe, names, properties)
 
 
@@ -192,6 +221,8 @@ def _percent(share: float) -> str:
 
 
 def _values(feature: Any) -> str:
+    if feature.HasField("bytes_stats"):
+        return f"{feature.bytes_stats.avg_num_bytes:,.0f} bytes on average"
     return _numbers(feature.num_stats) if feature.HasField("num_stats") else _texts(feature)
 
 
@@ -228,11 +259,7 @@ def _standard(feature: Any) -> Sequence[Any]:
     return []
 
 
-def _classes(
-    label: str, by_column: Mapping[str, Mapping[str, Any]], task: str
-) -> Iterator[LabelClass]:
-    if task == "regression":
-        return
+def _classes(label: str, by_column: Mapping[str, Mapping[str, Any]]) -> Iterator[LabelClass]:
     counts = {
         split: _class_counts(columns[label])
         for split, columns in by_column.items()
@@ -320,12 +347,12 @@ def schema_rows(record: RunRecord, recipe: Recipe) -> tuple[list[SchemaRow], int
     if not files:
         return [], 0
     schema = text_format.Parse(files[0].read_text("utf-8"), schema_pb2.Schema())
-    image = recipe.data.images and recipe.data.images.column
+    encoded = {images.column for images in recipe.data.images}
     domains = {domain.name: list(domain.value) for domain in schema.string_domain}
     alike: dict[tuple[str, str, str], list[str]] = {}
     for feature in schema.feature[:MOST_COLUMNS]:
         kind = schema_pb2.FeatureType.Name(feature.type).lower()
-        known = "image" if feature.name == image else _KINDS.get(kind, kind)
+        known = "image" if feature.name in encoded else _KINDS.get(kind, kind)
         asked = (known, _presence(feature), _domain(feature, domains))
         alike.setdefault(asked, []).append(_shortened(feature.name))
     rows = [SchemaRow(", ".join(names), *asked) for asked, names in alike.items()]

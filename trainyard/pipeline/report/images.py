@@ -63,16 +63,16 @@ def images_section(
         folder: A split of the examples.
         features: Its statistics by column.
         recipe: The recipe that was run.
-        classes: The label's classes, as far as they are known.
+        classes: Those of the first label that has any, as far as they are known.
         properties: The properties of the examples' artifact.
     """
-    if recipe.data.images is None:
+    if not recipe.data.images:
         return None
     from trainyard.components.example_gen.executor import ENCODED_AGAIN  # brings TFX along
 
     strips = _strips(folder, recipe, classes[:MOST_CLASSES])
     return ImagesSection(
-        facts=_facts(recipe.data.images.column, features),
+        facts=_all_facts([each.column for each in recipe.data.images], features),
         strips=[strip for strip in strips if strip.shown],
         note=_note(strips, len(classes)),
         encoded_again=json.loads(properties.get(ENCODED_AGAIN) or "{}"),
@@ -81,10 +81,10 @@ def images_section(
 
 def _strips(folder: Path, recipe: Recipe, classes: Sequence[str]) -> list[Strip]:
     """The first images of each class in the order of the examples: the same ones every time."""
-    reader, most = examples.Reader(recipe), _most(classes, recipe)
+    reader, head, most = examples.Reader(recipe), _classifying(recipe), _most(classes, recipe)
     found: dict[str, list[Picture]] = {name: [] for name in classes}
     for row in _rows(folder, recipe):
-        name = "" if recipe.task == "regression" else reader.label(row)
+        name = "" if head is None else reader.label(row, head)
         if name not in found and (classes or len(found) == MOST_CLASSES):
             continue
         strip, image = found.setdefault(name, []), reader.image(row)
@@ -96,19 +96,27 @@ def _strips(folder: Path, recipe: Recipe, classes: Sequence[str]) -> list[Strip]
 
 
 def _most(classes: Sequence[str], recipe: Recipe) -> int:
-    strips = 1 if recipe.task == "regression" else len(classes) or MOST_CLASSES
+    strips = 1 if _classifying(recipe) is None else len(classes) or MOST_CLASSES
     return min(MOST_OF_A_CLASS, MOST_PICTURES // strips)
 
 
+def _classifying(recipe: Recipe) -> str | None:
+    """The first head with classes."""
+    return next((name for name, head in recipe.heads.items() if head.task != "regression"), None)
+
+
 def _described(row: examples.Row, reader: examples.Reader) -> str:
-    label, file = reader.label(row), reader.file(row)
+    label = ", ".join(reader.label(row, head) for head in reader.recipe.heads)
+    file = reader.file(row)
     return f"{label}: {file}" if file else label
 
 
 def _rows(folder: Path, recipe: Recipe) -> Iterator[examples.Row]:
     """The split's first rows, without the columns that nobody looks at."""
     data, read = recipe.data, 0
-    seen = {recipe.label.name, data.image_source, data.images and data.images.column}
+    labels = {label.name for label in recipe.labels.values()}
+    images = {name for each in data.images for name in (each.origin, each.column)}
+    seen = labels | images
     for batch, _ in arrow_examples.record_batches(tfrecord_blocks.shards(folder)):
         columns = {name: batch.column(name) for name in batch.schema.names if name in seen}
         yield from pa.RecordBatch.from_pydict(columns).to_pylist()
@@ -124,6 +132,12 @@ def _note(strips: Sequence[Strip], classes: int) -> str:
         f"Among the rows looked at there is none of: {', '.join(missing)}." if missing else "",
     ]
     return " ".join(filter(None, parts))
+
+
+def _all_facts(columns: Sequence[str], features: Mapping[str, Any]) -> dict[str, str]:
+    if len(columns) == 1:
+        return _facts(columns[0], features)
+    return {f"{c}: {what}": words for c in columns for what, words in _facts(c, features).items()}
 
 
 def _facts(column: str, features: Mapping[str, Any]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from trainyard.components.evaluator.mistakes import Mistake
 from trainyard.pipeline.measured import number
 from trainyard.pipeline.report import examples, pictures
 from trainyard.pipeline.report.pictures import Picture
-from trainyard.recipe_schema import Recipe
+from trainyard.recipe_schema import ONLY, Recipe
 
 MOST_COLUMNS = 20
 MOST_ROWS = 12
@@ -63,7 +63,7 @@ class MistakesSection:
 
 
 def mistakes_section(
-    evaluation: Path, recipe: Recipe, class_names: Sequence[str]
+    evaluation: Path, recipe: Recipe, class_names: Sequence[str], head: str = ONLY
 ) -> MistakesSection:
     """Reads the mistakes that the Evaluator kept.
 
@@ -71,10 +71,11 @@ def mistakes_section(
         evaluation: The artifact's folder.
         recipe: The recipe that was run.
         class_names: The classes in the order of the predictions.
+        head: Whose mistakes.
     """
-    of_classes = recipe.task != "regression"
+    of_classes = recipe.heads[head].task != "regression"
     title = "Most confident mistakes" if of_classes else "Largest errors"
-    found = mistakes.read(evaluation)
+    found = mistakes.read(evaluation, head)
     if found is None:
         return MistakesSection(title, "TFX's own Evaluator judged the model: it keeps no rows.")
     if not found.worst:
@@ -92,7 +93,7 @@ def mistakes_section(
             _shown(mistake, row, reader, class_names, columns)
             for mistake, row in zip(worst, rows, strict=True)
         ],
-        recipe.data.images is not None,
+        bool(recipe.data.images),
         columns,
         len(inputs) - len(columns),
     )

@@ -15,7 +15,7 @@ from trainyard.pipeline.measured import number
 from trainyard.pipeline.records import Finding, RunRecord, Verdict
 from trainyard.pipeline.report import marks
 from trainyard.pipeline.report.data import MOST_COLUMNS, data_section, gate_findings, schema_rows
-from trainyard.pipeline.report.quality import quality_section
+from trainyard.pipeline.report.quality import quality_sections
 from trainyard.pipeline.report.stages import parameters, stages_section
 from trainyard.pipeline.report.training import training_section
 from trainyard.pipeline.verdict import judge, written
@@ -27,6 +27,7 @@ _TASKS = {
     "binary": "binary classification",
     "multiclass": "multiclass classification",
     "regression": "regression",
+    "text": "text",
 }
 _HERE = Path(__file__).parent
 
@@ -49,15 +50,17 @@ def write_report(record: RunRecord, recipe: Recipe) -> Path:
 
 
 def _render(record: RunRecord, recipe: Recipe, verdict: Verdict) -> str:
-    training = training_section(record)
-    class_names = training.class_names if training else []
+    training = training_section(record, recipe.heads)
+    class_names = training.class_names if training else {}
     schema, schema_count = schema_rows(record, recipe)
     return _template().render(
         record=record,
         recipe=recipe,
         verdict=verdict,
         reasons=_reasons(record, verdict),
-        task=_TASKS[recipe.task],
+        predicted=" and ".join(
+            f"{_TASKS[head.task]} of {head.label.name}" for head in recipe.heads.values()
+        ),
         outcome=_outcome(record, verdict),
         findings=[
             (finding, written(finding), _mark(finding, verdict.findings))
@@ -69,7 +72,7 @@ def _render(record: RunRecord, recipe: Recipe, verdict: Verdict) -> str:
         schema_count=schema_count,
         shown_columns=MOST_COLUMNS,
         training=training,
-        quality=quality_section(record, verdict.findings, recipe, class_names),
+        qualities=quality_sections(record, verdict.findings, recipe, class_names),
         stages=stages_section(record, recipe),
         parameters=list(parameters(recipe)),
         style=Markup((_HERE / "style.css").read_text("utf-8")),
@@ -104,7 +107,7 @@ def _reasons(record: RunRecord, verdict: Verdict) -> list[str]:
 
 def _mark(finding: Finding, findings: Sequence[Finding]) -> Markup:
     metric = METRICS[finding.metric]
-    alike = [each for each in findings if each.metric == finding.metric]
+    alike = [each for each in findings if each.name == finding.name]
     return marks.finding_mark(finding, marks.Scale.of_findings(alike, metric.low, metric.high))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,9 +80,10 @@ class Confusion:
 
 @dataclass(frozen=True)
 class QualitySection:
-    """All that the report says of the judged split.
+    """All that the report says of a head on the judged split.
 
     Attributes:
+        head: Its name; empty for an only head.
         overall: Metric, meaning, value and baseline over all rows.
         has_baseline: Whether a baseline was evaluated too.
         slices: The slices, metric by metric.
@@ -93,6 +94,7 @@ class QualitySection:
         mistakes: Single rows that are judged wrongly.
     """
 
+    head: str
     overall: list[tuple[str, str, str, str]]
     has_baseline: bool
     slices: list[MetricSlices] = field(default_factory=list)
@@ -103,25 +105,49 @@ class QualitySection:
     mistakes: MistakesSection | None = None
 
 
-def quality_section(
-    record: RunRecord, findings: Sequence[Finding], recipe: Recipe, class_names: Sequence[str]
-) -> QualitySection | None:
-    """Reads the evaluation; None if the Evaluator has not come to its end.
+def quality_sections(
+    record: RunRecord,
+    findings: Sequence[Finding],
+    recipe: Recipe,
+    class_names: Mapping[str, Sequence[str]],
+) -> list[QualitySection]:
+    """Reads the evaluation; empty if the Evaluator has not come to its end.
 
     Args:
         record: The run.
         findings: The verdict's, for the bounds.
         recipe: The recipe that was run.
-        class_names: The classes in the order of the predictions.
+        class_names: The classes in the order of the predictions, by head.
+
+    Returns:
+        One section a head.
     """
     folder = finished_output(record, "Evaluator", "evaluation")
-    measured = read_measured(folder) if folder else None
-    if measured is None or measured.overall is None:
-        return None
-    plots = _plots(measured)
-    metrics = [name for name in METRICS if name in measured.overall.candidate]
+    return [
+        _section(
+            measured,
+            measured.overall,
+            [finding for finding in findings if finding.head == head],
+            recipe,
+            class_names.get(head, ()),
+        )
+        for head, measured in (read_measured(folder) if folder else {}).items()
+        if measured.overall
+    ]
+
+
+def _section(
+    measured: Measured,
+    overall: Slice,
+    findings: Sequence[Finding],
+    recipe: Recipe,
+    class_names: Sequence[str],
+) -> QualitySection:
+    plots, label = _plots(measured), recipe.heads[measured.head].label.name
+    metrics = [name for name in METRICS if name in overall.candidate]
     return QualitySection(
-        overall=[_overall(name, measured.overall) for name in metrics],
+        head=measured.head,
+        overall=[_overall(name, overall) for name in metrics],
         has_baseline=measured.has_baseline,
         slices=_slices(measured, findings, metrics),
         table=[
@@ -130,8 +156,8 @@ def quality_section(
         ],
         table_metrics=metrics,
         confusion=_confusion(plots, class_names),
-        figures=[*_curves(plots), *_residuals(measured, recipe.label.name)],
-        mistakes=mistakes_section(measured.folder, recipe, class_names),
+        figures=[*_curves(plots), *_residuals(measured, label)],
+        mistakes=mistakes_section(measured.folder, recipe, class_names, measured.head),
     )
 
 
@@ -199,6 +225,7 @@ def _plots(measured: Measured) -> Plots:
         for proto in tfma.load_plots(str(measured.folder))
         if not proto.slice_key.single_slice_keys
         for pair in proto.plot_keys_and_values
+        if pair.key.output_name == measured.head
     }
 
 

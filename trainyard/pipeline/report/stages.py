@@ -11,8 +11,9 @@ from typing import Any
 from markupsafe import Markup
 from pydantic import BaseModel
 
+from trainyard.pipeline import metadata
 from trainyard.pipeline.records import RunRecord, StageRecord
-from trainyard.pipeline.report import marks, metadata
+from trainyard.pipeline.report import marks
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
 

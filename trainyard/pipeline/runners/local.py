@@ -153,10 +153,6 @@ def _new_record(
     )
 
 
-def _package_versions() -> dict[str, str]:
-    return {name: version(name) for name in unchanged.PACKAGES}
-
-
 class _Run:
     """One run: the record and the console change together."""
 

@@ -19,6 +19,9 @@ from trainyard.trainer_modules.harness.spec import ModelSpec
 
 SECONDS_BETWEEN_REPORTS = 0.5
 
+MOST_RATES = 500
+"""Steps whose learning rate is kept: more than a chart has pixels to show."""
+
 
 class StopOnNaN(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed
     """Ends training at the first loss that is no number, and says what to try."""
@@ -49,12 +52,31 @@ class StopOnNaN(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not
 
 
 class LearningRate(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed
-    """Puts the learning rate among what an epoch measured, for all callbacks after it."""
+    """Puts the learning rate among what an epoch measured, for all callbacks after it.
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        """Reads the optimizer's learning rate."""
+    It also notes the rate of some steps: warm-up and decay go on within epochs.
+
+    Args:
+        spec: For the number of steps.
+        noted: Step and rate, counted from 0 over all phases; at most `MOST_RATES` in all.
+    """
+
+    def __init__(self, spec: ModelSpec, noted: list[checkpoint.Rate]) -> None:
+        super().__init__()
+        self.spec = spec
+        self.noted = noted
+        self.every = math.ceil(spec.steps / MOST_RATES)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Asks the optimizer for the rate now, and in the steps of the epoch."""
+        first = epoch * self.spec.steps_per_epoch
+        stop = min(first + self.spec.steps_per_epoch, self.spec.steps)
+        due = range(-(-first // self.every) * self.every, stop, self.every)
+        ago = [*(stop - step for step in due), 0]
+        *rates, now = schedules.rates(self.model.optimizer, ago)
+        self.noted += zip(due, rates, strict=True)
         if logs is not None:
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+            logs["learning_rate"] = now
 
 
 class StopAtStep(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typed
@@ -180,6 +202,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is no
         self.phase_start = 0
         self.state = checkpoint.load(file) or checkpoint.State([], [])
         self.resumed_from = len(self.state.history)
+        self.learning_rates = list(self.state.learning_rates)
 
     def enter(
         self,
@@ -229,6 +252,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is no
             best=best,
             history=[*self.state.history, row],
             finished=bool(self.model.stop_training),
+            learning_rates=list(self.learning_rates),
         )
         if self.writes:
             checkpoint.save(self.file, self.state)
@@ -263,7 +287,8 @@ def build(
     of_phase = schedules.callbacks(phases.scaled(spec, stretch).training)
     saver.enter(first, early_stop, [(c, 0) for c in of_all] + [(c, first) for c in of_phase])
     validating = [averages.ValidateAverages()] if spec.training.ema else []
-    before = [LearningRate(), StopOnNaN(), StopAtStep(spec), Progress(spec)]
+    rate = LearningRate(spec, saver.learning_rates)
+    before = [rate, StopOnNaN(), StopAtStep(spec), Progress(spec)]
     return [*validating, *before, *of_all, *of_phase, saver]
 
 
@@ -284,3 +309,14 @@ def write_history(file: Path, history: Sequence[Mapping[str, float]]) -> None:
     names = dict.fromkeys(name for row in history for name in row)
     columns = {name: [row.get(name) for row in history] for name in names}
     file.write_text(json.dumps(columns, indent=1), encoding="utf-8")
+
+
+def write_learning_rates(file: Path, noted: Sequence[checkpoint.Rate]) -> None:
+    """Writes the learning rate of some steps, as JSON: `step` and `learning_rate`, a list each.
+
+    Args:
+        file: Where to.
+        noted: What `LearningRate` noted.
+    """
+    steps, rates = zip(*noted, strict=True)
+    file.write_text(json.dumps({"step": steps, "learning_rate": rates}), encoding="utf-8")

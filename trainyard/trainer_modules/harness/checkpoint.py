@@ -14,6 +14,8 @@ import keras
 import numpy as np
 
 Row = dict[str, float]
+Rate = tuple[int, float]
+"""A training step, counted from 0, and its learning rate."""
 Array = np.ndarray[Any, Any]
 
 
@@ -26,12 +28,14 @@ class State:
         best: The model's variables after the best epoch.
         history: What each finished epoch logged.
         finished: Whether early stopping has ended the training.
+        learning_rates: Of some steps.
     """
 
     variables: list[Array]
     best: list[Array]
     history: list[Row] = field(default_factory=list)
     finished: bool = False
+    learning_rates: list[Rate] = field(default_factory=list)
 
 
 def path(folder: Path, *identity: str) -> Path:
@@ -50,7 +54,8 @@ def save(file: Path, state: State) -> None:
     """Writes beside and renames, so that a kill leaves the old state or the new one."""
     file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(f"{os.getpid()}.partial")
-    rest = json.dumps({"history": state.history, "finished": state.finished})
+    kept = ("history", "finished", "learning_rates")
+    rest = json.dumps({name: getattr(state, name) for name in kept})
     arrays = {f"variable_{i}": array for i, array in enumerate(state.variables)}
     arrays |= {f"best_{i}": array for i, array in enumerate(state.best)}
     with beside.open("wb") as stream:
@@ -69,7 +74,8 @@ def load(file: Path) -> State | None:
             for kind in ("variable", "best")
         }
         rest: dict[str, Any] = json.loads(str(stored["rest"]))
-    return State(groups["variable"], groups["best"], rest["history"], rest["finished"])
+    rest["learning_rates"] = [(step, rate) for step, rate in rest["learning_rates"]]
+    return State(groups["variable"], groups["best"], **rest)
 
 
 def variables(model: keras.Model) -> list[keras.Variable]:

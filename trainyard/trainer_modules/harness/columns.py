@@ -10,45 +10,46 @@ MISSING = {tf.string: "", tf.int64: tf.int64.min, tf.float32: float("nan")}
 """Stands for a missing value, per type of a raw column."""
 
 
-def dense(column: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
-    """Returns one value a row.
+def dense(column: tf.Tensor | tf.SparseTensor, length: int = 1) -> tf.Tensor:
+    """Returns one value a row, or so many.
 
     Args:
-        column: Sparse `[B, any]`, of which the first value of each row counts,
-            or dense `[B]` or `[B, 1]`.
+        column: Sparse `[B, any]`, of which the first values of each row count,
+            or dense `[B]` or `[B, length]`.
+        length: How many values.
 
     Returns:
-        `[B, 1]`, with `MISSING` where there was no value.
+        `[B, length]`, with `MISSING` where there was no value.
     """
     if not isinstance(column, tf.SparseTensor):
-        return tf.reshape(column, [-1, 1])
+        return tf.reshape(column, [-1, length])
     # Transform traces this some ten times a run and column: few nodes, not tf.sparse or ragged.
     values = tf.raw_ops.SparseToDense(
         sparse_indices=column.indices,
-        output_shape=tf.maximum(column.dense_shape, [0, 1]),
+        output_shape=tf.maximum(column.dense_shape, [0, length]),
         sparse_values=column.values,
         default_value=tf.constant(MISSING[column.dtype], column.dtype),
         validate_indices=False,
     )
-    return tf.ensure_shape(values[:, :1], [None, 1])
+    return tf.ensure_shape(values[:, :length], [None, length])
 
 
 def as_parsed(values: tf.Tensor, entry: Any) -> tf.Tensor | tf.SparseTensor:
     """Returns values as parsing serialized examples would give them.
 
     Args:
-        values: One a row, `[B]`, with `MISSING` where there is none.
+        values: One a row, `[B]`, or several, `[B, n]`, with `MISSING` where there is none.
         entry: How the column is parsed, such as `tf.io.VarLenFeature`.
 
     Returns:
-        Sparse `[B, 1]` without the missing values, or dense.
+        Sparse `[B, n]` without the missing values, or dense.
     """
     if isinstance(entry, tf.io.FixedLenFeature):
         return tf.reshape(values, [-1, *entry.shape])
-    present = tf.where(tf.logical_not(_equals_missing(values)))  # (present, 1)
-    rows = tf.shape(values, tf.int64)[0]
-    indices = tf.pad(present, [[0, 0], [0, 1]])
-    return tf.SparseTensor(indices, tf.gather_nd(values, present), tf.stack([rows, 1]))
+    table = values[:, tf.newaxis] if values.shape.rank == 1 else values
+    present = tf.where(tf.logical_not(_equals_missing(table)))  # (present, 2)
+    shape = tf.shape(table, tf.int64)
+    return tf.SparseTensor(present, tf.gather_nd(table, present), shape)
 
 
 def _equals_missing(values: tf.Tensor) -> tf.Tensor:

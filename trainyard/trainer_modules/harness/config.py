@@ -8,8 +8,21 @@ from typing import Any, Self
 
 from trainyard import sources, trainer_modules
 from trainyard.data import homes
-from trainyard.recipe_schema import AnyFeature, ImageFeature, Label, Recipe, Section, Task, Trainer
+from trainyard.recipe_schema import (
+    AnyFeature,
+    Head,
+    ImageFeature,
+    Label,
+    Recipe,
+    Section,
+    SeriesFeature,
+    Target,
+    TextFeature,
+    Trainer,
+    input_columns,
+)
 from trainyard.trainer_modules import registry
+from trainyard.trainer_modules.harness import names, vector_files
 
 KEY = "trainyard"
 
@@ -18,13 +31,13 @@ class StageConfig(Section):
     """What both stages need to know.
 
     Attributes:
-        label: What is to be predicted.
-        task: The kind of prediction.
+        heads: What is to be predicted, by name.
+        weight: The column that says how much a row counts, if there is one.
         features: Overrides per column.
     """
 
-    label: Label
-    task: Task
+    heads: Mapping[str, Target]
+    weight: str | None = None
     features: dict[str, AnyFeature] = {}
 
     @classmethod
@@ -33,9 +46,43 @@ class StageConfig(Section):
         return cls.model_validate_json((custom_config or {})[KEY])
 
     @property
+    def labels(self) -> tuple[Label, ...]:
+        """The labels of all heads."""
+        return tuple(head.label for head in self.heads.values())
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The transformed features that are labels or weights, by key."""
+        return (*map(names.label, self.heads), *([names.WEIGHT] if self.weight else []))
+
+    def input_columns(self, columns: list[str]) -> list[str]:
+        """Chooses inputs as `Recipe.input_columns` does."""
+        return input_columns(self.labels, self.weight, self.features, columns)
+
+    @property
     def images(self) -> dict[str, ImageFeature]:
         """The inputs that are images."""
         return {n: entry for n, entry in self.features.items() if isinstance(entry, ImageFeature)}
+
+    @property
+    def texts(self) -> dict[str, TextFeature]:
+        """The inputs that are text."""
+        hidden = {label.name for label in self.labels}
+        return {
+            name: entry
+            for name, entry in self.features.items()
+            if isinstance(entry, TextFeature) and name not in hidden
+        }
+
+    def written(self, head: Target) -> TextFeature | None:
+        """How a head's label is cut into tokens; None if it is no text that is to be written."""
+        feature = self.features.get(head.label.name)
+        return feature if head.task == "text" and isinstance(feature, TextFeature) else None
+
+    @property
+    def series(self) -> dict[str, SeriesFeature]:
+        """The inputs that are several numbers a row."""
+        return {n: entry for n, entry in self.features.items() if isinstance(entry, SeriesFeature)}
 
 
 class TransformConfig(StageConfig):
@@ -55,9 +102,9 @@ class TransformConfig(StageConfig):
         module = registry.find(recipe.trainer.module)
         params = registry.params(module, recipe.trainer.params)
         return cls(
-            label=recipe.label,
-            task=recipe.task,
-            features=recipe.features,
+            heads={n: Target(label=h.label, task=h.task) for n, h in recipe.heads.items()},
+            weight=recipe.data.weight,
+            features={name: _without_vectors(entry) for name, entry in recipe.features.items()},
             module=recipe.trainer.module,
             params=registry.preprocess_params(params),
         )
@@ -67,20 +114,32 @@ class TransformConfig(StageConfig):
         return {KEY: self.model_dump_json(), "code": code_digest(self.module)}
 
 
+def _without_vectors(feature: AnyFeature) -> AnyFeature:
+    """Transform does not read them."""
+    if isinstance(feature, TextFeature):
+        return feature.model_copy(update={"embedding": None})
+    return feature
+
+
 class TrainerConfig(StageConfig):
     """What the Trainer depends on.
 
     Attributes:
+        heads: As Transform has them, and how each is learned.
         trainer: The recipe's trainer section.
     """
 
+    heads: Mapping[str, Head]
     trainer: Trainer
 
     @classmethod
     def of(cls, recipe: Recipe) -> TrainerConfig:
         """Returns the part of the recipe that the Trainer depends on."""
         return cls(
-            label=recipe.label, task=recipe.task, features=recipe.features, trainer=recipe.trainer
+            heads=recipe.heads,
+            weight=recipe.data.weight,
+            features=recipe.features,
+            trainer=recipe.trainer,
         )
 
     def custom_config(self, checkpoints: Path) -> dict[str, str]:
@@ -100,9 +159,10 @@ class TrainerConfig(StageConfig):
         }
 
     def _files_digest(self) -> str:
-        """Of what the module's parameters have it read, so that caching sees another content."""
+        """Of what parameters and features have it read, so that caching sees another content."""
         params = registry.params(registry.find(self.trainer.module), self.trainer.params)
-        return " ".join(homes.digest(file) for file in registry.files(params))
+        named = [*registry.files(params), *vector_files.files(self.features)]
+        return " ".join(homes.digest(file) for file in named)
 
 
 def code_digest(module: str) -> str:

@@ -9,42 +9,82 @@ import itertools
 import keyword
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import model_validator
 
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import ImageFeature, Section, Task, input_columns
+from trainyard.recipe_schema import ONLY, ImageFeature, Section, Task, TextFeature
+from trainyard.trainer_modules.harness import names
 
 if TYPE_CHECKING:
     import tensorflow_transform as tft
 
-    from trainyard.trainer_modules.harness.config import StageConfig
+    from trainyard.trainer_modules.harness.config import TrainerConfig
 
 FILE = Path("assets.extra") / "trainyard.json"
 
 RawType = Literal["int64", "float32", "string"]
 
 
-class Description(Section):
-    """A model from outside.
+class HeadDescription(Section):
+    """One thing that a model predicts.
 
     Attributes:
         task: The kind of prediction.
         label: The raw label's name; a request need not have it.
-        inputs: Type of each raw column that the prediction depends on.
         class_names: In the order of the predictions; empty for regression.
-        images: Which of the inputs are encoded images, and what is made of them.
-        tensors: What each input is called in the signature `serving_raw`: its own name, as
-            far as TensorFlow allows it.
+        text: How text that it writes is cut into tokens; None if it writes none.
     """
 
     task: Task
     label: str
+    class_names: tuple[str, ...] = ()
+    text: TextFeature | None = None
+
+
+class Description(Section):
+    """A model from outside.
+
+    Attributes:
+        heads: What it predicts, by name; `ONLY` if it is one thing.
+        inputs: Type of each raw column that the predictions depend on.
+        images: Which of the inputs are encoded images, and what is made of them.
+        tensors: What each input is called in the signature `serving_raw`: its own name, as
+            far as TensorFlow allows it.
+        texts: Which of the inputs are text, and how they are cut into tokens.
+        series: How many numbers a row has of those of the inputs that are series.
+        module: The trainer module that made it.
+    """
+
+    heads: dict[str, HeadDescription]
     inputs: dict[str, RawType]
-    class_names: tuple[str, ...]
     images: dict[str, ImageFeature] = {}
     tensors: dict[str, str] = {}
+    texts: dict[str, TextFeature] = {}
+    module: str = ""
+    series: dict[str, int] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_head(cls, value: Any) -> Any:
+        """Before there were several, what is said of a head stood at the top."""
+        if not isinstance(value, dict) or "heads" in value:
+            return value
+        own = {key: value[key] for key in HeadDescription.model_fields if key in value}
+        return {key: value[key] for key in value if key not in own} | {"heads": {ONLY: own}}
+
+    @property
+    def writes(self) -> TextFeature | None:
+        """How the text that the model writes is cut into tokens; None if it writes none."""
+        return self.heads[ONLY].text if ONLY in self.heads else None
+
+    @property
+    def targets(self) -> frozenset[str]:
+        """The transformed features that are no inputs: labels and weights."""
+        return frozenset({names.WEIGHT, *map(names.label, self.heads)})
 
     def rows(self, size: int, at_most: int) -> int:
         """Says how many rows the model takes at a time.
@@ -58,24 +98,35 @@ class Description(Section):
 
 
 def of(
-    config: StageConfig, transform_output: tft.TFTransformOutput, class_names: Sequence[str]
+    config: TrainerConfig,
+    transform_output: tft.TFTransformOutput,
+    class_names: Mapping[str, Sequence[str]],
 ) -> Description:
     """Describes a model.
 
     Args:
         config: What the Trainer was told.
         transform_output: What Transform wrote.
-        class_names: By index; empty for regression.
+        class_names: By head and index; empty for regression.
     """
     raw = transform_output.raw_feature_spec()
-    names = input_columns(config.label, config.features, sorted(raw))
+    columns = config.input_columns(sorted(raw))
     return Description(
-        task=config.task,
-        label=config.label.name,
-        inputs={name: raw[name].dtype.name for name in names},
-        class_names=tuple(class_names),
+        heads={
+            name: HeadDescription(
+                task=head.task,
+                label=head.label.name,
+                class_names=tuple(class_names[name]),
+                text=config.written(head),
+            )
+            for name, head in config.heads.items()
+        },
+        inputs={name: raw[name].dtype.name for name in columns},
         images=config.images,
-        tensors=_tensor_names(names),
+        tensors=_tensor_names(columns),
+        series={name: entry.length for name, entry in config.series.items()},
+        texts=config.texts,
+        module=config.trainer.module,
     )
 
 
@@ -87,16 +138,16 @@ def write(saved_model: Path, description: Description) -> None:
 
 
 def _tensor_names(columns: Sequence[str]) -> dict[str, str]:
-    names: dict[str, str] = {}
+    tensors: dict[str, str] = {}
     for column in columns:
         name = re.sub(r"\W", "_", column, flags=re.ASCII)
         if not name[0].isalpha() or keyword.iskeyword(name) or name == "self":
             name = f"column_{name}"
-        taken = {other.lower() for other in names.values()}  # to TensorFlow a and A are one
+        taken = {other.lower() for other in tensors.values()}  # to TensorFlow a and A are one
         numbered = (f"{name}_{number}" for number in itertools.count(2))
         options = itertools.chain([name], numbered)
-        names[column] = next(option for option in options if option.lower() not in taken)
-    return names
+        tensors[column] = next(option for option in options if option.lower() not in taken)
+    return tensors
 
 
 def read(saved_model: Path) -> Description:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,38 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform.saved import saved_transform_io_v2
 
-from trainyard.recipe_schema import ImageFeature, Task
-from trainyard.trainer_modules.harness import columns, description, images, inputs, labels
+from trainyard.recipe_schema import ONLY, Task
+from trainyard.trainer_modules.harness import columns, description, images, labels, names
 from trainyard.trainer_modules.harness.columns import MISSING
 from trainyard.trainer_modules.harness.config import TrainerConfig
 from trainyard.trainer_modules.harness.weights_file import PUSHED_MODEL
 
-SUFFIX = "_xf"
-"""Ends the names of transformed features: TFMA's slices must find the raw columns."""
-
-LABEL_KEY = labels.LABEL + SUFFIX
-PREDICTIONS = "predictions"
 MODEL_FILE = "model.keras"
 
 RAW = "serving_raw"
 """The signature that takes a tensor a column. Missing values are `columns.MISSING`."""
 
 ServingFn = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One more thing that can be asked of a SavedModel.
+
+    Attributes:
+        function: Answers with tensors by name.
+        inputs: Its arguments; None if it takes transformed features, the labels among them, and
+            raw columns, both by name: clients send serialized tf.Examples then.
+        resources: What it needs beside the model, such as tables.
+        transforms: Whether the function is first given another one, from some raw columns to the
+            transformed features that need no other column, both by name.
+    """
+
+    function: Callable[..., dict[str, tf.Tensor]]
+    inputs: tuple[tf.TensorSpec, ...] | None = None
+    resources: tuple[Any, ...] = ()
+    transforms: bool = False
+
 
 _SERIALIZED = tf.TensorSpec([None], tf.string, name="examples")
 
@@ -58,46 +74,58 @@ def write(
     model: keras.Model,
     transform_output: tft.TFTransformOutput,
     config: TrainerConfig,
-    class_names: Sequence[str],
+    told: description.Description,
     serving_fn: ServingFn,
     keras_file: Path,
+    signatures: Mapping[str, Signature] | None = None,
 ) -> None:
     """Writes the SavedModel beside its place, then renames it.
 
-    `serving_default` takes serialized tf.Examples, in which the label need not be;
-    `serving_raw` one tensor `[B]` for each raw column that is an input, and gives the same
-    answers; `transform_features` returns the transformed features and the label, each name
-    ending in `SUFFIX`. The Keras model is there too: a later training may start from it.
+    `serving_default` takes serialized tf.Examples, in which no label need be;
+    `serving_raw` one tensor `[B]`, `[B, length]` for a series, for each raw column that is an
+    input, and gives the same answers; `transform_features` returns the transformed features and
+    the labels, each name ending in `names.SUFFIX`. The Keras model is there too: a later training
+    may start from it.
 
     Args:
         folder: Where to.
         model: It predicts from transformed features.
         transform_output: What Transform wrote.
         config: What the Trainer was told.
-        class_names: By index; empty for regression.
+        told: What the model expects and answers.
         serving_fn: From transformed features to what is answered.
         keras_file: The model as Keras saved it.
+        signatures: What else can be asked, by name.
     """
     graph = saved_transform_io_v2.SavedModelLoader(transform_output.transform_savedmodel_dir)
     with_label = raw_parse_spec(transform_output)
-    told = description.of(config, transform_output, class_names)
-    without = {name: entry for name, entry in with_label.items() if name != config.label.name}
+    hidden = {config.weight, *(label.name for label in config.labels)}
+    without = {name: entry for name, entry in with_label.items() if name not in hidden}
 
-    def answered(parsed: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-        features = _transform(graph, parsed)
-        features.pop(labels.LABEL, None)
-        return serving_fn(images.decoded(features, config.images))
+    def transformed(parsed: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        features = _without(config.targets, _transform(graph, parsed))
+        there = {name: entry for name, entry in config.images.items() if name in features}
+        return images.decoded(features, there)
+
+    def features(raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return transformed({n: columns.as_parsed(raw[n], with_label[n]) for n in raw})
 
     def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answered(tf.io.parse_example(examples, without))
+        return serving_fn(transformed(tf.io.parse_example(examples, without)))
 
     def serving_raw(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        parsed = {n: columns.as_parsed(raw[told.tensors[n]], with_label[n]) for n in told.inputs}
-        return answered(parsed)
+        return serving_fn(features({name: raw[told.tensors[name]] for name in told.inputs}))
 
     def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         features = _transform(graph, tf.io.parse_example(examples, with_label))
-        return {f"{name}{SUFFIX}": tensor for name, tensor in features.items()}
+        return {f"{name}{names.SUFFIX}": tensor for name, tensor in features.items()}
+
+    def of_examples(signature: Signature) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        def answer(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+            raw = tf.io.parse_example(examples, with_label)
+            return signature.function(images.decoded(_transform(graph, raw), config.images), raw)
+
+        return answer
 
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -105,6 +133,14 @@ def write(
     archive.add_endpoint("serving_default", serving_default, [_SERIALIZED])
     archive.add_endpoint(RAW, serving_raw, [_raw_tensors(told)])
     archive.add_endpoint("transform_features", transform_features, [_SERIALIZED])
+    for name, signature in (signatures or {}).items():
+        for resource in signature.resources:
+            archive.track(resource)
+        if signature.inputs is None:
+            archive.add_endpoint(name, of_examples(signature), [_SERIALIZED])
+        else:
+            given = [features] if signature.transforms else []
+            archive.add_endpoint(name, _given(signature, given), list(signature.inputs))
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     archive.write_out(str(beside), verbose=False)
     description.write(beside, told)
@@ -114,35 +150,55 @@ def write(
     beside.rename(folder)
 
 
+def _given(signature: Signature, first: Sequence[Any]) -> Callable[..., dict[str, tf.Tensor]]:
+    def answer(*sent: tf.Tensor) -> dict[str, tf.Tensor]:
+        return signature.function(*first, *sent)
+
+    return answer
+
+
 def _raw_tensors(told: description.Description) -> dict[str, tf.TensorSpec]:
     return {
-        name: tf.TensorSpec([None], tf.dtypes.as_dtype(told.inputs[column]), name=name)
+        name: tf.TensorSpec(
+            [None, *_lengths(told, column)], tf.dtypes.as_dtype(told.inputs[column]), name=name
+        )
         for column, name in told.tensors.items()
     }
+
+
+def _lengths(told: description.Description, column: str) -> list[int]:
+    """What shape a row of a raw column has."""
+    return [told.series[column]] if column in told.series else []
 
 
 def _transform(graph: Any, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
     return dict(graph.apply_transform_model(dict(raw)))
 
 
-def answer(model: keras.Model, class_names: Sequence[str]) -> ServingFn:
+def _without(targets: Collection[str], features: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tensor for name, tensor in features.items() if name not in targets}
+
+
+def answer(model: keras.Model, class_names: Mapping[str, Sequence[str]]) -> ServingFn:
     """Makes what is served if the trainer module has no `serving_fn` of its own.
 
     Args:
         model: It predicts from transformed features.
-        class_names: By index; empty for regression.
+        class_names: By head and index; empty for regression.
 
     Returns:
-        From transformed features to `predictions`, `[B, 1]` or `[B, C]`, and for
-        classes also `label`, `[B, 1]`, the name of the most probable.
+        From transformed features to each head's `names.prediction`, `[B, 1]` or `[B, C]`, and
+        for classes also `names.predicted_class`, `[B, 1]`, the name of the most probable.
     """
-    names = tf.constant(class_names, tf.string)
+    known = {head: tf.constant(each, tf.string) for head, each in class_names.items() if each}
 
     def serving_fn(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        predictions = model(features, training=False)
-        outputs = {PREDICTIONS: predictions}
-        if class_names:
-            outputs["label"] = tf.gather(names, _most_probable(predictions))
+        outputs = {}
+        for head, numbers in names.parted(model(features, training=False)).items():
+            outputs[names.prediction(head)] = numbers
+            if head in known:
+                most = tf.gather(known[head], _most_probable(numbers))
+                outputs[names.predicted_class(head)] = most
         return outputs
 
     return serving_fn
@@ -159,67 +215,107 @@ def reference_predictions(
     model_run: Path,
     transform_folder: Path,
     serialized: Sequence[bytes],
-    encoded: Mapping[str, ImageFeature] | None = None,
-) -> inputs.Array:
+    told: description.Description,
+) -> Any:
     """Predicts through the training graph: Transform's output, then the Keras model.
 
     Args:
         model_run: The Trainer's `model_run` folder.
         transform_folder: The `transform_graph` that Transform wrote.
         serialized: Raw tf.Examples.
-        encoded: Which of the inputs are images, and what is made of them.
+        told: What the model that was exported expects and answers.
 
     Returns:
-        `[B, 1]` or `[B, C]`.
+        `[B, 1]` or `[B, C]`; by head if there are several.
     """
     transform_output = tft.TFTransformOutput(str(transform_folder))
     raw = tf.io.parse_example(list(serialized), raw_parse_spec(transform_output))
-    features = dict(transform_output.transform_raw_features(raw))
-    features.pop(labels.LABEL, None)
-    features = images.decoded(features, encoded or {})
+    features = transform_output.transform_raw_features(raw)
+    features = images.decoded(_without(told.targets, features), told.images)
     model = keras.saving.load_model(model_run / MODEL_FILE, compile=False)
-    return np.asarray(model(features, training=False))
+    if told.writes:
+        return _written(model, told, transform_output, features)
+    return keras.tree.map_structure(np.asarray, model(features, training=False))
 
 
-def served_predictions(saved_model: Path, serialized: Sequence[bytes]) -> inputs.Array:
-    """Predicts through the SavedModel that is to be pushed.
+def _written(
+    model: keras.Model,
+    told: description.Description,
+    transform_output: tft.TFTransformOutput,
+    features: dict[str, tf.Tensor],
+) -> Any:
+    from trainyard.trainer_modules.harness import writing
+
+    writer = writing.of(model, told, transform_output)
+    return tf.function(writer.text, autograph=False)(features).numpy()
+
+
+def predicted(answers: Mapping[str, Any], told: description.Description) -> Any:
+    """Takes the predictions out of what a signature answers.
 
     Args:
-        saved_model: Its folder.
-        serialized: Raw tf.Examples.
+        answers: Tensors or arrays by name.
+        told: What the model expects and answers.
 
     Returns:
-        `[B, 1]` or `[B, C]`.
+        `[B, 1]` or `[B, C]`; by head if there are several.
     """
-    loaded = tf.saved_model.load(str(saved_model))
-    answer = loaded.signatures["serving_default"](tf.constant(list(serialized)))
-    return np.asarray(answer[PREDICTIONS])
+    return names.joined({h: np.asarray(answers[names.prediction(h)]) for h in told.heads})
 
 
-def raw_predictions(saved_model: Path, serialized: Sequence[bytes]) -> inputs.Array:
-    """Predicts as `served_predictions` does, through the signature `serving_raw`.
+class Served:
+    """The SavedModel that is to be pushed, as its clients meet it.
 
     Args:
-        saved_model: Its folder.
-        serialized: Raw tf.Examples.
-
-    Returns:
-        `[B, 1]` or `[B, C]`.
+        saved_model: Its folder; loaded once for all signatures.
     """
-    loaded = tf.saved_model.load(str(saved_model))
-    told = description.read(saved_model)
-    spec = {n: tf.io.VarLenFeature(tf.dtypes.as_dtype(kind)) for n, kind in told.inputs.items()}
-    parsed = tf.io.parse_example(list(serialized), spec)
-    raw = {told.tensors[n]: tf.reshape(columns.dense(c), [-1]) for n, c in parsed.items()}
-    return np.asarray(loaded.signatures[RAW](**raw)[PREDICTIONS])
+
+    def __init__(self, saved_model: Path) -> None:
+        self.told = description.read(saved_model)
+        self._loaded = tf.saved_model.load(str(saved_model))
+
+    def predictions(self, serialized: Sequence[bytes]) -> Any:
+        """Predicts through the signature `serving_default`.
+
+        Args:
+            serialized: Raw tf.Examples.
+
+        Returns:
+            `[B, 1]` or `[B, C]`; by head if there are several.
+        """
+        answers = self._loaded.signatures["serving_default"](tf.constant(list(serialized)))
+        return predicted(answers, self.told)
+
+    def raw_predictions(self, serialized: Sequence[bytes]) -> Any:
+        """Predicts as `predictions` does, through the signature `serving_raw`.
+
+        Args:
+            serialized: Raw tf.Examples.
+
+        Returns:
+            As `predictions`.
+        """
+        told = self.told
+        spec = {n: tf.io.VarLenFeature(tf.dtypes.as_dtype(k)) for n, k in told.inputs.items()}
+        parsed = tf.io.parse_example(list(serialized), spec)
+        raw = {
+            told.tensors[name]: tf.reshape(
+                columns.dense(column, told.series.get(name, 1)), [-1, *_lengths(told, name)]
+            )
+            for name, column in parsed.items()
+        }
+        return predicted(self._loaded.signatures[RAW](**raw), self.told)
 
 
-def class_names(transform_folder: Path, label: str, task: Task) -> tuple[str, ...]:
+def class_names(
+    transform_folder: Path, label: str, task: Task, head: str = ONLY
+) -> tuple[str, ...]:
     """Names the classes in the order of the predictions.
 
     Args:
         transform_folder: The `transform_graph` that Transform wrote.
         label: The raw label's name.
         task: The kind of prediction.
+        head: Whose label it is.
     """
-    return labels.class_names(tft.TFTransformOutput(str(transform_folder)), label, task)
+    return labels.class_names(tft.TFTransformOutput(str(transform_folder)), label, task, head)

@@ -10,21 +10,55 @@ import keras
 from keras import ops
 
 from trainyard.errors import RecipeError, nearest
-from trainyard.recipe_schema import Loss, Task, Trainer
-from trainyard.trainer_modules.harness import optimizers, options, soft_labels
+from trainyard.recipe_schema import ONLY, Loss, Task
+from trainyard.trainer_modules.harness import names, optimizers, options, soft_labels
 from trainyard.trainer_modules.harness.construct import choose, construct, plain
-from trainyard.trainer_modules.harness.spec import ModelSpec
+from trainyard.trainer_modules.harness.spec import HeadSpec, ModelSpec
+from trainyard.trainer_modules.harness.texts import PADDING
 
 ACTIVATIONS: dict[Task, str] = {
     "binary": "sigmoid",
     "multiclass": "softmax",
     "regression": "linear",
+    "text": "linear",
 }
+
+_SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "logcosh": "log_cosh"}
+
+
+@keras.saving.register_keras_serializable(package="trainyard")
+class Contrastive(keras.losses.Loss):  # type: ignore[misc]  # Keras is not typed
+    """Draws pairs that belong together closer, and pushes others away, up to a margin.
+
+    Source: Hadsell, Chopra and LeCun, Dimensionality Reduction by Learning an Invariant
+    Mapping, 2006 (http://yann.lecun.com/exdb/publis/pdf/hadsell-chopra-lecun-06.pdf). Their
+    distance is that of unit vectors, of which the prediction is the similarity `(1 + cos) / 2`.
+
+    Args:
+        margin: Of the distance, which is 2 at most.
+    """
+
+    def __init__(self, margin: float = 1.0, name: str = "contrastive") -> None:
+        super().__init__(name=name)
+        self.margin = margin
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Returns the loss of each pair, `[B]`."""
+        same = ops.cast(y_true, y_pred.dtype)
+        square = 4 * ops.maximum(1 - y_pred, 0)  # of the distance; rounding may reach above 1
+        near = ops.maximum(self.margin - ops.sqrt(square + keras.config.epsilon()), 0)
+        return ops.mean(same * square + (1 - same) * near**2, axis=-1) / 2
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {"margin": self.margin, "name": self.name}
+
 
 LOSSES: dict[Task, dict[str, type[keras.losses.Loss]]] = {
     "binary": {
         "binary_crossentropy": keras.losses.BinaryCrossentropy,
         "binary_focal_crossentropy": keras.losses.BinaryFocalCrossentropy,
+        "contrastive": Contrastive,
     },
     "multiclass": {
         "sparse_categorical_crossentropy": keras.losses.CategoricalCrossentropy,
@@ -37,11 +71,10 @@ LOSSES: dict[Task, dict[str, type[keras.losses.Loss]]] = {
         "huber": keras.losses.Huber,
         "log_cosh": keras.losses.LogCosh,
     },
+    "text": {"sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy},
 }
 """Losses per task, the default first. Labels are always class indices: what needs
 one-hot labels gets them from `OneHot`, which also lets every loss smooth them."""
-
-_SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "logcosh": "log_cosh"}
 
 
 @keras.saving.register_keras_serializable(package="trainyard")
@@ -103,17 +136,18 @@ class Standardized(keras.losses.Loss):  # type: ignore[misc]  # Keras is not typ
         return cls(keras.losses.deserialize(config["loss"]), config["std"])
 
 
-def loss_class(loss: Loss | None, task: Task) -> keras.losses.Loss:
+def loss_class(loss: Loss | None, task: Task, where: str = "trainer.loss") -> keras.losses.Loss:
     """Builds the recipe's loss, or the task's own.
 
     Args:
         loss: The recipe's loss section.
         task: The kind of prediction.
+        where: The section's key in the recipe, for errors.
 
     Raises:
         RecipeError: The loss or an option is unknown, or does not fit the task.
     """
-    fitting, where = LOSSES[task], "trainer.loss"
+    fitting = LOSSES[task]
     if loss is None:
         return next(iter(fitting.values()))()
     name = _SHORT.get(plain(loss.name), loss.name)
@@ -129,21 +163,18 @@ def loss_class(loss: Loss | None, task: Task) -> keras.losses.Loss:
     return construct(choose("loss", name, fitting), loss.options, where)
 
 
-def build_loss(spec: ModelSpec) -> keras.losses.Loss:
+def build_loss(head: HeadSpec) -> keras.losses.Loss:
     """Builds the loss of labels as the input pipeline gives them.
 
     Args:
-        spec: What the model must fit.
+        head: What is predicted.
     """
-    loss = loss_class(spec.training.loss, spec.task)
-    if spec.task == "multiclass":
-        return OneHot(loss, spec.classes)
-    return Standardized(loss, spec.label.std) if spec.task == "regression" else loss
-
-
-def from_logits(training: Trainer) -> bool:
-    """Says whether the model is trained without its last activation."""
-    return bool(training.loss and training.loss.options.get("from_logits"))
+    if head.task == "text":  # logits, and padding is no token to be guessed
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=PADDING)
+    loss = loss_class(head.loss, head.task)
+    if head.task == "multiclass":
+        return OneHot(loss, head.classes)
+    return Standardized(loss, head.label.std) if head.task == "regression" else loss
 
 
 def training_metrics(task: Task, logits: bool = False) -> list[keras.metrics.Metric]:
@@ -160,17 +191,24 @@ def training_metrics(task: Task, logits: bool = False) -> list[keras.metrics.Met
         ]
     if task == "multiclass":
         return [soft_labels.Accuracy()]
-    return [keras.metrics.MeanAbsoluteError(name="mae")]
+    return [keras.metrics.MeanAbsoluteError(name="mae")] if task == "regression" else []
 
 
-def check_monitor(monitor: str, task: Task) -> None:
+def check_monitor(monitor: str, tasks: Mapping[str, Task]) -> None:
     """Checks what early stopping looks at.
 
+    Args:
+        monitor: The recipe's word.
+        tasks: The kind of prediction of each head.
+
     Raises:
-        RecipeError: Training with this task does not measure it.
+        RecipeError: Training does not measure it.
     """
-    measured = ["loss", *(metric.name for metric in training_metrics(task))]
-    known = [f"{prefix}{name}" for prefix in ("val_", "") for name in measured]
+    measured = ["loss"]
+    for head, task in tasks.items():
+        own = ["loss", *(metric.name for metric in training_metrics(task))]
+        measured += [names.of(head, name) for name in own]
+    known = [f"{prefix}{name}" for prefix in ("val_", "") for name in dict.fromkeys(measured)]
     if monitor not in known:
         raise RecipeError(
             f"early stopping cannot monitor {monitor!r}",
@@ -182,36 +220,53 @@ def check_monitor(monitor: str, task: Task) -> None:
 
 
 def compiled(
-    inputs: Mapping[str, keras.KerasTensor], vector: keras.KerasTensor, spec: ModelSpec
+    inputs: Mapping[str, keras.KerasTensor],
+    vectors: keras.KerasTensor | Mapping[str, keras.KerasTensor],
+    spec: ModelSpec,
+    model_class: type[keras.Model] = keras.Model,
 ) -> keras.Model:
-    """Puts the task's head on a vector and compiles the model.
+    """Puts the heads on a vector, or on one each, and compiles the model.
 
     Args:
         inputs: The model's inputs, by name.
-        vector: `[B, width]`.
+        vectors: `[B, width]`: what all heads stand on; or by head.
         spec: What the model must fit.
+        model_class: Of its own where a training step is not the usual one.
 
     Returns:
-        A compiled model that predicts `[B, 1]`, for multiclass `[B, C]`.
+        A compiled model that predicts `[B, 1]`, for multiclass `[B, C]`; by head if there are
+        several. For text it takes `[B, T, width]` and gives logits `[B, T, V]`.
     """
-    model = keras.Model(inputs, _output(vector, spec))
+    own = vectors if isinstance(vectors, Mapping) else dict.fromkeys(spec.heads, vectors)
+    outputs = {name: output(own[name], head, name) for name, head in spec.heads.items()}
+    model = model_class(inputs, names.joined(outputs))
     compile_model(model, spec)
     return model
 
 
-def _output(vector: keras.KerasTensor, spec: ModelSpec) -> keras.KerasTensor:
-    activation = "linear" if from_logits(spec.training) else ACTIVATIONS[spec.task]
-    if spec.task == "multiclass":
-        return _dense(spec.classes, "predictions", activation)(vector)
-    if spec.task == "binary":
+def output(vector: keras.KerasTensor, head: HeadSpec, name: str = ONLY) -> keras.KerasTensor:
+    """Puts a head on a vector.
+
+    Args:
+        vector: `[B, width]`.
+        head: What is predicted.
+        name: The head's.
+
+    Returns:
+        `[B, 1]`, for multiclass `[B, C]`.
+    """
+    layer = names.of(name, "predictions")
+    activation = "linear" if head.from_logits else ACTIVATIONS[head.task]
+    if head.task in ("multiclass", "text"):
+        return _dense(head.outputs, layer, activation)(vector)
+    if head.task == "binary":
         # Without this the first epoch only learns how rare the positive class is.
-        rate = spec.label.positive_rate
+        rate = head.label.positive_rate
         odds = keras.initializers.Constant(math.log(rate / (1 - rate)))
-        return _dense(1, "predictions", activation, bias_initializer=odds)(vector)
-    score = _dense(1, "standardized")(vector)
-    rescale = keras.layers.Rescaling(
-        spec.label.std, spec.label.mean, name="predictions", dtype="float32"
-    )
+        return _dense(1, layer, activation, bias_initializer=odds)(vector)
+    score = _dense(1, names.of(name, "standardized"))(vector)
+    label = head.label
+    rescale = keras.layers.Rescaling(label.std, label.mean, name=layer, dtype="float32")
     return rescale(score)
 
 
@@ -230,10 +285,14 @@ def compile_model(model: keras.Model, spec: ModelSpec) -> None:
     Raises:
         RecipeError: XLA is asked for, and a layer does not support it.
     """
+    heads = spec.heads
+    measured = {name: training_metrics(h.task, h.from_logits) for name, h in heads.items()}
     model.compile(
         optimizer=optimizers.build(spec.training, spec.steps),
-        loss=build_loss(spec),
-        metrics=training_metrics(spec.task, from_logits(spec.training)),
+        loss=names.joined({name: build_loss(head) for name, head in heads.items()}),
+        loss_weights=names.joined({name: head.weight for name, head in heads.items()}),
+        # Keras weighs these by the weights of classes too.
+        **{"weighted_metrics" if spec.weighted else "metrics": names.joined(measured)},
         **options.compile_options(model, spec),
     )
 
@@ -245,9 +304,15 @@ def predictor(model: keras.Model, spec: ModelSpec) -> keras.Model:
         model: The trained model.
         spec: What the model must fit.
     """
-    if not from_logits(spec.training):
+    if not any(head.from_logits for head in spec.heads.values()):
         return model
-    activation = keras.layers.Activation(
-        ACTIVATIONS[spec.task], name="probabilities", dtype="float32"
-    )
-    return keras.Model(model.input, activation(model.output))
+    given = names.parted(model.output)
+    outputs = {name: _probable(given[name], head, name) for name, head in spec.heads.items()}
+    return keras.Model(model.input, names.joined(outputs))
+
+
+def _probable(output: keras.KerasTensor, head: HeadSpec, name: str) -> keras.KerasTensor:
+    if not head.from_logits:
+        return output
+    layer = names.of(name, "probabilities")
+    return keras.layers.Activation(ACTIVATIONS[head.task], name=layer, dtype="float32")(output)

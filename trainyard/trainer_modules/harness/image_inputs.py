@@ -16,19 +16,17 @@ from trainyard.trainer_modules.harness.spec import ModelSpec
 def preprocess(
     inputs: Mapping[str, tf.Tensor | tf.SparseTensor], features: Mapping[str, Feature]
 ) -> dict[str, tf.Tensor]:
-    """Passes images through as they are, and prepares the other columns as a table's.
+    """Passes images through as they are, and leaves out columns that are none.
 
     Args:
         inputs: Raw columns, the label not among them.
-        features: How each becomes an input, of a kind other than `auto`.
+        features: How each becomes an input.
 
     Returns:
-        Each image column under its own name, the encoded bytes, string `[B, 1]`;
-        and what `tabular.preprocess` makes of the others.
+        Each image column under its own name, the encoded bytes, string `[B, 1]`.
     """
     images = [name for name, entry in features.items() if isinstance(entry, ImageFeature)]
-    encoded = {name: columns.dense(inputs[name]) for name in sorted(images)}
-    return tabular.preprocess(inputs, features) | encoded
+    return {name: columns.dense(inputs[name]) for name in sorted(images)}
 
 
 def image(inputs: Mapping[str, keras.KerasTensor], spec: ModelSpec) -> keras.KerasTensor:
@@ -70,11 +68,8 @@ def with_others(
         The vector itself if there is nothing beside the image, else
         `[B, width + numbers + embeddings]`.
     """
-    others = {name: tensor for name, tensor in inputs.items() if name not in _names(spec)}
-    if not others:
-        return vector
-    table = tabular.encode(others, spec)
-    return keras.layers.Concatenate(name="image_and_others")([vector, table])
+    seen = dict.fromkeys(_names(spec), vector)
+    return tabular.with_others(seen, inputs, spec)
 
 
 def _names(spec: ModelSpec) -> list[str]:

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from trainyard.recipe_schema import ImageFeature
+
+Pixels = np.ndarray[Any, Any]
 
 RATIOS = (1, 2, 4, 8)
 """By which a JPEG can be shrunk while it is decoded."""
@@ -23,7 +27,8 @@ as `reducing_gap` of Pillow. A photo of twelve megapixels takes a third of the t
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
 """How files begin that TensorFlow decodes: JPEG, PNG, GIF, BMP."""
 
-_RANGES = {"0-1": (1 / 255, 0.0), "-1-1": (2 / 255, -1.0), "0-255": (1.0, 0.0)}
+ENDS = {"0-1": (0.0, 1.0), "-1-1": (-1.0, 1.0), "0-255": (0.0, 255.0)}
+"""Black and white by `ImageFeature.scale`."""
 
 
 def decoded(
@@ -63,6 +68,22 @@ def decode(encoded: tf.Tensor, feature: ImageFeature, name: str = "image") -> tf
     return tf.map_fn(partial(_one, feature=feature), flat, fn_output_signature=shape)
 
 
+def levels(pixels: Pixels, feature: ImageFeature) -> Pixels:
+    """Turns what the model is given into what people look at.
+
+    Args:
+        pixels: `[..., C]`, as `decode` scaled them.
+        feature: The scale.
+
+    Returns:
+        uint8 of the same shape, 0 black and 255 white.
+    """
+    black, white = ENDS[feature.scale]
+    shares = np.clip((pixels - black) / (white - black), 0, 1)
+    found: Pixels = np.round(255 * shares).astype(np.uint8)
+    return found
+
+
 def _check_known(encoded: tf.Tensor, name: str) -> tf.Operation:
     begins = [tf.equal(tf.strings.substr(encoded, 0, len(magic)), magic) for magic in MAGIC]
     known = tf.reduce_any(begins, axis=0)
@@ -78,9 +99,10 @@ def _one(encoded: tf.Tensor, feature: ImageFeature) -> tf.Tensor:
         lambda: _jpeg(encoded, feature),
         lambda: _other(encoded, feature.channels),
     )
-    slope, offset = _RANGES[feature.scale]
+    black, white = ENDS[feature.scale]
     # Smoothing rounds to a little more than white.
-    return tf.clip_by_value(_fitted(pixels, feature), 0.0, 255.0) * slope + offset
+    levels = tf.clip_by_value(_fitted(pixels, feature), 0.0, 255.0)
+    return levels * ((white - black) / 255) + black
 
 
 def _jpeg(encoded: tf.Tensor, feature: ImageFeature) -> tf.Tensor:

@@ -8,8 +8,8 @@ one is streamed through a shuffle buffer.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +17,10 @@ import tensorflow as tf
 
 from trainyard import progress
 from trainyard.errors import RecipeError, nearest
-from trainyard.trainer_modules.harness import images, soft_labels
-from trainyard.trainer_modules.harness.labels import LABEL
+from trainyard.trainer_modules.harness import images, names, soft_labels, texts
 
 if TYPE_CHECKING:
-    from trainyard.trainer_modules.harness.spec import ModelSpec
+    from trainyard.trainer_modules.harness.spec import HeadSpec, ModelSpec
 
 IN_MEMORY_BYTES = 128 * 2**20
 """Of one split's parsed tensors: about a million rows of a table. TensorFlow and what a stage
@@ -39,13 +38,19 @@ BLOCK_BYTES = 8 * 2**20
 VALIDATION_BATCH_BYTES = 2**20
 """Of model inputs. What the layers between make of a batch is some ten to a hundred times that."""
 
+WINDOW = 50
+"""Batches among which rows of like length are put together: few rows pad, and yet each epoch
+has other batches."""
+
 STRING_BYTES = 24
 """What TensorFlow takes for a string beside its letters."""
 
 Array = np.ndarray[Any, Any]
 Tensors = dict[str, tf.Tensor]
-Change = Callable[[Tensors, tf.Tensor], tuple[Any, ...]]
-"""Of a training batch: its inputs and labels."""
+Change = Callable[[Tensors, Any], tuple[Tensors, Any]]
+"""Of a training batch: its inputs, and its labels as `names.joined` has them."""
+Lengths = Callable[[Tensors], tf.Tensor]
+"""Of rows, `[rows, ...]`: what each one's cost grows with, int64 `[rows]`."""
 
 
 def expand(patterns: Sequence[str]) -> list[str]:
@@ -60,18 +65,24 @@ class Examples:
         files: TFRecord files, all compressed with gzip (`.gz`) or none.
         features: How to parse them, as `TFTransformOutput.transformed_feature_spec` says.
         memory: Bytes that its parsed tensors may take to be held.
+        targets: Which of the features are labels or weights.
     """
 
     def __init__(
-        self, files: Sequence[str], features: Mapping[str, Any], memory: int = IN_MEMORY_BYTES
+        self,
+        files: Sequence[str],
+        features: Mapping[str, Any],
+        memory: int = IN_MEMORY_BYTES,
+        targets: Collection[str] = (names.LABEL,),
     ) -> None:
         self.files = list(files)
         self.features = dict(features)
+        self._targets = tuple(targets)
         self.memory = memory
 
     @property
-    def labels(self) -> Array:
-        """The label of each row, flat."""
+    def targets(self) -> dict[str, Array]:
+        """The labels and weights of each row, flat, by key; of text, how many tokens it has."""
         return self._read[0]
 
     @property
@@ -79,7 +90,14 @@ class Examples:
         """All rows, parsed, `[rows, ...]`; None if they do not fit in memory."""
         return self._read[1]
 
-    def batches(self, rows: int, *, seed: int = 0, epochs: range | None = None) -> tf.data.Dataset:
+    def batches(
+        self,
+        rows: int,
+        *,
+        seed: int = 0,
+        epochs: range | None = None,
+        lengths: Lengths | None = None,
+    ) -> tf.data.Dataset:
         """Makes batches of parsed examples.
 
         The order of an epoch depends on seed and epoch alone.
@@ -89,23 +107,37 @@ class Examples:
             seed: Of the order.
             epochs: Which epochs to make, shuffled, one after the other; None: one
                 pass in the order of the files.
+            lengths: If given, shuffled rows are put into batches of like length, among `WINDOW`
+                batches; these come in random order.
 
         Returns:
             Tensors by name, the label among them, `[rows, ...]`.
         """
-        if self.held is None:
-            return self._streamed(rows, seed, epochs)
-        return _gathered(self.held, rows, seed, epochs)
+        held = self.held
+        batches = (
+            self._streamed(rows, seed, epochs, lengths)
+            if held is None
+            else _gathered(held, rows, seed, epochs, lengths)
+        )
+        if epochs is not None:
+            return batches
+        # Keras ends a pass of unknown length with a batch of no rows, and counts it as one
+        # without loss in what it says of each head.
+        batch_count = math.ceil(len(self.targets[self._targets[0]]) / rows)
+        return batches.apply(tf.data.experimental.assert_cardinality(batch_count))
 
     @cached_property
-    def _read(self) -> tuple[Array, Tensors | None]:
-        """One pass: the labels, and all else as long as it fits."""
-        labels: list[Array] = [np.empty(0)]
+    def _read(self) -> tuple[dict[str, Array], Tensors | None]:
+        """One pass: the targets, and all else as long as it fits."""
+        targets: dict[str, list[Array]] = {name: [np.empty(0)] for name in self._targets}
         blocks: list[Tensors] = []
         rows, size = 0, 0.0
-        for block in self._blocks().map(self._parse, tf.data.AUTOTUNE).prefetch(1):
-            labels.append(block[LABEL].numpy().reshape(-1))
-            rows += len(labels[-1])
+        for serialized in self._blocks().prefetch(2):
+            fits = size <= self.memory
+            block = self._parse(serialized) if fits else self._parse_targets(serialized)
+            for name, parts in targets.items():
+                parts.append(_number(block[name].numpy()))
+            rows += len(block[self._targets[0]])
             progress.report(f"{rows:,} rows read")
             size += sum(map(_bytes, block.values()))
             if size <= self.memory:
@@ -113,7 +145,7 @@ class Examples:
             else:
                 blocks.clear()
         held = self._joined(blocks) if size <= self.memory else None
-        return np.concatenate(labels), held
+        return {name: np.concatenate(parts) for name, parts in targets.items()}, held
 
     def _joined(self, blocks: list[Tensors]) -> Tensors | None:
         # A column's blocks go before the next column is joined: never two copies of all.
@@ -146,19 +178,41 @@ class Examples:
         parsed: Tensors = tf.io.parse_example(serialized, self.features)
         return parsed
 
-    def _streamed(self, rows: int, seed: int, epochs: range | None) -> tf.data.Dataset:
+    def _parse_targets(self, serialized: tf.Tensor) -> Tensors:
+        """Passes over all else, images above all, without a copy of it."""
+        targets = {name: self.features[name] for name in self._targets}
+        parsed: Tensors = tf.io.parse_example(serialized, targets)
+        return parsed
+
+    def _streamed(
+        self, rows: int, seed: int, epochs: range | None, lengths: Lengths | None
+    ) -> tf.data.Dataset:
         examples = self._blocks().unbatch()
         buffer = self._rows_of(IN_MEMORY_BYTES, at_most=SHUFFLE_ROWS)
 
         def shuffled(epoch: tf.Tensor) -> tf.data.Dataset:
             order = examples.shuffle(buffer, seed=seed + epoch, reshuffle_each_iteration=False)
-            return order.batch(rows)
+            return order.batch(rows * WINDOW if lengths else rows)
 
         if epochs is None:
-            batches = examples.batch(rows)
-        else:
-            batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(shuffled)
-        return batches.map(self._parse, tf.data.AUTOTUNE)
+            return examples.batch(rows).map(self._parse, tf.data.AUTOTUNE)
+        parsed = (
+            tf.data.Dataset.range(epochs.start, epochs.stop)
+            .flat_map(shuffled)
+            .map(self._parse, tf.data.AUTOTUNE)
+        )
+        if lengths is None:
+            return parsed
+        return parsed.flat_map(
+            lambda window: _alike(lengths(window), rows, seed).map(partial(_taken, window))
+        )
+
+
+def _number(values: Array) -> Array:
+    """Returns one number a row, of shape `(rows,)`."""
+    row = values.reshape(len(values), -1)
+    numbers: Array = row[:, 0] if row.shape[1] == 1 else np.count_nonzero(row, axis=1)
+    return numbers
 
 
 def _bytes(tensor: tf.Tensor | tf.SparseTensor) -> float:
@@ -169,19 +223,38 @@ def _bytes(tensor: tf.Tensor | tf.SparseTensor) -> float:
     return int(tf.size(tensor)) * int(tensor.dtype.size)
 
 
-def _gathered(tensors: Tensors, rows: int, seed: int, epochs: range | None) -> tf.data.Dataset:
+def _taken(tensors: Tensors, chosen: tf.Tensor) -> Tensors:
+    return {name: tf.gather(tensor, chosen) for name, tensor in tensors.items()}
+
+
+def _alike(lengths: tf.Tensor, rows: int, seed: int) -> tf.data.Dataset:
+    """Cuts a window, lengths `[N]`, into batches of like lengths, in random order."""
+    order = tf.argsort(lengths, stable=True)
+    starts = tf.range(0, tf.size(lengths), rows)
+    # No two windows' lengths come in the same order, so that each has chance of its own.
+    chance = [seed, tf.reduce_sum(tf.cast(lengths, tf.int32) * tf.range(tf.size(lengths)))]
+    mixed = tf.random.experimental.stateless_shuffle(starts, chance)
+    batches = tf.data.Dataset.from_tensor_slices(mixed)
+    return batches.map(lambda start: order[start : start + rows])
+
+
+def _gathered(
+    tensors: Tensors, rows: int, seed: int, epochs: range | None, lengths: Lengths | None
+) -> tf.data.Dataset:
     total = len(next(iter(tensors.values())))
+    known = lengths(tensors) if lengths and epochs is not None else None
 
     def shuffled(epoch: tf.Tensor) -> tf.Tensor:
         # TensorFlow's stateless generators take two numbers.
         return tf.random.experimental.stateless_shuffle(in_order, [seed, epoch])
 
-    def cut(order: tf.Tensor) -> tf.data.Dataset:
-        starts = tf.data.Dataset.range(0, total, rows)
-        return starts.map(lambda start: order[start : start + rows])
+    def cut(order: tf.Tensor, size: int) -> tf.data.Dataset:
+        starts = tf.data.Dataset.range(0, total, size)
+        return starts.map(lambda start: order[start : start + size])
 
-    def gather(chosen: tf.Tensor) -> Tensors:
-        return {name: tf.gather(tensor, chosen) for name, tensor in tensors.items()}
+    def alike(window: tf.Tensor) -> tf.data.Dataset:
+        batches = _alike(tf.gather(known, window), rows, seed)
+        return batches.map(partial(tf.gather, window))
 
     in_order = tf.range(total, dtype=tf.int64)
     orders = (
@@ -189,7 +262,11 @@ def _gathered(tensors: Tensors, rows: int, seed: int, epochs: range | None) -> t
         if epochs is None
         else tf.data.Dataset.range(epochs.start, epochs.stop).map(shuffled)
     )
-    return orders.flat_map(cut).map(gather, tf.data.AUTOTUNE)
+    if known is None:
+        batches = orders.flat_map(partial(cut, size=rows))
+    else:
+        batches = orders.flat_map(partial(cut, size=rows * WINDOW)).flat_map(alike)
+    return batches.map(partial(_taken, tensors), tf.data.AUTOTUNE)
 
 
 def make_dataset(
@@ -205,7 +282,7 @@ def make_dataset(
 
     Args:
         params: The module's hyperparameters; not read here.
-        spec: For seed, batch size and class weights.
+        spec: For seed, batch size, heads and their class weights.
         examples: A split.
         epochs: Which epochs to make, shuffled, one after the other; None: one
             pass in the order of the files, to validate on.
@@ -214,23 +291,53 @@ def make_dataset(
         augment: Changes training batches, before class weights are looked up.
 
     Returns:
-        Batches of inputs by name and the label, and while training the weights
-        if there are any; the last batch of an epoch may be smaller.
+        Batches of inputs by name, of the label or labels by head, and of weights, likewise,
+        if there are any: those of classes while training only. The last batch of an epoch
+        may be smaller.
     """
     del params
     training = spec.training
     if epochs is None:
-        batches = examples.batches(validation_rows or _validation_rows(spec))
-        changes: list[Change] = []
-    else:
-        batches = examples.batches(training.batch_size, seed=training.seed, epochs=epochs)
-        changes = [*filter(None, [augment]), *_weighting(spec)]
+        return _ready(examples.batches(validation_rows or _validation_rows(spec)), spec, None, {})
+    lengths = partial(texts.lengths, names=spec.texts) if _buckets(spec) else None
+    batches = examples.batches(
+        training.batch_size, seed=training.seed, epochs=epochs, lengths=lengths
+    )
+    return trained_on(batches, spec, augment)
+
+
+def trained_on(
+    batches: tf.data.Dataset, spec: ModelSpec, augment: Change | None = None
+) -> tf.data.Dataset:
+    """Makes of parsed examples what a model is trained on, as `make_dataset` returns it.
+
+    Args:
+        batches: Tensors by name, the label among them, `[rows, ...]`; what is beside the
+            model's inputs stays.
+        spec: For heads and their class weights.
+        augment: Changes batches, before class weights are looked up.
+    """
+    return _ready(batches, spec, augment, _class_weights(spec))
+
+
+def _ready(
+    batches: tf.data.Dataset,
+    spec: ModelSpec,
+    augment: Change | None,
+    by_class: Mapping[str, tf.Tensor],
+) -> tf.data.Dataset:
     # What is held of images are their files; pixels are made of a few batches at a time.
     costly = bool(spec.images or augment)
-    batches = batches.map(_prepared(spec, changes), tf.data.AUTOTUNE if costly else None)
+    prepared = _prepared(spec, augment, by_class)
+    batches = batches.map(prepared, tf.data.AUTOTUNE if costly else None)
     options = tf.data.Options()
     options.autotune.ram_budget = IN_MEMORY_BYTES  # by default half of the machine's memory
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def _buckets(spec: ModelSpec) -> bool:
+    # A window of images would take more memory than padding is worth.
+    return spec.training.bucketing and bool(spec.texts) and not spec.images
 
 
 def _validation_rows(spec: ModelSpec) -> int:
@@ -239,38 +346,71 @@ def _validation_rows(spec: ModelSpec) -> int:
     return max(spec.training.batch_size, min(BLOCK_ROWS, int(VALIDATION_BATCH_BYTES / max(1, row))))
 
 
-def _prepared(spec: ModelSpec, changes: Sequence[Change]) -> Callable[[Tensors], tuple[Any, ...]]:
+def _prepared(
+    spec: ModelSpec, augment: Change | None, by_class: Mapping[str, tf.Tensor]
+) -> Callable[[Tensors], tuple[Any, ...]]:
     def prepared(features: Tensors) -> tuple[Any, ...]:
-        batch: tuple[Any, ...] = _pair(images.decoded(features, spec.images))
-        for change in changes:
-            batch = change(*batch)
-        return batch
+        inputs, labels, rows = parts(features, spec)
+        if augment:
+            inputs, labels = augment(inputs, labels)
+        if rows is None and not by_class:
+            return inputs, labels
+        weights = {
+            head: _weights(part, rows, by_class.get(head))
+            for head, part in names.parted(labels).items()
+        }
+        return inputs, labels, names.joined(weights)
 
     return prepared
 
 
-def _pair(features: Tensors) -> tuple[Tensors, tf.Tensor]:
-    return {name: t for name, t in features.items() if name != LABEL}, features[LABEL]
+def parts(features: Tensors, spec: ModelSpec) -> tuple[Tensors, Any, tf.Tensor | None]:
+    """Takes a batch of parsed examples apart.
+
+    Args:
+        features: By name, images encoded.
+        spec: What is trained.
+
+    Returns:
+        Inputs by name; labels as `names.joined` has them, texts cut to the batch's longest; and
+        what each row counts, `[B, 1]`, if the recipe says so.
+    """
+    inputs = dict(images.decoded(features, spec.images))
+    if _buckets(spec):
+        written = [names.label(name) for name, head in spec.heads.items() if head.label.text]
+        inputs = texts.trimmed(inputs, [*spec.texts, *written])
+    labels = names.joined({head: inputs.pop(names.label(head)) for head in spec.heads})
+    return inputs, labels, inputs.pop(names.WEIGHT) if spec.weighted else None
 
 
-def _weighting(spec: ModelSpec) -> list[Change]:
-    label = spec.label
-    weights = class_weights(spec.training.class_weights, label.class_names, label.class_counts)
-    if weights is None:
-        return []
-    by_class = tf.constant(weights, tf.float32)
+def _class_weights(spec: ModelSpec) -> dict[str, tf.Tensor]:
+    """What an example of each class counts, by head, where not all count the same."""
+    found = {name: _weights_of_head(name, head) for name, head in spec.heads.items()}
+    return {name: tf.constant(each, tf.float32) for name, each in found.items() if each}
 
-    def weighted(inputs: Tensors, labels: tf.Tensor) -> tuple[Any, ...]:
-        if labels.dtype.is_integer:
-            return inputs, labels, tf.gather(by_class, labels)
-        shares = soft_labels.shares(labels, len(weights))  # an example of several classes
-        return inputs, labels, tf.linalg.matvec(shares, by_class)[:, tf.newaxis]
 
-    return [weighted]
+def _weights_of_head(name: str, head: HeadSpec) -> list[float] | None:
+    where = f"heads.{name}.class_weights" if name else "trainer.class_weights"
+    label = head.label
+    return class_weights(head.class_weights, label.class_names, label.class_counts, where)
+
+
+def _weights(labels: tf.Tensor, rows: tf.Tensor | None, by_class: tf.Tensor | None) -> tf.Tensor:
+    """Returns float32 `[B, 1]`."""
+    weights = tf.ones([tf.shape(labels)[0], 1]) if rows is None else rows
+    if by_class is None:
+        return weights
+    if labels.dtype.is_integer:
+        return weights * tf.gather(by_class, labels)
+    shares = soft_labels.shares(labels, len(by_class))  # an example of several classes
+    return weights * tf.linalg.matvec(shares, by_class)[:, tf.newaxis]
 
 
 def class_weights(
-    wanted: str | dict[str, float] | None, names: Sequence[str], counts: Sequence[int]
+    wanted: str | dict[str, float] | None,
+    names: Sequence[str],
+    counts: Sequence[int],
+    where: str = "trainer.class_weights",
 ) -> list[float] | None:
     """Decides how much an example of each class counts.
 
@@ -278,6 +418,7 @@ def class_weights(
         wanted: The recipe's `class_weights`: `balanced`, or weights by class name.
         names: The classes, by index.
         counts: Training examples of each class.
+        where: The recipe's key, for errors.
 
     Returns:
         One weight a class, or None. `balanced` gives all classes the same sum.
@@ -293,7 +434,7 @@ def class_weights(
         if name not in names:
             raise RecipeError(
                 f"the label has no class {name!r}",
-                where=f"trainer.class_weights.{name}",
+                where=f"{where}.{name}",
                 expected=", ".join(names),
                 received=repr(name),
                 hint=nearest(name, names),

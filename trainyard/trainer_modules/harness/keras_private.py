@@ -1,7 +1,7 @@
-"""What Keras 3.15.1 needs to train with several workers; every name here is private to it.
+"""What is private to Keras 3.15.1: how several workers train, and what an optimizer follows.
 
-Two of its steps fail on the values of `MultiWorkerMirroredStrategy`: building a model from
-a distributed batch (it averages the batch over devices as if it were one tensor), and
+Two of Keras's steps fail on the values of `MultiWorkerMirroredStrategy`: building a model
+from a distributed batch (it averages the batch over devices as if it were one tensor), and
 averaging scalar logs over workers (`reduce` along an axis that scalars have not got). The
 first is done here from a plain batch. The second is left out: `fit` takes an epoch's
 values from the metrics, whose totals are summed over all workers.
@@ -27,3 +27,18 @@ def build_from(model: keras.Model, batch: Any) -> None:
     model._symbolic_build(data_batch=batch)
     model._maybe_symbolic_build = lambda **_: None
     keras_trainer._collective_all_reduce_multi_worker = lambda _: False
+
+
+def schedule(
+    optimizer: keras.optimizers.Optimizer,
+) -> tuple[keras.optimizers.schedules.LearningRateSchedule | None, int]:
+    """Returns what an optimizer's learning rate follows, if anything, and how far it has come.
+
+    Args:
+        optimizer: Its own `learning_rate` is the value at this step.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales the loss
+    followed = inner._learning_rate
+    kind = keras.optimizers.schedules.LearningRateSchedule
+    steps = int(keras.ops.convert_to_numpy(inner._iterations))  # mirrored, if there are devices
+    return followed if isinstance(followed, kind) else None, steps

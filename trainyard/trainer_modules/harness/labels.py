@@ -1,4 +1,4 @@
-"""The label: how Transform encodes it, and how its classes are named and ordered.
+"""The labels: how Transform encodes them, and how their classes are named and ordered.
 
 Classes are the label's distinct values in the training split, numbers in
 ascending order and text in alphabetical order. The order depends on no
@@ -13,30 +13,39 @@ from functools import partial
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainyard.recipe_schema import Task
-from trainyard.trainer_modules.harness import columns
-
-LABEL = "label"
-"""The label's key among the transformed features, and its vocabulary's name."""
+from trainyard.recipe_schema import ONLY, Task, TextFeature
+from trainyard.trainer_modules.harness import columns, texts
+from trainyard.trainer_modules.harness import names as keys
 
 UNKNOWN = -1
 """The index of a class that is missing or that training did not see."""
 
 
-def encode(column: tf.Tensor | tf.SparseTensor, task: Task) -> tf.Tensor:
-    """Encodes the raw label.
+def encode(
+    column: tf.Tensor | tf.SparseTensor,
+    task: Task,
+    head: str = ONLY,
+    text: TextFeature | None = None,
+) -> tf.Tensor:
+    """Encodes a raw label.
 
     Args:
         column: The raw label, `[B]`, `[B, 1]` or sparse.
         task: The kind of prediction.
+        head: Whose label it is.
+        text: How text that is to be written is cut into tokens.
 
     Returns:
-        Regression: float32 `[B, 1]`. Else int64 `[B, 1]`, the index of the class.
+        Regression: float32 `[B, 1]`. Text: int64 `[B, T]`, the ids of its tokens, an end among
+        them if it has markers. Else int64 `[B, 1]`, the index of the class.
     """
     values = columns.dense(column)
+    if text is not None:
+        ids = texts.ids(values, text, keys.label(head))
+        return ids[:, 1:] if text.markers else ids  # nobody has to guess a start
     if task == "regression":
         return columns.as_number(values)
-    file = tft.vocabulary(columns.as_text(values), vocab_filename=LABEL)
+    file = tft.vocabulary(columns.as_text(values), vocab_filename=keys.label(head))
     numbers = values.dtype != tf.string
     return tft.apply_vocabulary(
         columns.as_text(values), file, lookup_fn=partial(_class_index, numbers=numbers)
@@ -55,20 +64,23 @@ def _class_index(text: tf.Tensor, file: tf.Tensor, numbers: bool) -> tuple[tf.Te
     return tf.reduce_max(padded, axis=1, keepdims=True), table.size()
 
 
-def class_names(transform_output: tft.TFTransformOutput, label: str, task: Task) -> tuple[str, ...]:
+def class_names(
+    transform_output: tft.TFTransformOutput, label: str, task: Task, head: str = ONLY
+) -> tuple[str, ...]:
     """Names the classes in the order of their indices.
 
     Args:
         transform_output: What Transform wrote.
         label: The raw label's name.
         task: The kind of prediction.
+        head: Whose label it is.
 
     Returns:
-        One name a class; empty for regression.
+        One name a class; empty for numbers and text.
     """
-    if task == "regression":
+    if task in ("regression", "text"):
         return ()
-    names = tf.constant(transform_output.vocabulary_by_name(LABEL), tf.string)
+    names = tf.constant(transform_output.vocabulary_by_name(keys.label(head)), tf.string)
     numbers = transform_output.raw_feature_spec()[label].dtype != tf.string
     ordered = tf.gather(names, _order(names, numbers)).numpy()
     return tuple(name.decode("utf-8", "replace") for name in ordered)

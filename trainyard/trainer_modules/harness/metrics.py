@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from trainyard.recipe_schema import EarlyStopping, Task, Threshold
 
@@ -20,6 +20,7 @@ KNOWN: dict[Task, tuple[str, ...]] = {
     ),
     "multiclass": ("accuracy", "log_loss", "macro_f1"),
     "regression": ("mae", "mse", "rmse", "r2"),
+    "text": ("perplexity", "bits_per_character", "bleu", "chrf", "exact_match"),
 }
 """What can be measured, per task."""
 
@@ -27,15 +28,20 @@ _FLOORS: dict[Task, Threshold | None] = {
     "binary": Threshold(metric="auc", min=0.5),
     "multiclass": None,
     "regression": Threshold(metric="r2", min=0.0),
+    "text": None,
 }
 
 
-def standard(task: Task) -> dict[str, Threshold | None]:
+def standard(params: Any, task: Task) -> dict[str, Threshold | None]:
     """Returns all metrics of a task; a model that is no better than none at all fails.
 
+    It is a trainer module's `metrics`, if it has none of its own.
+
     Args:
+        params: The module's hyperparameters; not read.
         task: The kind of prediction.
     """
+    del params
     floor = _FLOORS[task]
     return {name: floor if floor and floor.metric == name else None for name in KNOWN[task]}
 

@@ -11,9 +11,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from trainyard.recipe_schema import ImageFeature
 from trainyard.trainer_modules.harness import images, inputs
-from trainyard.trainer_modules.harness.labels import LABEL
 from trainyard.trainer_modules.harness.spec import ModelSpec
 
 FILE = "augmented.webp"
@@ -24,9 +22,6 @@ VERSIONS = 7
 SIDE = 96
 GAP = 4
 
-_ENDS = {"0-1": (0.0, 1.0), "-1-1": (-1.0, 1.0), "0-255": (0.0, 255.0)}
-"""Black and white by `ImageFeature.scale`."""
-
 _RANDOM = tuple(
     getattr(keras.layers, name)
     for name in dir(keras.layers)
@@ -34,7 +29,7 @@ _RANDOM = tuple(
 )
 
 Pixels = np.ndarray[Any, Any]
-Batch = tuple[dict[str, tf.Tensor], tf.Tensor]
+Batch = tuple[dict[str, tf.Tensor], Any]
 
 
 def write(
@@ -69,15 +64,14 @@ def write(
     batch = _batch(spec, examples)
     versions = [_augmented(batch, name, hook, layers, number) for number in range(VERSIONS)]
     rows = np.stack([batch[0][name], *versions], axis=1)[:SHOWN]  # (images, versions, H, W, C)
-    _sheet(_levels(rows, spec.images[name])).save(model_run / FILE, quality=85)
+    _sheet(images.levels(rows, spec.images[name])).save(model_run / FILE, quality=85)
 
 
 def _batch(spec: ModelSpec, examples: inputs.Examples) -> Batch:
     """The first training images in the order of the first epoch."""
     order = examples.batches(BATCH, seed=spec.training.seed, epochs=range(1))
-    features = images.decoded(next(iter(order.take(1))), spec.images)
-    label = features.pop(LABEL)
-    return features, label
+    features, labels, _ = inputs.parts(next(iter(order.take(1))), spec)
+    return features, labels
 
 
 def _augmenting_layers(model: keras.Model, name: str) -> keras.Model | None:
@@ -100,19 +94,13 @@ def _augmented(
     # A hook's chance may come from the batch itself: in another order it is another one.
     turned = {key: tf.roll(tensor, number, 0) for key, tensor in batch[0].items()}
     if hook:
-        turned, _ = hook(turned, tf.roll(batch[1], number, 0))
+        labels = tf.nest.map_structure(lambda tensor: tf.roll(tensor, number, 0), batch[1])
+        turned, _ = hook(turned, labels)
     pixels = turned[name]
     if layers:
         pixels = layers(pixels, training=True)
     back: Pixels = tf.roll(tf.cast(pixels, tf.float32), -number, 0).numpy()
     return back
-
-
-def _levels(pixels: Pixels, feature: ImageFeature) -> Pixels:
-    black, white = _ENDS[feature.scale]
-    shares = np.clip((pixels - black) / (white - black), 0, 1)
-    levels: Pixels = np.round(255 * shares).astype(np.uint8)
-    return levels
 
 
 def _sheet(rows: Pixels) -> Image.Image:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from trainyard.errors import RecipeError
 from trainyard.recipe_schema import EarlyStopping, Schedule, Trainer
-from trainyard.trainer_modules.harness import metrics
+from trainyard.trainer_modules.harness import keras_private, metrics
 
 # Each takes the share of training that is over, 0 to 1, and the recipe's schedule.
 _SHAPES: dict[str, Callable[[Any, Schedule], Any]] = {
@@ -77,6 +78,19 @@ def learning_rate(trainer: Trainer, steps: int) -> float | WarmUpThenDecay:
             hint="leave `warmup` out, or choose cosine, exponential or step",
         )
     return peak
+
+
+def rates(optimizer: keras.optimizers.Optimizer, ago: Sequence[int]) -> list[float]:
+    """Returns the learning rates of the steps that an optimizer has just made.
+
+    Args:
+        optimizer: A schedule other than `WarmUpThenDecay` counts as constant.
+        ago: How many steps ago; 0 is the step to come.
+    """
+    schedule, step = keras_private.schedule(optimizer)
+    if not isinstance(schedule, WarmUpThenDecay):
+        return [float(optimizer.learning_rate)] * len(ago)
+    return list(np.asarray(schedule(step - np.array(ago))).tolist())
 
 
 def callbacks(trainer: Trainer) -> list[keras.callbacks.Callback]:

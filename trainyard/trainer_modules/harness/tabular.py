@@ -17,8 +17,9 @@ import tensorflow_transform as tft
 from tensorflow_transform import schema_inference
 
 from trainyard.recipe_schema import Feature, TableFeature
-from trainyard.trainer_modules.harness import columns
+from trainyard.trainer_modules.harness import columns, embeddings
 from trainyard.trainer_modules.harness.spec import ModelSpec
+from trainyard.trainer_modules.layers.pooling import MaskedAverage
 
 NUMERIC = "numeric"
 MISSING_CATEGORY = "<missing>"
@@ -150,7 +151,8 @@ def encode(
     """Joins a table's inputs to one vector a row.
 
     Args:
-        inputs: The model's inputs, as `ModelSpec.keras_inputs` made them.
+        inputs: The model's inputs, as `ModelSpec.keras_inputs` made them. A text among them is
+            the average of its tokens' embeddings.
         spec: What is known about them.
         categories: `embedding` or `one_hot`.
         dimension: Length of each embedding, or `auto`.
@@ -160,9 +162,14 @@ def encode(
     """
     parts: list[keras.KerasTensor] = []
     for name, tensor in inputs.items():
-        size = spec.inputs[name].vocabulary_size
+        entry = spec.inputs[name]
+        size = entry.vocabulary_size
         if size is None:
             parts.append(tensor)
+        elif entry.text:
+            length = embedding_dimension(size) if dimension == "auto" else int(dimension)
+            embedded = embeddings.layer(name, entry, default=length)(tensor)
+            parts.append(MaskedAverage(name=f"{name}_average")(embedded))
         elif categories == "one_hot":
             parts.append(
                 keras.layers.CategoryEncoding(size, "one_hot", name=f"{name}_one_hot")(tensor)
@@ -172,6 +179,27 @@ def encode(
             embedded = keras.layers.Embedding(size, length, name=f"{name}_embedding")(tensor)
             parts.append(keras.layers.Flatten(name=f"{name}_vector")(embedded))
     return _joined(parts)
+
+
+def with_others(
+    seen: Mapping[str, keras.KerasTensor],
+    inputs: Mapping[str, keras.KerasTensor],
+    spec: ModelSpec,
+) -> keras.KerasTensor:
+    """Joins what networks made of some inputs with the others.
+
+    Args:
+        seen: A vector `[B, width]` for each input that a network took.
+        inputs: The model's inputs, as `ModelSpec.keras_inputs` made them.
+        spec: What is known about them.
+
+    Returns:
+        The one vector itself if there is nothing beside it, else all of them and then the
+        others' `[B, numbers + embeddings]`.
+    """
+    others = {name: tensor for name, tensor in inputs.items() if name not in seen}
+    parts = [*seen.values(), *([encode(others, spec)] if others else [])]
+    return keras.layers.Concatenate(name="with_others")(parts) if len(parts) > 1 else parts[0]
 
 
 def _joined(parts: Sequence[keras.KerasTensor]) -> keras.KerasTensor:

@@ -20,17 +20,21 @@ from trainyard.trainer_modules import registry
 from trainyard.trainer_modules.harness import (
     callbacks,
     checkpoint,
+    description,
     distribution,
     export,
     heads,
     inputs,
     modes,
+    names,
     options,
     phases,
     picture,
     samples,
     spec,
+    watched,
     workers,
+    writing,
 )
 from trainyard.trainer_modules.harness.config import TrainerConfig
 
@@ -64,11 +68,16 @@ class Training:
         features = transform_output.transformed_feature_spec()
         known = [custom["trainyard"], custom.get("code", ""), custom.get("files", "")]
         identity = [*known, graph, *fn_args.train_files]
+        config = TrainerConfig.from_custom_config(custom)
+        train, held_out = (
+            inputs.Examples(inputs.expand(files), features, targets=config.targets)
+            for files in (fn_args.train_files, fn_args.eval_files)
+        )
         return cls(
-            config=TrainerConfig.from_custom_config(custom),
+            config=config,
             transform_output=transform_output,
-            train=inputs.Examples(inputs.expand(fn_args.train_files), features),
-            held_out=inputs.Examples(inputs.expand(fn_args.eval_files), features),
+            train=train,
+            held_out=held_out,
             model_run=Path(fn_args.model_run_dir),
             state=checkpoint.path(Path(custom["checkpoints"]), *identity),
         )
@@ -96,9 +105,9 @@ class Trained:
 def run_fn(fn_args: Any) -> None:
     """Trains a module on transformed examples and exports it.
 
-    Writes into `model_run_dir`: model.keras, history.json, training_log.csv,
-    training.json, summary.txt, model.svg, tensorboard/; into `serving_model_dir`
-    the SavedModel.
+    Writes into `model_run_dir`: model.keras, history.json, learning_rate.json,
+    training_log.csv, training.json, summary.txt, model.svg, tensorboard/; into
+    `serving_model_dir` the SavedModel.
 
     Args:
         fn_args: TFX's `FnArgs`; `custom_config` is what `TrainerConfig.custom_config` returned.
@@ -160,17 +169,32 @@ def _write_model(training: Training, trained: Trained, folder: Path) -> None:
         predictor = modes.plain_copy(predictor)
     keras_file = training.model_run / export.MODEL_FILE
     predictor.save(keras_file)
-    class_names = model_spec.label.class_names
+    class_names = _class_names(model_spec)
+    told = description.of(training.config, training.transform_output, class_names)
     own = getattr(module, "serving_fn", None)
+    signatures = getattr(module, "signatures", _no_signatures)(predictor, params, model_spec)
+    answer = own(predictor, params, model_spec) if own else export.answer(predictor, class_names)
+    if told.writes:
+        writer = writing.of(predictor, told, training.transform_output)
+        answer, signatures = writer.serving_fn, writer.signatures() | signatures
+        writing.write_looks(training.model_run, writer, training.held_out)
     export.write(
         folder,
         predictor,
         training.transform_output,
         training.config,
-        class_names,
-        own(predictor, params, model_spec) if own else export.answer(predictor, class_names),
+        told,
+        answer,
         keras_file,
+        signatures,
     )
+
+
+def _no_signatures(
+    model: keras.Model, params: Any, model_spec: spec.ModelSpec
+) -> dict[str, export.Signature]:
+    del model, params, model_spec
+    return {}
 
 
 def fit(
@@ -204,6 +228,8 @@ def fit(
         else phases.whole(model_spec)
     )
     own = getattr(module, "callbacks", _no_callbacks)(params, model_spec)
+    worded = _worded(training, module, params, model_spec)
+    watched_file = training.state.with_name(watched.FILE)  # a resumed training goes on with it
     started = time.monotonic()
     for stretch in plan:
         if start >= stretch.epochs.stop and stretch is not plan[-1]:
@@ -212,12 +238,37 @@ def fit(
             phases.begin(model, stretch, model_spec)
         batches = _Batches.of(training, module, params, model_spec, stretch, start)
         watchers = callbacks.build(model_spec, plan, stretch, saver, training.model_run)
+        if writes:
+            watchers[:0] = watched.of(model_spec, model, batches.held_out, watched_file, worded)
         _fit_phase(model, batches, [*own, *watchers], model_spec)
     saver.restore_best()
     if writes:
+        if watched_file.exists():
+            shutil.copyfile(watched_file, training.model_run / watched.FILE)
         seconds = time.monotonic() - started
         _write_records(training.model_run, model, model_spec, plan, saver, seconds)
     return saver
+
+
+def _worded(
+    training: Training, module: registry.TrainerModule, params: Any, model_spec: spec.ModelSpec
+) -> watched.Worded | None:
+    """Returns what says in words what a model answers; None: classes and numbers do."""
+    if hook := getattr(module, "worded", None):
+        return lambda model, inputs: list(hook(model, params, model_spec, inputs))
+    told = description.of(training.config, training.transform_output, _class_names(model_spec))
+    if not told.writes:
+        return None
+
+    def written(model: keras.Model, inputs: dict[str, tf.Tensor]) -> list[str]:
+        text = writing.of(model, told, training.transform_output).text(inputs)
+        return [row.decode("utf-8", "replace") for row in text.numpy()[:, 0]]
+
+    return written
+
+
+def _class_names(model_spec: spec.ModelSpec) -> dict[str, tuple[str, ...]]:
+    return {name: head.label.class_names for name, head in model_spec.heads.items()}
 
 
 @dataclass(frozen=True)
@@ -321,6 +372,7 @@ def _write_records(
 ) -> None:
     history = saver.state.history
     callbacks.write_history(model_run / "history.json", history)
+    callbacks.write_learning_rates(model_run / "learning_rate.json", saver.learning_rates)
     steps = min(model_spec.steps, len(history) * model_spec.steps_per_epoch)
     steps_now = max(0, steps - saver.resumed_from * model_spec.steps_per_epoch)
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -341,10 +393,11 @@ def _write_records(
         "seconds": round(seconds, 3),
         "steps_per_second": round(steps_now / seconds, 1),
         "parameters": model.count_params(),
-        "training_examples": model_spec.label.rows,
-        "class_names": list(model_spec.label.class_names),
-        "class_counts": list(model_spec.label.class_counts),
+        "training_examples": model_spec.rows,
     }
+    for name, head in model_spec.heads.items():
+        facts[names.of(name, "class_names")] = list(head.label.class_names)
+        facts[names.of(name, "class_counts")] = list(head.label.class_counts)
     (model_run / "training.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     lines: list[str] = []
     model.summary(print_fn=lambda line, **_: lines.append(line), line_length=100)

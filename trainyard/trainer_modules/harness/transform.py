@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import Feature, TableFeature, input_columns
+from trainyard.recipe_schema import Feature, SeriesFeature, TableFeature
 from trainyard.trainer_modules import registry
-from trainyard.trainer_modules.harness import labels
+from trainyard.trainer_modules.harness import columns, labels
+from trainyard.trainer_modules.harness import names as keys
 from trainyard.trainer_modules.harness.config import TransformConfig
 
 RawColumn: TypeAlias = tf.Tensor | tf.SparseTensor
@@ -19,34 +20,47 @@ RawColumn: TypeAlias = tf.Tensor | tf.SparseTensor
 def preprocessing_fn(
     inputs: Mapping[str, RawColumn], custom_config: Mapping[str, Any]
 ) -> dict[str, tf.Tensor]:
-    """Turns raw columns into the trainer module's inputs and the encoded label.
+    """Turns raw columns into the trainer module's inputs and the encoded labels.
 
     Args:
-        inputs: All raw columns of the data, the label's included.
+        inputs: All raw columns of the data, the labels included.
         custom_config: What `TransformConfig.custom_config` returned.
 
     Returns:
-        What the module's `preprocess` returns, and the label under `labels.LABEL`.
+        What the module's `preprocess` returns, each head's label under `names.label`, and what
+        a row counts under `names.WEIGHT` if the recipe says so.
 
     Raises:
         RecipeError: A feature override does not fit its column, or no column is left.
     """
     config = TransformConfig.from_custom_config(custom_config)
     module = registry.find(config.module)
-    columns = input_columns(config.label, config.features, sorted(inputs))
-    if not columns:
+    names = config.input_columns(sorted(inputs))
+    if not names:
         raise RecipeError(
             "no column is left as an input",
             where="features",
-            hint="columns that the label is computed from are inputs only if `features` names them",
+            hint="columns that a label is computed from are inputs only if `features` names them",
         )
-    features = {name: resolve(name, inputs[name].dtype, config.features) for name in columns}
+    features = {name: resolve(name, inputs[name].dtype, config.features) for name in names}
     outputs = module.preprocess(
-        {name: inputs[name] for name in columns},
+        {name: inputs[name] for name in names},
         features,
         registry.params(module, config.params),
     )
-    return outputs | {labels.LABEL: labels.encode(inputs[config.label.name], config.task)}
+    return outputs | _targets(inputs, config)
+
+
+def _targets(inputs: Mapping[str, RawColumn], config: TransformConfig) -> dict[str, tf.Tensor]:
+    encoded = {
+        keys.label(name): labels.encode(
+            inputs[head.label.name], head.task, name, config.written(head)
+        )
+        for name, head in config.heads.items()
+    }
+    if config.weight is not None:
+        encoded[keys.WEIGHT] = columns.as_number(columns.dense(inputs[config.weight]))
+    return encoded
 
 
 def resolve(name: str, dtype: tf.DType, overrides: Mapping[str, Feature]) -> Feature:
@@ -66,13 +80,15 @@ def resolve(name: str, dtype: tf.DType, overrides: Mapping[str, Feature]) -> Fea
     feature = overrides.get(name, TableFeature())
     if isinstance(feature, TableFeature):
         return _resolved(name, dtype, feature)
-    if dtype != tf.string:
+    if dtype != tf.string and not isinstance(feature, SeriesFeature):
         raise RecipeError(
-            f"the column {name!r} holds numbers and cannot be an {feature.kind}",
+            f"the column {name!r} holds numbers and cannot be of the kind {feature.kind}",
             where=f"features.{name}.kind",
             expected="numeric, categorical, bucketized or ignored",
             received=feature.kind,
-            hint="`data.images` makes images of columns of pixels",
+            hint="`data.images` makes images of columns of pixels"
+            if feature.kind == "image"
+            else "leave its kind out",
         )
     return feature
 

@@ -136,14 +136,14 @@ def flipped(images: tf.Tensor, seed: BatchSeed, share: float) -> tf.Tensor:
 
 
 def one_of(
-    mixers: Sequence[Any], images: tf.Tensor, labels: tf.Tensor, seed: BatchSeed
-) -> tuple[tf.Tensor, tf.Tensor]:
+    mixers: Sequence[Any], images: tf.Tensor, labels: Any, seed: BatchSeed
+) -> tuple[tf.Tensor, Any]:
     """Mixes a batch in one of several ways.
 
     Args:
         mixers: Layers as `mixed` takes them.
         images: float32 `[B, H, W, C]`.
-        labels: float32 `[B, C]`, or numbers `[B, 1]`.
+        labels: float32 `[B, C]`, or numbers `[B, 1]`; of several heads by name.
         seed: Decides about everything.
     """
     chosen = tf.cast(seed.uniform() * len(mixers), tf.int32)
@@ -152,14 +152,12 @@ def one_of(
     return images, labels
 
 
-def mixed(
-    images: tf.Tensor, labels: tf.Tensor, seed: BatchSeed, layer: Any
-) -> tuple[tf.Tensor, tf.Tensor]:
+def mixed(images: tf.Tensor, labels: Any, seed: BatchSeed, layer: Any) -> tuple[tf.Tensor, Any]:
     """Mixes each example with another of its batch.
 
     Args:
         images: float32 `[B, H, W, C]`.
-        labels: float32 `[B, C]`, or numbers `[B, 1]`.
+        labels: float32 `[B, C]`, or numbers `[B, 1]`; of several heads by name.
         seed: Decides about everything.
         layer: `keras.layers.MixUp` or `CutMix`.
 
@@ -167,7 +165,12 @@ def mixed(
         Images and labels of the same shapes.
     """
     how = layer.get_random_transformation({"images": images}, training=True, seed=seed)
+
+    def blended(part: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(layer.transform_labels(part, how, training=True), part.shape)
+
+    mixed_images = layer.transform_images(images, how, training=True)
     return (
-        tf.ensure_shape(layer.transform_images(images, how, training=True), images.shape),
-        tf.ensure_shape(layer.transform_labels(labels, how, training=True), labels.shape),
+        tf.ensure_shape(mixed_images, images.shape),
+        tf.nest.map_structure(blended, labels),
     )

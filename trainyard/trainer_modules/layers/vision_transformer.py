@@ -15,6 +15,7 @@ from keras import ops
 from pydantic import ConfigDict, Field
 
 from trainyard.errors import RecipeError
+from trainyard.trainer_modules.layers.transformer import check_heads, transformer_block
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -62,7 +63,13 @@ class Transformer:
         tokens = Positions(self.token == "class", name="positions")(tokens)  # (B, N, width)
         tokens = keras.layers.Dropout(self.dropout, name="positions_dropout")(tokens)
         for number in range(1, self.depth + 1):
-            tokens = self._block(tokens, f"block_{number}")
+            tokens = transformer_block(
+                tokens,
+                f"block_{number}",
+                heads=self.heads,
+                mlp_ratio=self.mlp_ratio,
+                dropout=self.dropout,
+            )
         tokens = keras.layers.LayerNormalization(epsilon=1e-6, name="normalization")(tokens)
         if self.token == "class":
             return tokens[:, 0]
@@ -77,26 +84,7 @@ class Transformer:
                 received=str(self.patch),
                 hint="lower `patch`, or raise `size` on the image feature",
             )
-        if self.width % self.heads:
-            raise RecipeError(
-                "the heads cannot share the width evenly",
-                where="trainer.params.vit.heads",
-                expected=f"a divisor of the width, {self.width}",
-                received=str(self.heads),
-            )
-
-    def _block(self, tokens: keras.KerasTensor, name: str) -> keras.KerasTensor:
-        layers = keras.layers
-        attention = layers.MultiHeadAttention(
-            self.heads, self.width // self.heads, dropout=self.dropout, name=f"{name}_attention"
-        )
-        seen = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_normalization_1")(tokens)
-        dropped = layers.Dropout(self.dropout, name=f"{name}_attention_dropout")
-        tokens = tokens + dropped(attention(seen, seen))
-        hidden = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_normalization_2")(tokens)
-        wide = layers.Dense(self.mlp_ratio * self.width, "gelu", name=f"{name}_hidden")(hidden)
-        narrow = layers.Dense(self.width, name=f"{name}_output")(wide)
-        return tokens + layers.Dropout(self.dropout, name=f"{name}_dropout")(narrow)
+        check_heads(self.heads, self.width, where="trainer.params.vit.heads")
 
 
 @keras.saving.register_keras_serializable(package="trainyard")

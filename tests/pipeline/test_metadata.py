@@ -2,25 +2,31 @@ from pathlib import Path
 
 import pytest
 
-from trainyard.pipeline.report import metadata
+from trainyard.pipeline import metadata
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Path:
-    """A real ML Metadata store with two artifacts."""
+def write(file: Path, artifacts: dict[str, dict[str, str | int]]) -> Path:
+    """Writes a real ML Metadata store: the artifacts' own properties by their places."""
     from ml_metadata import MetadataStore
     from ml_metadata.proto import metadata_store_pb2 as proto
 
-    file = tmp_path_factory.mktemp("store") / "metadata.sqlite"
     connection = proto.ConnectionConfig()
     connection.sqlite.filename_uri = str(file)
     opened = MetadataStore(connection)
     kind = opened.put_artifact_type(proto.ArtifactType(name="Examples"))
-    one, other = (proto.Artifact(type_id=kind, uri=uri) for uri in ("/a/1", "/a/2"))
-    one.custom_properties["reasons"].string_value = '{"WEBP": 3}'
-    one.custom_properties["rows"].int_value = 7
-    opened.put_artifacts([one, other])
+    for uri, properties in artifacts.items():
+        artifact = proto.Artifact(type_id=kind, uri=uri)
+        for name, value in properties.items():
+            field = "string_value" if isinstance(value, str) else "int_value"
+            setattr(artifact.custom_properties[name], field, value)
+        opened.put_artifacts([artifact])
     return file
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Path:
+    file = tmp_path_factory.mktemp("store") / "metadata.sqlite"
+    return write(file, {"/a/1": {"reasons": '{"WEBP": 3}', "rows": 7}, "/a/2": {}})
 
 
 def test_ids_become_places(store):

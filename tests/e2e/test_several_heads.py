@@ -1,0 +1,74 @@
+"""docs/heads.md, followed word by word, and the recipe of two heads."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+
+from benchmarks import single_tasks
+from tests.e2e.conftest import ROOT
+from trainyard.pipeline.recipe import resolved_recipe
+from trainyard.pipeline.records import find_run
+
+PAGE = (ROOT / "docs" / "heads.md").read_text(encoding="utf-8")
+
+
+def block(language: str, number: int = 0) -> str:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)[number]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("flowers")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)
+        exec(block("python"), {})  # as the reader of the page does
+    (made / "flowers.yaml").write_text(block("yaml"), encoding="utf-8")
+    return made
+
+
+def test_the_page_leads_to_a_pushed_model_and_two_answers(folder, trainyard, monkeypatch):
+    monkeypatch.chdir(folder)
+    checked = trainyard("check", "flowers.yaml")
+    assert (checked.code, checked.err) == (0, "")
+    ended = trainyard("run", "flowers.yaml")
+    assert ended.code == 0, ended.out + ended.err
+    assert "Pushed: version 1" in trainyard("why", "flowers").out
+    asked = ["--input", "flowers.csv", "--output", "answers.csv"]
+    assert trainyard("predict", "flowers.yaml", *asked).code == 0
+    answers = pd.read_csv("answers.csv")
+    classes = [f"species_probability_{name}" for name in ("setosa", "versicolor", "virginica")]
+    added = ["species_prediction", *classes, "width_prediction"]
+    assert list(answers)[-len(added) :] == added
+    assert (answers["species_prediction"] == answers["species"]).mean() > 0.9
+    assert (answers["width_prediction"] - answers["petal width (cm)"]).abs().mean() < 0.3
+
+
+def test_the_report_has_the_quality_of_each_head(folder):
+    page = (find_run("flowers").folder / "report.html").read_text(encoding="utf-8")
+    for head in ("species", "width"):
+        assert f'id="quality-{head}"' in page
+        assert f'href="#quality-{head}"' in page
+    assert "Label: petal width (cm)" in page
+    assert "Largest errors" in page
+    assert "Confusion matrix" in page
+
+
+def test_why_names_the_head_of_a_bound(folder, trainyard, monkeypatch):
+    monkeypatch.chdir(folder)
+    hard = block("yaml").replace("max: 0.3", "max: 0.001").replace("name: flowers", "name: hard")
+    (folder / "hard.yaml").write_text(hard, encoding="utf-8")
+    assert trainyard("run", "hard.yaml").code == 6
+    assert "width_mae on all rows is" in trainyard("why", "hard").out
+    assert "species_accuracy on all rows is" in trainyard("why", "hard").out
+    assert not find_run("hard").verdict.pushed
+
+
+def test_each_head_is_as_good_as_the_same_network_alone(trainyard):
+    assert trainyard("run", ROOT / "recipes" / "adult_age_and_income.yaml").code == 0
+    record = find_run("adult_age_and_income")
+    recipe = resolved_recipe(record.recipe_json)
+    for result in single_tasks.compare(recipe, record.verdict.metrics):
+        assert result.holds, result
