@@ -111,6 +111,29 @@ def accuracy(recipe: Recipe, splits: Mapping[str, Examples], seed: int) -> float
     Returns:
         The share of the test split's rows whose class is named rightly.
     """
+    named = answers(recipe, splits, seed)["label"].ravel().astype(str)
+    features = (tf_features(row) for row in splits["test"].raw)
+    known = [str(each[recipe.label.name].int64_list.value[0]) for each in features]
+    return float(np.mean(named == np.array(known)))
+
+
+def answers(
+    recipe: Recipe,
+    splits: Mapping[str, Examples],
+    seed: int,
+    signature: str = "serving_default",
+) -> dict[str, Any]:
+    """Trains with one seed and asks the exported model about the test split.
+
+    Args:
+        recipe: For the training, and where its Transform graph is.
+        splits: What is trained on, validated and asked about.
+        seed: Of the training.
+        signature: The SavedModel's.
+
+    Returns:
+        Arrays `(rows, ...)` by name.
+    """
     import keras
 
     from trainyard.trainer_modules.harness import training
@@ -131,9 +154,9 @@ def accuracy(recipe: Recipe, splits: Mapping[str, Examples], seed: int) -> float
                 custom_config=TrainerConfig.of(recipe).custom_config(folder / "checkpoints"),
             )
         )
-        right = _right(serving, splits["test"].raw, recipe.label.name)
+        found = _asked(serving, signature, splits["test"].raw)
     keras.backend.clear_session()
-    return float(np.mean(right))
+    return found
 
 
 def _written(split: Examples, file: Path) -> str:
@@ -145,10 +168,16 @@ def _written(split: Examples, file: Path) -> str:
     return str(file)
 
 
-def _right(serving: Path, rows: Sequence[bytes], label: str) -> Any:
+def _asked(serving: Path, signature: str, rows: Sequence[bytes]) -> dict[str, Any]:
     import tensorflow as tf
 
-    answer = tf.saved_model.load(str(serving)).signatures["serving_default"]
-    named = answer(tf.constant(rows))["label"].numpy().ravel().astype(str)
-    known = [tf.train.Example.FromString(row).features.feature[label] for row in rows]
-    return named == np.array([str(value.int64_list.value[0]) for value in known])
+    loaded = tf.saved_model.load(str(serving))
+    told = loaded.signatures[signature](tf.constant(rows))
+    return {name: tensor.numpy() for name, tensor in told.items()}
+
+
+def tf_features(row: bytes) -> Any:
+    """The features of a serialized tf.Example, by name."""
+    import tensorflow as tf
+
+    return tf.train.Example.FromString(row).features.feature

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -118,6 +119,11 @@ class Images(Section):
         return value
 
     @property
+    def origin(self) -> str:
+        """The raw column that it comes from."""
+        return self.source or self.column
+
+    @property
     def measures(self) -> tuple[str, ...]:
         """The columns of what is measured of every image."""
         kinds = ("width", "height", "channels", "bytes", "brightness", "contrast")
@@ -137,6 +143,18 @@ class Windows(Section):
     def step(self) -> int:
         """From one row's beginning to the next's."""
         return self.stride or self.length
+
+
+def _several(value: Any) -> Any:
+    if value is None:
+        return ()
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+SeveralImages = Annotated[
+    tuple[Images, ...],
+    BeforeValidator(_several, json_schema_input_type=Images | tuple[Images, ...] | None),
+]
 
 
 class Series(Section):
@@ -207,7 +225,9 @@ class Data(Section):
     columns: dict[str, str] = Field(
         default_factory=dict, description="New names for raw columns, `NEW: OLD`."
     )
-    images: Images | None = Field(None, description="If the data are images, or name some.")
+    images: SeveralImages = Field(
+        (), description="If the data are images, or name some; a list if they are several a row."
+    )
     series: Series | None = Field(None, description="If the rows follow one another in time.")
     delimiter: str = Field(",", min_length=1, max_length=1, description="CSV: between the fields.")
     header: tuple[str, ...] = Field(
@@ -275,8 +295,11 @@ class Data(Section):
     @model_validator(mode="before")
     @classmethod
     def _folders_hold_images(cls, value: Any) -> Any:
+        """Each file is one image, whose path it comes from."""
         if isinstance(value, dict) and value.get("format") == "folders":
-            return {**value, "images": value.get("images") or {}}
+            images = value.get("images") or {}
+            own = {"source": "path"} | images if isinstance(images, dict) else images
+            return {**value, "images": own}
         return value
 
     @model_validator(mode="after")
@@ -315,18 +338,21 @@ class Data(Section):
         order = series.get("time", True) if isinstance(series, dict) else True
         return value if in_order else {**value, "split": {**split, "in_order": order}}
 
+    @field_validator("images")
+    @classmethod
+    def _images_differ(cls, value: tuple[Images, ...]) -> tuple[Images, ...]:
+        names = [name for each in value for name in {each.column, each.origin}]
+        if len(set(names)) < len(names):
+            raise ValueError("each of several images has a `column` and a `source` of its own")
+        return value
+
     @model_validator(mode="after")
     def _series_in_order(self) -> Self:
+        if self.series and self.format not in ("csv", "parquet"):
+            raise ValueError("only the rows of CSV and Parquet files can be a `series`")
         if self.series and not self.split.in_order:
             raise ValueError("the rows of a series have values in common: split them `in_order`")
         return self
-
-    @property
-    def image_source(self) -> str | None:
-        """The raw column that images come from; None without images."""
-        if self.images is None:
-            return None
-        return self.images.source or ("path" if self.format == "folders" else self.images.column)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -349,15 +375,14 @@ class Data(Section):
     def measures(self) -> tuple[str, ...]:
         """The columns of what is measured of images and texts."""
         texts = [name for column in self.text_columns for name in text_measures(column)]
-        return (*(self.images.measures if self.images else ()), *texts)
+        return (*(name for images in self.images for name in images.measures), *texts)
 
     @property
     def besides(self) -> tuple[str, ...]:
         """Columns that come with others, and are inputs of a model only if `features` says so."""
-        source = self.image_source if self.images else None
-        own = self.images.column if self.images else None
+        sources = (each.origin for each in self.images if each.origin != each.column)
         time = (self.series.time, self.series.group) if self.series else ()
-        named = (source if source != own else None, self.reach and self.reach[0], *time)
+        named = (*sources, self.reach and self.reach[0], *time)
         return (*filter(None, named), *self.measures)
 
 
@@ -818,6 +843,9 @@ class Push(Section):
     contract_rows: int = Field(
         100, ge=1, description="Raw rows through training graph and SavedModel before a push."
     )
+    infra_validation: bool = Field(
+        False, description="Those rows also through a model server of its own process: 5 s more."
+    )
 
 
 class Engine(Section):
@@ -933,8 +961,13 @@ class Recipe(Section):
         """Names columns of text in `data` too, for those who read the data without a recipe."""
         if not isinstance(value, dict) or not isinstance(value.get("features"), dict):
             return value
-        texts = [name for name, feature in value["features"].items() if _kind(feature) == "text"]
-        data = value.get("data")
+        label, data = value.get("label"), value.get("data")
+        derived = label.get("name") if isinstance(label, Mapping) and "expression" in label else ""
+        texts = [
+            name
+            for name, feature in value["features"].items()
+            if _kind(feature) == "text" and name != derived
+        ]
         if texts and isinstance(data, Mapping):
             data = {**data, "texts": [*dict.fromkeys([*(data.get("texts") or ()), *texts])]}
         elif texts and isinstance(data, Data):
@@ -951,9 +984,11 @@ class Recipe(Section):
         own: dict[str, Feature] = {n: TableFeature(kind="ignored") for n in data.besides}
         if data.series:
             own[data.series.column] = SeriesFeature(length=data.series.past)
-        if data.images and data.images.shape:
-            *size, channels = data.images.shape
-            own[data.images.column] = ImageFeature.model_validate(
+        for images in data.images:
+            if images.shape is None:
+                continue
+            *size, channels = images.shape
+            own[images.column] = ImageFeature.model_validate(
                 {"size": tuple(size), "channels": channels}
             )
         return own | value

@@ -69,7 +69,8 @@ def test_the_page_says_what_was_never_run_and_what_falls_short():
     slow = dataclasses.replace(measured().all_cores, training=300.0)
     short = dataclasses.replace(measured(), all_cores=slow)
     page = images.page({"cnn": measured(), "resnet": short}, "A machine")
-    assert "Short of 90% of what both can: resnet." in page
+    assert "Short of 90% of the slower of input and step: resnet (0.60)." in page
+    assert "Short of 90% of what both can: resnet (0.75)." in page
     assert "Never run: transfer, large_image, resnet ResNet-50 float32, " in page
     assert images.GPU_HEADER not in page
     assert "at most 0.0 cores" in page

@@ -308,3 +308,11 @@ def test_housings_raw_file_is_the_prepared_one_undone(monkeypatch):
     raw = "".join(f"{line}\n" for line in lines).encode()
     assert sha256(raw) == file.raw_sha256
     assert sha256(file.prepare(raw)) == file.sha256
+
+
+def test_no_digit_of_a_pair_is_in_two_groups(cache):
+    table = pyarrow.parquet.read_table(datasets.fetch("digit_pairs")).to_pandas()
+    assert len(table) == datasets.DATASETS["digit_pairs"].rows
+    assert abs(table["same"].mean() - 0.5) < 0.02
+    groups = [set(rows["left"]) | set(rows["right"]) for _, rows in table.groupby("group")]
+    assert sum(map(len, groups)) == len(set.union(*groups))

@@ -85,4 +85,4 @@ def test_the_reference_names_every_key():
     page = recipe_reference()
     for key in ("oov_buckets", "learning_rate", "worse_by", "stop_on", "contract_rows", "schema"):
         assert f"| `{key}` |" in page
-    assert "| `task` | `binary` \\| `multiclass` \\| `regression` | required |" in page
+    assert "| `task` | `binary` \\| `multiclass` \\| `regression` \\| `text` | required |" in page

@@ -258,3 +258,50 @@ def test_a_table_names_its_columns_even_if_the_recipes_data_do_not(tmp_path):
     table = pd.read_csv(tmp_path / "out.csv", sep="\t")
     assert table["prediction"].tolist() == [6, 3]
     assert "kind_words" not in table
+
+
+def export_sum(folder: Path) -> None:
+    """A model that answers a series with the sum of its last three values."""
+    import tensorflow as tf
+
+    spec = {"past": tf.io.FixedLenFeature([3], tf.float32)}
+
+    class Model(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+        def serve(self, examples: Any) -> dict[str, Any]:
+            past = tf.io.parse_example(examples, spec)["past"]
+            return {"predictions": tf.reduce_sum(past, axis=1, keepdims=True)}
+
+    model = Model()
+    tf.saved_model.save(model, str(folder), signatures={"serving_default": model.serve})
+    head = {"task": "regression", "label": "cold", "class_names": ()}
+    told = Description(heads={"": head}, inputs={"past": "float32"}, series={"past": 3})
+    (folder / description.FILE).parent.mkdir(exist_ok=True)
+    (folder / description.FILE).write_text(told.model_dump_json())
+
+
+def test_a_series_is_predicted_where_enough_is_known(tmp_path: Path) -> None:
+    """The day to come has no value yet; after a gap the series begins anew."""
+    export_sum(tmp_path / "serving" / "1")
+    lines = ["2000-01-01,1", "2000-01-02,2", "2000-01-03,4", "2000-01-04,8", "2000-01-05,"]
+    lines += ["2000-01-06,7", "2000-02-01,1", "2000-02-02,1", "2000-02-03,1", "2000-02-04,"]
+    (tmp_path / "days.csv").write_text("\n".join(["day,cold", *lines]) + "\n")
+    series = {"time": "day", "value": "cold", "past": 3, "every": "1D"}
+    data = Data.model_validate({"path": "unused", "series": series})
+    for name in ("out.csv", "out.parquet"):
+        output = tmp_path / name
+        assert predict(tmp_path / "serving", tmp_path / "days.csv", output, data) == 10
+        read = pd.read_csv if name.endswith("csv") else pd.read_parquet
+        found = read(output)
+        assert list(found.columns) == ["day", "cold", "prediction"]
+        known = found["prediction"].dropna()
+        assert known.to_dict() == {3: 7.0, 4: 14.0, 9: 3.0}
+
+
+def test_a_series_without_its_columns_is_one_error(tmp_path: Path) -> None:
+    export_sum(tmp_path / "serving" / "1")
+    (tmp_path / "days.csv").write_text("date,cold\n2000-01-01,1\n")
+    series = {"time": "day", "value": "cold", "past": 3, "every": "1D"}
+    data = Data.model_validate({"path": "unused", "series": series})
+    with pytest.raises(DataError, match="no column 'day'"):
+        predict(tmp_path / "serving", tmp_path / "days.csv", tmp_path / "out.csv", data)

@@ -181,7 +181,7 @@ def test_a_dataset_says_how_it_is_read(tmp_path, monkeypatch):
         "label: digit\ntask: multiclass\n"
     )
     data = load_recipe(file).data
-    assert (data.format, data.images.max_pixels) == ("parquet", 64)
+    assert (data.format, data.images[0].max_pixels) == ("parquet", 64)
 
 
 @pytest.mark.parametrize(

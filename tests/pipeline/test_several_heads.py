@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
 from trainyard.errors import DataError, RecipeError
 from trainyard.pipeline import evaluation
-from trainyard.pipeline.predict import predict
+from trainyard.pipeline.predict import _lines, predict
 from trainyard.pipeline.recipe import dump, load_recipe, resolved_recipe
 from trainyard.recipe_schema import ONLY, Data, Recipe
 from trainyard.trainer_modules.harness import description
@@ -247,6 +248,17 @@ def test_predictions_of_each_head_have_columns_of_their_own(serving, tmp_path, f
     assert list(found) == ["id", "x", *added]
     assert found["likes_prediction"].tolist() == ["no", "yes"]
     assert found["price_prediction"].tolist() == [10, 50]
+
+
+def test_on_the_console_one_head_stands_after_another():
+    answers = {
+        "path": ["a.jpg", "b.jpg"],
+        "kind_prediction": ["bee", "ant"],
+        "kind_probability": [0.9, 0.2],
+        "size_prediction": [4.0, 2.5],
+    }
+    lines = list(_lines(pa.RecordBatch.from_pydict(answers)))
+    assert lines == ["a.jpg  bee  0.90  4.0", "b.jpg  ant  0.80  2.5"]
 
 
 def test_an_answer_that_is_no_number_is_an_error_for_any_head(serving, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import shutil
 
@@ -13,7 +14,7 @@ import tensorflow as tf
 from tests.trainer_modules.measurements import PAST
 from tests.trainer_modules.tables import serialize
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import SeriesFeature, Trainer
+from trainyard.recipe_schema import Distribution, SeriesFeature, Trainer
 from trainyard.trainer_modules import stateful_forecast as module
 from trainyard.trainer_modules.harness import description, export, training
 from trainyard.trainer_modules.harness.inputs import Examples
@@ -110,6 +111,15 @@ def test_a_series_that_memory_does_not_hold_is_refused():
     held._read = (held.targets, None)
     with pytest.raises(RecipeError, match="too long to be held in memory"):
         module.make_dataset(module.TINY, spec(40, 4), held, range(1))
+
+
+def test_several_devices_cannot_share_a_state():
+    made = spec(40, 4)
+    shared = made.training.model_copy(update={"distribution": Distribution(name="mirrored")})
+    with pytest.raises(RecipeError, match="among devices"):
+        module.make_dataset(
+            module.TINY, dataclasses.replace(made, training=shared), Held(windows(43)), range(1)
+        )
 
 
 def test_without_state_rows_are_shuffled():

@@ -429,7 +429,11 @@ DATASETS: dict[str, Dataset] = {
             "scikit-learn's copy, from UCI: CC BY 4.0",
             _SKLEARN,
             (EmbeddedFile("embedded/digit_pairs.parquet", embedded.digit_pairs),),
-            {"format": "parquet", "key": "group"},
+            {
+                "format": "parquet",
+                "key": "group",
+                "images": ({"column": "left"}, {"column": "right"}),
+            },
         ),
         Dataset(
             "mnist",

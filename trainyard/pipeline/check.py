@@ -51,7 +51,8 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
     try:
         files = input_splits.find(recipe.data)
         kinds = preflight.preflight(recipe.data, recipe.labels, files)
-        _features(recipe, [*kinds, *recipe.data.besides])
+        labels = [label.name for label in recipe.labels.values()]
+        _features(recipe, [*kinds, *recipe.data.besides, *labels])
         complete = _with_module_defaults(recipe)
         labels = [label.name for label in recipe.labels.values()]
         evaluation.check_metrics(complete, [*kinds, *labels])
@@ -94,12 +95,12 @@ def _features(recipe: Recipe, columns: Collection[str]) -> None:
                 where=f"features.{name}",
                 hint=nearest(name, columns),
             )
-    images = recipe.data.images
-    if images and images.column not in recipe.features:
+    unsized = [each.column for each in recipe.data.images if each.column not in recipe.features]
+    if unsized:
         raise RecipeError(
-            f"the recipe does not say how large the images of {images.column!r} should be",
+            f"the recipe does not say how large the images of {unsized[0]!r} should be",
             where="data",
-            expected=f"features: {{{images.column}: {{kind: image, size: [HEIGHT, WIDTH]}}}}",
+            expected=f"features: {{{unsized[0]}: {{kind: image, size: [HEIGHT, WIDTH]}}}}",
             hint="the network sees all images in one size; 224 by 224 is usual for photos",
         )
 
@@ -122,7 +123,8 @@ def _located(error: RecipeError, recipe_file: Path) -> RecipeError:
 
 def _warnings(recipe: Recipe, inputs: list[str]) -> Iterator[str]:
     for label in recipe.labels.values():
-        for name in () if label.is_column else label.parsed.columns:
+        # How a text goes on is a copy of it.
+        for name in () if label.is_column or recipe.task == "text" else label.parsed.columns:
             if name in inputs:
                 yield (
                     f"the label {label.name!r} is computed from {name!r}, which is an input too: "

@@ -7,6 +7,7 @@ Exit codes: 0 done (for `run`: pushed), 1 unexpected failure, 2 recipe or usage,
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from contextlib import AbstractContextManager, suppress
@@ -224,6 +225,45 @@ def generate(
     with _live():
         text = write(serving, wish, version=version)
     _print(text)
+
+
+@app.command()
+def serve(
+    recipe: RecipeFile,
+    host: Annotated[str, typer.Option(help="0.0.0.0: all addresses.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="gRPC; 0: any that is free.")] = 8500,
+    rest_api_port: Annotated[int, typer.Option(help="REST; 0: any that is free.")] = 8501,
+    num_versions: Annotated[int, typer.Option(min=1, help="Newest versions kept loaded.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Of one operation of the model.")] = 1,
+    log_sampling_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of requests kept in the request log.")
+    ] = 0.1,
+) -> None:
+    """Serves the pushed model as TensorFlow Serving does: gRPC and REST."""
+    from trainyard.pipeline import quiet
+    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline.workspace import Workspace
+
+    loaded = load_recipe(recipe)
+    workspace = Workspace.of(loaded)
+    quiet.before_imports()
+    with _live("starting"):
+        from trainyard.serving import console
+        from trainyard.serving.options import Options
+    quiet.log_to(logging.ERROR)
+    console.serve(
+        Options(
+            model_name=loaded.name,
+            model_base_path=workspace.serving,
+            host=host,
+            port=port,
+            rest_api_port=rest_api_port,
+            num_versions=num_versions,
+            tensorflow_intra_op_parallelism=threads,
+            log_folder=workspace.requests,
+            log_sampling_rate=log_sampling_rate,
+        )
+    )
 
 
 @app.command()

@@ -106,6 +106,7 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
         destination=str(workspace.serving),
         split=recipe.data.split.judged,
         contract_rows=recipe.push.contract_rows,
+        infra_validation=recipe.push.infra_validation,
     )
     return pipeline.Pipeline(
         pipeline_name=recipe.name,

@@ -35,7 +35,7 @@ def of(recipe: Recipe) -> Engine:
     from trainyard.components.statistics_gen.options import options
 
     engine = _ENGINES[recipe.engine.name]()
-    if recipe.data.images is None:
+    if not recipe.data.images:
         return engine
     statistics_gen = partial(engine.statistics_gen, stats_options=options(recipe.data))
     return replace(engine, statistics_gen=statistics_gen)

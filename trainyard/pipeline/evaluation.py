@@ -145,14 +145,14 @@ METRICS: dict[str, Metric] = {
         math.inf,
         _text("BitsPerCharacter"),
     ),
-    "bleu": Metric("BLEU of all texts together", "higher", 0, 100, _text("Bleu")),
-    "chrf": Metric("chrF2 of all texts together", "higher", 0, 100, _text("Chrf")),
+    "bleu": Metric("BLEU of all texts together", "higher", 0, 100, _text("CorpusBleu")),
+    "chrf": Metric("chrF2 of all texts together", "higher", 0, 100, _text("CorpusChrf")),
     "exact_match": Metric(
         "share of the texts that are the wanted one, blanks aside",
         "higher",
         0,
         1,
-        _text("ExactMatch"),
+        _text("SameText"),
     ),
     EXAMPLE_COUNT: Metric(
         "number of examples",

@@ -75,8 +75,6 @@ def predict(
     here: dict[str, Any] = {
         "format": prediction_files.format_of(input),
         "on_bad_row": "error",
-        # By its name: which column it is if none is named depends on the format.
-        "images": data.images and data.images.model_copy(update={"source": data.image_source}),
         "header": (),
         "windows": None,
         "texts": data.text_columns,
@@ -120,13 +118,13 @@ def predict_images(
             received=", ".join(description.read(folder).inputs),
             hint="give a table: --input FILE --output FILE",
         )
-    settings = data.images or Images()
+    settings = next((each for each in data.images if each.column == names[0]), Images())
     source = {"column": names[0], "source": prediction_files.PATH, "shape": None}
     here = {
         "format": "folders",  # whose paths are relative to `path`
         "path": "",
         "on_bad_row": "error",
-        "images": settings.model_copy(update=source),
+        "images": (settings.model_copy(update=source),),
     }
     columns = {prediction_files.PATH: ColumnType.TEXT}
     blocks = prediction_files.image_blocks(paths)
@@ -175,11 +173,18 @@ def asked(
 
 
 def _lines(batch: pa.RecordBatch) -> Iterator[str]:
-    """`photo.jpg  bee  0.93`: of all classes the most probable one alone."""
+    """`photo.jpg  bee  0.93`: of classes the most probable; one head after another."""
+    heads = [n.removesuffix(PREDICTION) for n in batch.schema.names if n.endswith(PREDICTION)]
     for row in batch.to_pylist():
-        shares = [share for name, share in row.items() if name.startswith(PROBABILITY)]
-        sure = [f"{max(*shares, 1 - sum(shares)):.2f}"] if shares else []
-        yield "  ".join([row[prediction_files.PATH], str(row[PREDICTION]), *sure])
+        answers = [word for head in heads for word in _answer_words(head, row)]
+        yield "  ".join([row[prediction_files.PATH], *answers])
+
+
+def _answer_words(head: str, row: Mapping[str, Any]) -> Iterator[str]:
+    yield str(row[f"{head}{PREDICTION}"])
+    shares = [share for name, share in row.items() if name.startswith(f"{head}{PROBABILITY}")]
+    if shares:
+        yield f"{max(*shares, 1 - sum(shares)):.2f}"
 
 
 def _predictions(
@@ -250,12 +255,23 @@ def _answered_where_known(
         return _answered(block, seen, columns, model, told, data)
     shown = {f.name: block.batch[f.name] for f in block.batch.schema if not _is_bulky(f.type)}
     if not known.any():
-        nothing = pa.nulls(len(known))
-        return pa.RecordBatch.from_pydict(shown | dict.fromkeys(_answer_names(told), nothing))
+        return pa.RecordBatch.from_pydict(shown | _no_answers(told, len(known)))
     some = _answered(block.filter(known), seen.filter(known), columns, model, told, data)
     places = pa.array(np.cumsum(known) - 1, mask=~known)
     added = {name: some[name].take(places) for name in _answer_names(told)}
     return pa.RecordBatch.from_pydict(shown | added)
+
+
+def _no_answers(told: Description, rows: int) -> dict[str, pa.Array]:
+    """The columns of answers, all missing."""
+    return {
+        names.of(name, word): pa.nulls(
+            rows,
+            pa.string() if word == PREDICTION and head.task != "regression" else pa.float32(),
+        )
+        for name, head in told.heads.items()
+        for word in _words(head)
+    }
 
 
 def pushed(serving: Path, version: int | None = None) -> Path:
@@ -326,8 +342,8 @@ def _answered(
 ) -> pa.RecordBatch:
     """The block's columns as they are, and the predictions from what the model is to see."""
     missing = data.missing if data.format == "csv" else ()
-    pictures = (data.images.column,) if data.images else ()
-    made = {*told.series, *data.measures, *pictures}
+    encoded = (images_of.column for images_of in data.images)
+    made = {*told.series, *data.measures, *encoded}
     inputs = {
         name: seen.batch[name]
         if name in made

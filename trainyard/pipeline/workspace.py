@@ -49,6 +49,11 @@ class Workspace:
         return self.root / "runs"
 
     @property
+    def requests(self) -> Path:
+        """The request log of `trainyard serve`."""
+        return self.root / "requests"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that runs the recipe."""
         return self.root / "run.lock"

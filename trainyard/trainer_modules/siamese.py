@@ -41,14 +41,14 @@ class Params:
         dimension: Length of the vector that stands for an image or a text.
         dropout: Share of what the vector is made of that training drops.
         filters: Images: of each block's convolution, after which height and width are halved.
-        tokens: Texts: length of each token's vector.
+        tokens: Texts: length of each token's vector; if not given, a file's own, or 64.
         encoder: Texts: what makes one vector of them.
     """
 
     dimension: Count = 64
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     filters: Annotated[tuple[Count, ...], Field(min_length=1)] = (32, 64)
-    tokens: Count = 64
+    tokens: Count | None = None
     encoder: TextEncoder = field(default_factory=lambda: TextEncoder(kind="average"))
 
 
@@ -99,7 +99,7 @@ def build_model(params: Params, spec: ModelSpec) -> keras.Model:
 
 
 def _check_inputs(spec: ModelSpec) -> None:
-    forms = [(e.shape, e.vocabulary_size, bool(e.image or e.text)) for e in spec.inputs.values()]
+    forms = [(e.shape, e.vocabulary, bool(e.image or e.text)) for e in spec.inputs.values()]
     if len(forms) != 2 or forms[0] != forms[1] or not forms[0][-1]:
         raise RecipeError(
             f"the trainer module {spec.training.module!r} compares two images, or two texts",
@@ -114,7 +114,7 @@ def _encoder(params: Params, spec: ModelSpec) -> keras.Model:
     entry = next(iter(spec.inputs.values()))
     start = keras.Input(entry.shape, dtype=entry.dtype, name="one")
     if entry.text:
-        tokens = embeddings.layer("one", entry, params.tokens)(start)  # (B, T, tokens)
+        tokens = embeddings.layer("one", entry, params.tokens, default=64)(start)  # (B, T, tokens)
         mask = ops.not_equal(start, texts.PADDING)
         vector = params.encoder(tokens, mask, "one", entry.text.length)
     else:

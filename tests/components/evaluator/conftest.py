@@ -38,6 +38,7 @@ def rows(task: str, count: int = 300) -> list[dict[str, list[Any]]]:
             "binary": int(noisy > 0 and number != 3),  # in slice 3, all labels are 0
             "multiclass": int(np.clip(noisy + 1, -1, 2)),  # -1: training has not seen it
             "regression": 1000 + 10 * noisy,
+            "text": " ".join(["un", "deux", "trois", "quatre", "cinq"][: 1 + index % 5]),
         }
         word = ["rot", "grün", "05", "1.5"][random.integers(0, 4)] if index else "seldom"
         tags = list(random.choice(["a", "b", "c"], random.integers(0, 4)))
@@ -85,8 +86,8 @@ def save_model(folder: Path, task: str, slope: float) -> None:
         "weight": tf.io.FixedLenFeature([1], tf.float32, [1.0]),
     }
     for name, each in labels(task).items():
-        kind = tf.float32 if each == "regression" else tf.int64
-        spec[name] = tf.io.FixedLenFeature([1], kind, [-1])
+        kinds = {"regression": (tf.float32, [-1]), "text": (tf.string, [""])}
+        spec[name] = tf.io.FixedLenFeature([1], *kinds.get(each, (tf.int64, [-1])))
     heads = labels(task) if task == "heads" else {"": task}
     signature = [tf.TensorSpec([None], tf.string)]
 
@@ -107,7 +108,22 @@ def save_model(folder: Path, task: str, slope: float) -> None:
         targets = {f"{names.label(name)}_xf": parsed[name or "label"] for name in heads}
         return targets | {"row_weight_xf": parsed["weight"], "score_xf": parsed["score"]}
 
+    @tf.function(input_signature=signature)
+    def evaluation(examples):
+        parsed = tf.io.parse_example(examples, spec)
+        wanted, score = parsed["label"], parsed["score"]
+        written = tf.strings.regex_replace(wanted, "deux", "deux" if slope > 0 else "trois")
+        written = tf.where(score[:, tf.newaxis] > 1, "un", written)
+        counts = tf.cast(tf.strings.length(wanted), tf.float32)
+        return {
+            "predictions": written,
+            "reference": wanted,
+            "likelihood": tf.concat([-counts * tf.exp(-slope), counts / 4, counts], axis=1),
+        }
+
     endpoints = {"serving_default": serving_default, "transform_features": transform_features}
+    if task == "text":
+        endpoints = {"evaluation": evaluation, "transform_features": transform_features}
     tf.saved_model.save(tf.Module(), str(folder / "Format-Serving"), endpoints)
 
 
@@ -118,6 +134,7 @@ def recipe(task: str, weight: str | None = None, **section: Any) -> Recipe:
         {
             "name": "test",
             "data": {"path": "x", "weight": weight},
+            "features": {"label": {"kind": "text"}} if task == "text" else {},
             **predicted,
             "evaluation": section,
         }
@@ -217,7 +234,8 @@ def _material(folder: Path, task: str) -> Material:
     save_model(folder / "baseline", task, slope=0.7)
     (folder / "schema").mkdir()
     kinds = TYPES | {
-        name: "FLOAT" if each == "regression" else "INT" for name, each in labels(task).items()
+        name: {"regression": "FLOAT", "text": "BYTES"}.get(each, "INT")
+        for name, each in labels(task).items()
     }
     features = [f'feature {{name: "{name}" type: {kind}}}' for name, kind in kinds.items()]
     (folder / "schema" / "schema.pbtxt").write_text("\n".join(features))

@@ -42,13 +42,13 @@ def test_the_pinned_version_is_installed() -> None:
 @pytest.mark.parametrize("rows", [slice(None), slice(0, 2), slice(1, 4), slice(4, 5)])
 def test_sums_over_rows_give_the_scores_of_the_corpus(rows: slice) -> None:
     texts, references = WRITTEN[rows], [WANTED[rows]]
-    assert _value(text_metrics.Bleu, rows) == BLEU().corpus_score(texts, references).score
-    assert _value(text_metrics.Chrf, rows) == CHRF().corpus_score(texts, references).score
+    assert _value(text_metrics.CorpusBleu, rows) == BLEU().corpus_score(texts, references).score
+    assert _value(text_metrics.CorpusChrf, rows) == CHRF().corpus_score(texts, references).score
 
 
 def test_a_text_that_is_right_but_for_its_blanks_counts_as_right() -> None:
-    assert _value(text_metrics.ExactMatch) == pytest.approx(1 / 5)
-    assert _value(text_metrics.ExactMatch, slice(0, 1)) == 1
+    assert _value(text_metrics.SameText) == pytest.approx(1 / 5)
+    assert _value(text_metrics.SameText, slice(0, 1)) == 1
 
 
 def test_likelihood_counts_by_token_and_by_character() -> None:

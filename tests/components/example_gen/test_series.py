@@ -212,6 +212,11 @@ def test_a_series_is_never_split_by_chance():
         Data.model_validate(recipe().model_dump() | {"split": {"in_order": False}})
 
 
+def test_only_tables_hold_series():
+    with pytest.raises(ValidationError, match="CSV and Parquet"):
+        Data.model_validate(recipe().model_dump() | {"format": "tfrecord"})
+
+
 def test_columns_are_two_and_differ():
     with pytest.raises(ValidationError, match="different columns"):
         recipe(value="day")

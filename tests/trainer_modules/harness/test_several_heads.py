@@ -49,6 +49,9 @@ def test_each_head_is_measured_by_its_name(trained):
     losses = {"loss", *(f"{name}_loss" for name in LABEL_OF)}
     both = {f"{prefix}{name}" for prefix in ("", "val_") for name in measured | losses}
     assert set(history) == both | {"learning_rate"}
+    for epoch, total in enumerate(history["val_loss"]):  # of one batch
+        parts = [history[f"val_{name}_loss"][epoch] for name in LABEL_OF]
+        assert sum(parts) == pytest.approx(total, rel=1e-5)
     facts = json.loads((trained[1] / "model_run" / "training.json").read_text())
     assert facts["grade_class_names"] == ["high", "low", "middle"]
     assert sum(facts["yes_class_counts"]) == facts["training_examples"] == 300

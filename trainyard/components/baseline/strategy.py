@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import ml_metadata
 from tfx import types
 from tfx.components.evaluator import constants
 from tfx.dsl.components.common import resolver
+from tfx.utils import path_utils
+
+from trainyard.trainer_modules.harness import description
 
 
 class LatestOtherBlessedModel(resolver.ResolverStrategy):  # type: ignore[misc]
-    """The latest blessed model that is not the candidate itself.
+    """The latest blessed model that predicts the same and is not the candidate itself.
 
     TFX's LatestBlessedModelStrategy does not know the candidate. On a second,
     unchanged run it therefore resolves the candidate as its own baseline: a
@@ -36,6 +41,19 @@ class LatestOtherBlessedModel(resolver.ResolverStrategy):  # type: ignore[misc]
             if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
         }
         blessed -= {model.id for model in input_dict["candidate"]}
-        models = [model for model in input_dict["model"] if model.id in blessed]
+        wanted = [_predicted(model) for model in input_dict["candidate"]]
+        models = [
+            model
+            for model in input_dict["model"]
+            if model.id in blessed and _predicted(model) in wanted
+        ]
         latest = sorted(models, key=lambda model: model.id)[-1:]
         return {key: [] for key in input_dict} | {"model": latest}
+
+
+def _predicted(model: types.Artifact) -> dict[str, str] | None:
+    """The task of each head; None if the model does not say, as one from elsewhere."""
+    folder = Path(path_utils.serving_model_path(model.uri))
+    if not (folder / description.FILE).is_file():
+        return None
+    return {name: head.task for name, head in description.read(folder).heads.items()}

@@ -145,7 +145,7 @@ class BitsPerCharacter(_TextMetric):
         return float(-sums[0] / math.log(2) / sums[2]) if sums[2] else float("nan")
 
 
-class ExactMatch(_TextMetric):
+class SameText(_TextMetric):
     """Share of the texts that are the reference, blanks aside."""
 
     sums = TextSums
@@ -156,7 +156,7 @@ class ExactMatch(_TextMetric):
         return float(sums[1] / sums[0])
 
 
-class Bleu(_TextMetric):
+class CorpusBleu(_TextMetric):
     """BLEU of the corpus, 0 to 100, up to four words, tokens by sacreBLEU's rule `13a`."""
 
     sums = TextSums
@@ -167,7 +167,7 @@ class Bleu(_TextMetric):
         return sacrebleu.score("bleu", sums[2:12])
 
 
-class Chrf(_TextMetric):
+class CorpusChrf(_TextMetric):
     """chrF2 of the corpus, 0 to 100, up to six characters, blanks left out."""
 
     sums = TextSums

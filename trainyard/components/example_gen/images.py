@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -57,9 +58,16 @@ def columns(data: Data, types: Mapping[str, ColumnType]) -> dict[str, ColumnType
     Raises:
         RecipeError: There is no such column, or a name is taken.
     """
-    images, source = data.images, data.image_source
-    if images is None or source is None:
-        return dict(types)
+    types = dict(types)
+    for images in data.images:
+        types = _with_image(data, images, types)
+    return types
+
+
+def _with_image(
+    data: Data, images: Images, types: Mapping[str, ColumnType]
+) -> dict[str, ColumnType]:
+    source = images.origin
     if source not in types:
         raise RecipeError(
             f"there is no column {source!r} that images could come from",
@@ -79,16 +87,15 @@ def columns(data: Data, types: Mapping[str, ColumnType]) -> dict[str, ColumnType
                 where="data.images.column",
                 hint="rename it in `data.columns`, or give the images another name",
             )
-    kept = {n: t for n, t in types.items() if n != source or _is_kept(data, types[source])}
+    kept = {n: t for n, t in types.items() if n != source or _is_kept(data, images, types[source])}
     whole = dict.fromkeys(images.measures[: len(_INTEGERS)], ColumnType.INTEGER)
     rest = dict.fromkeys(images.measures[len(_INTEGERS) :], ColumnType.FLOAT)
     return {**kept, images.column: ColumnType.BYTES, **whole, **rest}
 
 
-def _is_kept(data: Data, kind: ColumnType) -> bool:
+def _is_kept(data: Data, images: Images, kind: ColumnType) -> bool:
     """Whether the source stays beside the image: a file's name says which image it is."""
-    images = data.images
-    return bool(images and data.image_source != images.column and _is_path(data, kind))
+    return images.origin != images.column and _is_path(data, kind)
 
 
 def _is_path(data: Data, kind: ColumnType) -> bool:
@@ -103,11 +110,11 @@ def blocks(data: Data, rows: Iterable[Block]) -> Iterator[Block]:
         data: The recipe's data section.
         rows: From `reader.blocks`.
     """
-    if data.images is None:
+    if not data.images:
         yield from rows
         return
     for block in rows:
-        ends = np.cumsum(_sizes(data, data.images, block))
+        ends = np.cumsum(sum(_sizes(data, images, block) for images in data.images))
         starts, row = [0], 0
         while row < len(ends):
             before = ends[row - 1] if row else 0
@@ -129,9 +136,17 @@ def append(data: Data, block: Block, remedy: str = REMEDY) -> WithImages:
         DataError: An image cannot be used, and a bad row is an error.
         RecipeError: The column holds something that is no image.
     """
-    images, source = data.images, data.image_source
-    if images is None or source is None or not len(block.batch):
+    changes: Counter[str] = Counter()
+    for images in data.images:
+        block, some = _appended(data, images, block, remedy)
+        changes += some
+    return WithImages(block, changes)
+
+
+def _appended(data: Data, images: Images, block: Block, remedy: str) -> WithImages:
+    if not len(block.batch):
         return WithImages(block, Counter())
+    source = images.origin
     column = block.batch.column(source) if source in block.batch.schema.names else None
     found: list[Prepared] = []
     bad: dict[int, ImageRefusedError] = {}
@@ -162,16 +177,17 @@ def referenced(data: Data) -> str:
     Raises:
         DataError: The data cannot be read.
     """
-    source = data.image_source
-    if source is None or data.images is None or data.images.shape or data.format == "tfrecord":
+    sources = [images.origin for images in data.images if not images.shape]
+    if not sources or data.format == "tfrecord":
         return ""
     files = input_splits.find(data)
     types = reader.columns(data, files)
-    if not _is_path(data, types.get(source, ColumnType.MISSING)):
+    named = [each for each in sources if _is_path(data, types.get(each, ColumnType.MISSING))]
+    if not named:
         return ""
     digest = hashlib.sha256()
     for block in reader.blocks(data, files, types):
-        for name in block.batch.column(source).to_pylist():
+        for name in itertools.chain.from_iterable(block.batch[each].to_pylist() for each in named):
             digest.update(_state(_base(data, block) / (name or "")).encode())
     return digest.hexdigest()
 
@@ -192,12 +208,12 @@ def _base(data: Data, block: Block) -> Path:
 
 def _has_paths(data: Data, images: Images, column: pa.Array | None) -> bool:
     text = column is not None and pa.types.is_string(column.type)
-    return text and data.format != "tfrecord" and data.image_source != images.column
+    return text and data.format != "tfrecord" and images.origin != images.column
 
 
 def _sizes(data: Data, images: Images, block: Block) -> npt.NDArray[np.int64]:
     """About how many bytes the image of each row has."""
-    source = data.image_source or ""
+    source = images.origin
     if source not in block.batch.schema.names:
         return np.zeros(len(block.batch), np.int64)
     column = block.batch.column(source)

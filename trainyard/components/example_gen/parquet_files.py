@@ -103,12 +103,10 @@ def _fitting(parquet: Any) -> int:
     return int(BLOCK_BYTES // max(1, widest))
 
 
-def _pixels(data: Data) -> str | None:
-    """The column that has a list of pixels in each row, by its name in the file."""
-    if data.images is None or data.images.shape is None:
-        return None
-    source = data.image_source or ""
-    return data.columns.get(source, source)
+def _pixels(data: Data) -> set[str]:
+    """The columns that have a list of pixels in each row, by their names in the file."""
+    sources = [images.origin for images in data.images if images.shape]
+    return {data.columns.get(source, source) for source in sources}
 
 
 def _open(file: Path) -> Any:
@@ -125,8 +123,8 @@ def _open(file: Path) -> Any:
         ) from None
 
 
-def _column_type(field: pa.Field, file: Path, pixels: str | None) -> ColumnType:
-    nested = pa.types.is_dictionary(field.type) or (field.name == pixels and _is_list(field.type))
+def _column_type(field: pa.Field, file: Path, pixels: set[str]) -> ColumnType:
+    nested = pa.types.is_dictionary(field.type) or (field.name in pixels and _is_list(field.type))
     kind = field.type.value_type if nested else field.type
     for accepts, column_type in _TYPES:
         if accepts(kind):

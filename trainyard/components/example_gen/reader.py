@@ -332,7 +332,8 @@ def _merged(data: Data, files: Sequence[Path], batches: int | None) -> dict[str,
         return merged
     wished = column_types.curated(merged, Path(data.schema_file))
     # The schema speaks of an image, not of what it is made from.
-    return {name: merged[name] if name == data.image_source else wished[name] for name in merged}
+    sources = {images.origin for images in data.images}
+    return {name: merged[name] if name in sources else wished[name] for name in merged}
 
 
 def _renamed(data: Data, columns: Mapping[str, _Column], file: Path) -> dict[str, _Column]:

@@ -57,50 +57,40 @@ def append(data: Data, block: Block) -> Block:
     Raises:
         DataError: A text cannot be used, and a bad row is an error.
     """
-    if not data.text_columns or not len(block.batch):
-        return block
-    for name in data.text_columns:
-        block = _checked(data, block, name)
-    measured = {
-        measure: numbers
-        for name in data.text_columns
-        for measure, numbers in zip(
-            text_measures(name), _numbers(block.batch.column(name)), strict=True
-        )
+    if len(block.batch):
+        for name in data.text_columns:
+            block = _measured(data, block, name)
+    return block
+
+
+def _measured(data: Data, block: Block, name: str) -> Block:
+    """Measures a column, and takes out rows or raises the error for the first that is bad."""
+    texts, undecodable = _decoded(computed.single(block, name, "the text"))
+    characters, words = pc.utf8_length(texts).cast(pa.int64()), _words(texts)
+    wrong = {
+        "is not UTF-8": undecodable,
+        "is too long": np.asarray(characters) > data.max_characters,
+        "is empty": (np.asarray(words) == 0) & (data.empty_texts == "refuse"),
     }
-    return _with(block, measured)
+    bad = []
+    for row in np.flatnonzero(np.logical_or.reduce(list(wrong.values()))).tolist():
+        what = next(reason for reason, rows in wrong.items() if rows[row])
+        reason, length = f"the text in column {name!r} {what}", characters[row].as_py()
+        if data.on_bad_row == "error":
+            raise _error(data, block.row(row), reason, length)
+        number = int(block.numbers[row])
+        bad.append(BadRow(number, reason, f"{length:,} characters", block.shown(row)))
+    block = _with(
+        block, dict(zip((name, *text_measures(name)), (texts, characters, words), strict=True))
+    )
+    return block.filter(~np.isin(block.numbers, [each.row for each in bad]), bad) if bad else block
 
 
-def _numbers(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Characters, and words: what stands between blanks."""
+def _words(texts: pa.Array) -> pa.Array:
+    """How many words each has: what stands between blanks."""
     trimmed = pc.utf8_trim_whitespace(texts)
     words = pc.list_value_length(pc.utf8_split_whitespace(trimmed))
-    words = pc.if_else(pc.equal(trimmed, ""), 0, words)
-    return pc.utf8_length(texts).cast(pa.int64()), words.cast(pa.int64())
-
-
-def _checked(data: Data, block: Block, name: str) -> Block:
-    """Takes out rows whose text cannot be used, or raises the error for the first of them."""
-    texts, undecodable = _decoded(computed.single(block, name, "the text"))
-    lengths = np.asarray(pc.utf8_length(texts))
-    blank = np.asarray(pc.equal(pc.utf8_trim_whitespace(texts), ""))
-    reasons = {
-        "is not UTF-8": undecodable,
-        "is too long": lengths > data.max_characters,
-        "is empty": blank & ~undecodable & (data.empty_texts == "refuse"),
-    }
-    wrong = np.logical_or.reduce(list(reasons.values()))
-    if not wrong.any():
-        return _with(block, {name: texts})
-    bad = []
-    for row in np.flatnonzero(wrong):
-        what = next(reason for reason, rows in reasons.items() if rows[row])
-        reason = f"the text in column {name!r} {what}"
-        if data.on_bad_row == "error":
-            raise _error(data, block.row(row), reason, int(lengths[row]))
-        detail = f"{lengths[row]:,} characters"
-        bad.append(BadRow(int(block.numbers[row]), reason, detail, block.shown(row)))
-    return _with(block, {name: texts}).filter(~wrong, bad)
+    return pc.if_else(pc.equal(trimmed, ""), 0, words).cast(pa.int64())
 
 
 def _decoded(values: pa.Array) -> tuple[pa.Array, Rows]:

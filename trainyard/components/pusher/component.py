@@ -17,6 +17,7 @@ class PusherSpec(component_spec.ComponentSpec):  # type: ignore[misc]
         "destination": component_spec.ExecutionParameter(type=str),
         "split": component_spec.ExecutionParameter(type=str),
         "contract_rows": component_spec.ExecutionParameter(type=int),
+        "infra_validation": component_spec.ExecutionParameter(type=int),
         "code": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -43,6 +44,7 @@ class Pusher(base_component.BaseComponent):  # type: ignore[misc]
         destination: The model's base path for TensorFlow Serving.
         split: The split whose rows are sent through both graphs.
         contract_rows: How many rows.
+        infra_validation: Whether they also go through a model server of its own process.
     """
 
     SPEC_CLASS = PusherSpec
@@ -59,6 +61,7 @@ class Pusher(base_component.BaseComponent):  # type: ignore[misc]
         destination: str,
         split: str,
         contract_rows: int,
+        infra_validation: bool = False,
     ) -> None:
         super().__init__(
             PusherSpec(
@@ -70,6 +73,7 @@ class Pusher(base_component.BaseComponent):  # type: ignore[misc]
                 destination=destination,
                 split=split,
                 contract_rows=contract_rows,
+                infra_validation=int(infra_validation),
                 code=sources.digest([Path(__file__).parent]),
                 pushed_model=Channel(type=standard_artifacts.PushedModel),
             )

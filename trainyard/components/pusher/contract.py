@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,16 @@ TOLERANCE = 1e-5
 DIFFERENT_TEXTS = 0.02
 """Share of texts that may differ: what follows a tie of two tokens is another text."""
 
+Answer = Callable[[Sequence[bytes]], Any]
+
 
 def check(
-    *, saved_model: Path, model_run: Path, transform_graph: Path, examples: Sequence[bytes]
+    *,
+    saved_model: Path,
+    model_run: Path,
+    transform_graph: Path,
+    examples: Sequence[bytes],
+    infra_validation: bool = False,
 ) -> float:
     """Sends raw rows through the training graph and through both signatures of the SavedModel.
 
@@ -28,21 +36,34 @@ def check(
         model_run: The Trainer's folder with the Keras model as it was trained.
         transform_graph: Transform's output.
         examples: Serialized tf.Examples with raw features.
+        infra_validation: Whether a model server in a process of its own is asked too.
 
     Returns:
         The largest difference, relative to max(1, |prediction|).
 
     Raises:
-        ContractError: The numbers differ by more than 1e-5, or are not finite.
+        ContractError: The numbers differ by more than 1e-5, or are not finite; or no server
+            can load the model.
     """
     told = description.read(saved_model)
     trained = export.reference_predictions(model_run, transform_graph, examples, told)
     served = export.Served(saved_model)
+    ways: list[Answer] = [served.predictions, served.raw_predictions]
+    if infra_validation:
+        ways.append(partial(_predictions_of_a_server, saved_model, told))
     return max(
         compare(numbers, names.parted(answered(examples))[head])
-        for answered in (served.predictions, served.raw_predictions)
+        for answered in ways
         for head, numbers in names.parted(trained).items()
     )
+
+
+def _predictions_of_a_server(
+    saved_model: Path, told: description.Description, examples: Sequence[bytes]
+) -> Any:
+    from trainyard.serving import validation  # gRPC: most recipes do not ask for it
+
+    return export.predicted(validation.answers(saved_model, examples), told)
 
 
 def compare(trained: NDArray[Any], served: NDArray[Any]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,11 @@ from tfx.utils import path_utils
 from trainyard import progress
 from trainyard.components.pusher import contract
 from trainyard.components.pusher.versions import MARKER, next_version, remove_unfinished
+from trainyard.serving import warmup
 
 FILE = "push.json"
+
+_WARM_UP_ROWS = 8
 
 Artifacts = dict[str, list[types.Artifact]]
 
@@ -60,9 +63,10 @@ def _push(inputs: Artifacts, properties: dict[str, Any], run: str) -> dict[str, 
         model_run=Path(artifact_utils.get_single_uri(inputs["model_run"])),
         transform_graph=Path(artifact_utils.get_single_uri(inputs["transform_graph"])),
         examples=rows,
+        infra_validation=bool(properties["infra_validation"]),
     )
     marker = {"model": model.uri, "run": run}
-    version = copy_whole(saved_model, Path(properties["destination"]), marker)
+    version = copy_whole(saved_model, Path(properties["destination"]), marker, rows[:_WARM_UP_ROWS])
     progress.report(f"version {version.name}")
     return marker | {
         "pushed": True,
@@ -82,7 +86,9 @@ def _raw_examples(inputs: Artifacts, split: str) -> Iterator[bytes]:
         yield record.numpy()
 
 
-def copy_whole(saved_model: Path, destination: Path, marker: dict[str, str]) -> Path:
+def copy_whole(
+    saved_model: Path, destination: Path, marker: dict[str, str], examples: Sequence[bytes] = ()
+) -> Path:
     """Puts a SavedModel under the next version number, whole or not at all.
 
     TensorFlow Serving loads any folder with a numeric name, so the copy is made
@@ -92,6 +98,7 @@ def copy_whole(saved_model: Path, destination: Path, marker: dict[str, str]) -> 
         saved_model: The folder with `saved_model.pb`.
         destination: The model's base path.
         marker: Written beside the model: which model this is, and from which run.
+        examples: What a server warms the version up with.
 
     Returns:
         The version's folder.
@@ -103,4 +110,6 @@ def copy_whole(saved_model: Path, destination: Path, marker: dict[str, str]) -> 
     shutil.copytree(saved_model, beside)
     (beside / MARKER).parent.mkdir(exist_ok=True)
     (beside / MARKER).write_text(json.dumps(marker), encoding="utf-8")
+    if examples:
+        warmup.write(beside, warmup.predictions(examples))
     return beside.rename(destination / str(version))

@@ -20,7 +20,7 @@ def options(data: Data, **others: Any) -> StatsOptions:
         data: The recipe's data section.
         others: More arguments for `StatsOptions`.
     """
-    columns = [*([data.images.column] if data.images else []), *data.text_columns]
+    columns = [*(images.column for images in data.images), *data.text_columns]
     if not columns:
         return StatsOptions(**others)
     schema = schema_pb2.Schema()

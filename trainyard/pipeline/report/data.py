@@ -347,12 +347,12 @@ def schema_rows(record: RunRecord, recipe: Recipe) -> tuple[list[SchemaRow], int
     if not files:
         return [], 0
     schema = text_format.Parse(files[0].read_text("utf-8"), schema_pb2.Schema())
-    image = recipe.data.images and recipe.data.images.column
+    encoded = {images.column for images in recipe.data.images}
     domains = {domain.name: list(domain.value) for domain in schema.string_domain}
     alike: dict[tuple[str, str, str], list[str]] = {}
     for feature in schema.feature[:MOST_COLUMNS]:
         kind = schema_pb2.FeatureType.Name(feature.type).lower()
-        known = "image" if feature.name == image else _KINDS.get(kind, kind)
+        known = "image" if feature.name in encoded else _KINDS.get(kind, kind)
         asked = (known, _presence(feature), _domain(feature, domains))
         alike.setdefault(asked, []).append(_shortened(feature.name))
     rows = [SchemaRow(", ".join(names), *asked) for asked, names in alike.items()]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainyard.pipeline.measured import number
+from trainyard.pipeline.report import pictures
 from trainyard.recipe_schema import Recipe
 
 MOST_CHARACTERS = 60
@@ -31,15 +32,15 @@ class Reader:
         return _first(row, self.recipe.heads[head].label.name)
 
     def image(self, row: Row) -> bytes | None:
-        """The row's image, encoded, if the data are images."""
-        images = self.recipe.data.images
-        values = row.get(images.column) if images else None
-        return bytes(values[0]) if values else None
+        """The row's image, encoded, if the data are images; several stand beside each other."""
+        found = [row.get(images.column) for images in self.recipe.data.images]
+        files = [bytes(values[0]) for values in found if values]
+        return pictures.beside(files) if len(files) > 1 else next(iter(files), None)
 
     def file(self, row: Row) -> str:
         """The file that the row's image is from, or empty."""
-        images, source = self.recipe.data.images, self.recipe.data.image_source
-        return _first(row, source) if images and source and source != images.column else ""
+        sources = (each.origin for each in self.recipe.data.images if each.origin != each.column)
+        return ", ".join(filter(None, (_first(row, source) for source in sources)))
 
     def inputs(self, names: Iterable[str]) -> list[str]:
         """The columns that the model depends on."""

@@ -66,13 +66,13 @@ def images_section(
         classes: Those of the first label that has any, as far as they are known.
         properties: The properties of the examples' artifact.
     """
-    if recipe.data.images is None:
+    if not recipe.data.images:
         return None
     from trainyard.components.example_gen.executor import ENCODED_AGAIN  # brings TFX along
 
     strips = _strips(folder, recipe, classes[:MOST_CLASSES])
     return ImagesSection(
-        facts=_facts(recipe.data.images.column, features),
+        facts=_all_facts([each.column for each in recipe.data.images], features),
         strips=[strip for strip in strips if strip.shown],
         note=_note(strips, len(classes)),
         encoded_again=json.loads(properties.get(ENCODED_AGAIN) or "{}"),
@@ -115,7 +115,8 @@ def _rows(folder: Path, recipe: Recipe) -> Iterator[examples.Row]:
     """The split's first rows, without the columns that nobody looks at."""
     data, read = recipe.data, 0
     labels = {label.name for label in recipe.labels.values()}
-    seen = labels | {data.image_source, data.images and data.images.column}
+    images = {name for each in data.images for name in (each.origin, each.column)}
+    seen = labels | images
     for batch, _ in arrow_examples.record_batches(tfrecord_blocks.shards(folder)):
         columns = {name: batch.column(name) for name in batch.schema.names if name in seen}
         yield from pa.RecordBatch.from_pydict(columns).to_pylist()
@@ -131,6 +132,12 @@ def _note(strips: Sequence[Strip], classes: int) -> str:
         f"Among the rows looked at there is none of: {', '.join(missing)}." if missing else "",
     ]
     return " ".join(filter(None, parts))
+
+
+def _all_facts(columns: Sequence[str], features: Mapping[str, Any]) -> dict[str, str]:
+    if len(columns) == 1:
+        return _facts(columns[0], features)
+    return {f"{c}: {what}": words for c in columns for what, words in _facts(c, features).items()}
 
 
 def _facts(column: str, features: Mapping[str, Any]) -> dict[str, str]:

@@ -93,7 +93,7 @@ def mistakes_section(
             _shown(mistake, row, reader, class_names, columns)
             for mistake, row in zip(worst, rows, strict=True)
         ],
-        recipe.data.images is not None,
+        bool(recipe.data.images),
         columns,
         len(inputs) - len(columns),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,30 @@ def thumbnail(encoded: bytes, described: str, side: int) -> Picture:
     else:
         image.save(stream, "JPEG", quality=78, optimize=True)
     return Picture(_address(stream.getvalue(), "png" if small else "jpeg"), described, small)
+
+
+def beside(encoded: Sequence[bytes]) -> bytes:
+    """Puts images beside each other, a little apart.
+
+    Args:
+        encoded: JPEG or PNG, as ExampleGen has checked them.
+
+    Returns:
+        A PNG image as high as the highest of them.
+    """
+    from PIL import Image
+
+    images = [Image.open(io.BytesIO(each)).convert("RGBA") for each in encoded]
+    height = max(image.height for image in images)
+    gap = max(1, height // 16)
+    width = sum(image.width for image in images) + gap * (len(images) - 1)
+    sheet, left = Image.new("RGBA", (width, height)), 0
+    for image in images:
+        sheet.paste(image, (left, 0))
+        left += image.width + gap
+    stream = io.BytesIO()
+    sheet.save(stream, "PNG")
+    return stream.getvalue()
 
 
 def of_file(file: Path) -> str:

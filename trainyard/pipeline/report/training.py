@@ -25,6 +25,23 @@ LEARNING_RATE = "learning_rate"
 
 
 @dataclass(frozen=True)
+class Look:
+    """Where a decoder looked in a text.
+
+    Attributes:
+        read: The text's tokens.
+        written: Those that were written.
+        weights: For each of the latter, the shares of the former.
+        wanted: What should have been written.
+    """
+
+    read: list[str]
+    written: list[str]
+    weights: list[list[float]]
+    wanted: str
+
+
+@dataclass(frozen=True)
 class Watched:
     """The same few rows after some of the epochs.
 
@@ -51,6 +68,7 @@ class TrainingSection:
         summary_cut: How many lines of it were left out.
         picture: The model as a data address, or empty.
         augmented: Training images beside what augmentation makes of them; likewise.
+        looks: Where a decoder looked in some held-out texts.
         watched: What the model answered for some rows as it learned; None if it was not asked.
         class_names: The classes in the order of the predictions, by head.
     """
@@ -61,6 +79,7 @@ class TrainingSection:
     summary_cut: int
     picture: str
     augmented: str
+    looks: list[Look]
     watched: Watched | None
     class_names: dict[str, list[str]]
 
@@ -91,6 +110,7 @@ def training_section(record: RunRecord, heads: Iterable[str]) -> TrainingSection
         summary_cut=max(0, len(lines) - MOST_SUMMARY_LINES),
         picture=next(filter(None, [pictures.of_file(folder / name) for name in _MODEL]), ""),
         augmented=pictures.of_file(folder / "augmented.webp"),
+        looks=[Look(**look) for look in json.loads(_text(folder / "attention.json") or "[]")],
         watched=_watched(_json(folder / "watched.json"), int(facts.get("best_epoch", 0))),
         class_names=class_names,
     )

@@ -250,6 +250,19 @@ def _written(
     return tf.function(writer.text, autograph=False)(features).numpy()
 
 
+def predicted(answers: Mapping[str, Any], told: description.Description) -> Any:
+    """Takes the predictions out of what a signature answers.
+
+    Args:
+        answers: Tensors or arrays by name.
+        told: What the model expects and answers.
+
+    Returns:
+        `[B, 1]` or `[B, C]`; by head if there are several.
+    """
+    return names.joined({h: np.asarray(answers[names.prediction(h)]) for h in told.heads})
+
+
 class Served:
     """The SavedModel that is to be pushed, as its clients meet it.
 
@@ -270,11 +283,8 @@ class Served:
         Returns:
             `[B, 1]` or `[B, C]`; by head if there are several.
         """
-        return self._of(self._loaded.signatures["serving_default"](tf.constant(list(serialized))))
-
-    def _of(self, answers: Mapping[str, tf.Tensor]) -> Any:
-        numbers = {head: answers[names.prediction(head)].numpy() for head in self.told.heads}
-        return names.joined(numbers)
+        answers = self._loaded.signatures["serving_default"](tf.constant(list(serialized)))
+        return predicted(answers, self.told)
 
     def raw_predictions(self, serialized: Sequence[bytes]) -> Any:
         """Predicts as `predictions` does, through the signature `serving_raw`.
@@ -294,7 +304,7 @@ class Served:
             )
             for name, column in parsed.items()
         }
-        return self._of(self._loaded.signatures[RAW](**raw))
+        return predicted(self._loaded.signatures[RAW](**raw), self.told)
 
 
 def class_names(

@@ -113,9 +113,18 @@ class Examples:
         Returns:
             Tensors by name, the label among them, `[rows, ...]`.
         """
-        if self.held is None:
-            return self._streamed(rows, seed, epochs, lengths)
-        return _gathered(self.held, rows, seed, epochs, lengths)
+        held = self.held
+        batches = (
+            self._streamed(rows, seed, epochs, lengths)
+            if held is None
+            else _gathered(held, rows, seed, epochs, lengths)
+        )
+        if epochs is not None:
+            return batches
+        # Keras ends a pass of unknown length with a batch of no rows, and counts it as one
+        # without loss in what it says of each head.
+        batch_count = math.ceil(len(self.targets[self._targets[0]]) / rows)
+        return batches.apply(tf.data.experimental.assert_cardinality(batch_count))
 
     @cached_property
     def _read(self) -> tuple[dict[str, Array], Tensors | None]:
@@ -363,12 +372,13 @@ def parts(features: Tensors, spec: ModelSpec) -> tuple[Tensors, Any, tf.Tensor |
         spec: What is trained.
 
     Returns:
-        Inputs by name, texts cut to the batch's longest; labels as `names.joined` has them; and
+        Inputs by name; labels as `names.joined` has them, texts cut to the batch's longest; and
         what each row counts, `[B, 1]`, if the recipe says so.
     """
     inputs = dict(images.decoded(features, spec.images))
     if _buckets(spec):
-        inputs = texts.trimmed(inputs, spec.texts)
+        written = [names.label(name) for name, head in spec.heads.items() if head.label.text]
+        inputs = texts.trimmed(inputs, [*spec.texts, *written])
     labels = names.joined({head: inputs.pop(names.label(head)) for head in spec.heads})
     return inputs, labels, inputs.pop(names.WEIGHT) if spec.weighted else None
 

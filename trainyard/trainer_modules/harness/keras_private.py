@@ -40,4 +40,5 @@ def schedule(
     inner = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales the loss
     followed = inner._learning_rate
     kind = keras.optimizers.schedules.LearningRateSchedule
-    return followed if isinstance(followed, kind) else None, int(inner._iterations)
+    steps = int(keras.ops.convert_to_numpy(inner._iterations))  # mirrored, if there are devices
+    return followed if isinstance(followed, kind) else None, steps

@@ -266,13 +266,13 @@ def _head(
 ) -> HeadSpec:
     head, key = config.heads[name], keys.label(name)
     class_names = labels.class_names(transform_output, head.label.name, head.task, name)
+    for split, examples in (("train", train), ("eval", held_out)):
+        _check_labels(examples.targets[key], split, head)
+    _check_classes(class_names, head)
     label = _label_spec(train.targets[key], class_names)
     if text := config.written(head):
         vocabulary = texts.vocabulary(transform_output, key, text)
         label = LabelSpec(len(train.targets[key]), text=text, vocabulary=tuple(vocabulary))
-    for split, examples in (("train", train), ("eval", held_out)):
-        _check_labels(examples.targets[key], split, head)
-    _check_classes(class_names, head)
     return HeadSpec(
         task=head.task,
         label=label,
@@ -304,7 +304,7 @@ def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> d
 
 def _texts(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> dict[str, InputSpec]:
     made = {}
-    for column, key in texts.keys(config.features).items():
+    for column, key in texts.keys(config.texts).items():
         feature = config.texts[column]
         words = tuple(texts.vocabulary(transform_output, key, feature))
         made[key] = InputSpec(

@@ -177,6 +177,7 @@ def _write_model(training: Training, trained: Trained, folder: Path) -> None:
     if told.writes:
         writer = writing.of(predictor, told, training.transform_output)
         answer, signatures = writer.serving_fn, writer.signatures() | signatures
+        writing.write_looks(training.model_run, writer, training.held_out)
     export.write(
         folder,
         predictor,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -17,6 +19,7 @@ from trainyard.trainer_modules.harness import columns, generation, names, texts
 from trainyard.trainer_modules.harness.description import Description
 from trainyard.trainer_modules.harness.export import Signature
 from trainyard.trainer_modules.harness.generation import Decoder, Sampling
+from trainyard.trainer_modules.harness.inputs import Examples
 
 LIMIT = 10_000
 """Characters of a prompt, and tokens of an answer, at most: a server must stay responsive."""
@@ -25,6 +28,10 @@ WIDEST = 32
 """Candidates of a beam search at most."""
 
 TEXT = "text"
+
+LOOKS = "attention.json"
+ROWS = 10
+"""Texts of which the report shows where the decoder looked."""
 
 Tensors = Mapping[str, tf.Tensor]
 
@@ -227,6 +234,37 @@ class Writer:
         )
         return {TEXT: self.target.text(written)}
 
+    def looked(self, features: Tensors) -> list[dict[str, Any]]:
+        """Notes what is written and where the decoder looks, for people.
+
+        Args:
+            features: Transformed, `[B, ...]`, the label among them.
+
+        Returns:
+            For each row the tokens that were `read` and `written`, `weights` with a list for each
+            of the latter, and what is `wanted`; nothing if it does not look anywhere.
+        """
+        if not hasattr(self.decoder, "weights"):
+            return []
+        read = {self.key: trimmed(features[self.key])}
+        written = generation.sample(self.decoder, read, self.length, self.never)
+        weights = self.decoder.weights(read | {names.LABEL: written})
+        return [
+            {
+                "read": list(filter(None, there)),
+                "written": list(filter(None, made)),
+                "weights": [row[: len(there)] for row in shares[: len(made)]],
+                "wanted": wanted.decode(),
+            }
+            for there, made, shares, wanted in zip(
+                _words(self.source, read[self.key]),
+                _words(self.target, written),
+                weights.numpy().round(3).tolist(),
+                self.target.text(features[names.LABEL]).numpy(),
+                strict=True,
+            )
+        ]
+
     def attention(self, prompt: tf.Tensor) -> dict[str, tf.Tensor]:
         """Writes the most probable text, and shows where the model looked.
 
@@ -281,6 +319,25 @@ def of(model: keras.Model, told: Description, transform_output: tft.TFTransformO
 
 def _tokens(codec: Codec, ids: tf.Tensor) -> tf.Tensor:
     return tf.gather(tf.constant(["", *codec.vocabulary[1:]]), ids)
+
+
+def _words(codec: Codec, ids: tf.Tensor) -> list[list[str]]:
+    tokens = _tokens(codec, ids).numpy().tolist()
+    return [[token.decode() for token in row if token] for row in tokens]
+
+
+def write_looks(model_run: Path, writer: Writer, held_out: Examples) -> None:
+    """Writes where a decoder looks in the first of the held-out texts.
+
+    Args:
+        model_run: The Trainer's folder; the file is `LOOKS`.
+        writer: The trained model.
+        held_out: Transformed examples.
+    """
+    looks = writer.looked(next(iter(held_out.batches(ROWS))))
+    if looks:
+        content = json.dumps(looks, ensure_ascii=False)
+        (model_run / LOOKS).write_text(content, encoding="utf-8")
 
 
 def _within(values: tf.Tensor, low: Any, high: Any, what: str) -> list[tf.Operation]:

@@ -105,9 +105,10 @@ def batches(spec: ModelSpec, examples: Examples, series: str, epochs: range) -> 
         Batches of inputs, `RESTART` among them, and labels.
 
     Raises:
-        RecipeError: There are fewer rows than a batch has, or too many for memory.
+        RecipeError: There are fewer rows than a batch has, too many for memory, or several
+            devices.
     """
-    held = _held(examples, spec.training.batch_size)
+    held = _held(examples, spec)
     past = held[series].numpy()
     rows, steps = past.shape
     size, seed = spec.training.batch_size, spec.training.seed
@@ -134,7 +135,15 @@ def batches(spec: ModelSpec, examples: Examples, series: str, epochs: range) -> 
     return trained_on(places.map(batch), spec)
 
 
-def _held(examples: Examples, size: int) -> Tensors:
+def _held(examples: Examples, spec: ModelSpec) -> Tensors:
+    size, distribution = spec.training.batch_size, spec.training.distribution.name
+    if distribution != "none":
+        raise RecipeError(
+            "a state that is carried on cannot be shared among devices",
+            where="trainer.distribution",
+            expected="none, or `trainer.params.stateful: false`",
+            received=distribution,
+        )
     held, rows = examples.held, len(next(iter(examples.targets.values())))
     if rows < size:
         raise RecipeError(
