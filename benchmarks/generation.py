@@ -113,10 +113,9 @@ def _ways(recipe: Path, prompt: str, length: int) -> dict[str, Callable[[], Any]
     graph = tft.TFTransformOutput(str(record.output("Transform", "transform_graph")))
     writer = writing.of(model, description.read(folder), graph)
     read = {writer.key: writer.source.ids(tf.constant([prompt]))}
-    never = writer.never.numpy()
 
     def best(logits: Any) -> Any:
-        return np.where(never, -np.inf, np.asarray(logits)).argmax(axis=-1)
+        return np.where(writer.never, -np.inf, np.asarray(logits)).argmax(axis=-1)
 
     def inside() -> None:
         options = {"temperature": 0.0, "top_k": 0, "top_p": 1.0, "beams": 1}

@@ -63,7 +63,7 @@ def sample(
     decoder: Decoder,
     inputs: Mapping[str, tf.Tensor],
     length: int | tf.Tensor,
-    never: tf.Tensor,
+    never: Any,
     sampling: Sampling | None = None,
 ) -> tf.Tensor:
     """Writes one text a row.
@@ -100,7 +100,7 @@ def sample(
     return tf.transpose(written.stack())  # (T, B) to (B, T)
 
 
-def _drawn(logits: tf.Tensor, never: tf.Tensor, sampling: Sampling, step: tf.Tensor) -> tf.Tensor:
+def _drawn(logits: tf.Tensor, never: Any, sampling: Sampling, step: tf.Tensor) -> tf.Tensor:
     """Draws tokens `[B]` from logits `[B, V]`."""
     logits = tf.where(never, logits.dtype.min, logits)
     temperature = tf.cast(sampling.temperature, logits.dtype)
@@ -156,7 +156,7 @@ def beam_search(
     decoder: Decoder,
     inputs: Mapping[str, tf.Tensor],
     length: int | tf.Tensor,
-    never: tf.Tensor,
+    never: Any,
     width: int | tf.Tensor,
 ) -> tf.Tensor:
     """Writes the best text of each row that is found with some candidates at a time.

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
+from numpy.typing import NDArray
 
 from trainyard.recipe_schema import ONLY, TextFeature
 from trainyard.trainer_modules import registry
@@ -105,11 +107,11 @@ class Writer:
     label: str
 
     @cached_property
-    def never(self) -> tf.Tensor:
+    def never(self) -> NDArray[np.bool_]:
         """Ids that are never written, boolean `[V]`: padding, a start, unknown tokens."""
         ids = range(len(self.target.vocabulary))
         ends = (texts.END,) if self.target.feature.markers else ()
-        return tf.constant([id < self.target.known and id not in ends for id in ids])
+        return np.array([id < self.target.known and id not in ends for id in ids])
 
     @property
     def length(self) -> int:
