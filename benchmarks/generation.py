@@ -102,9 +102,11 @@ def _ways(recipe: Path, prompt: str, length: int) -> dict[str, Callable[[], Any]
     from trainyard.pipeline.recipe import load_recipe
     from trainyard.pipeline.records import find_run
     from trainyard.pipeline.workspace import Workspace
+    from trainyard.trainer_modules import registry
     from trainyard.trainer_modules.harness import description, export, names, writing
 
     settings = load_recipe(recipe)
+    registry.find(settings.trainer.module)  # Keras has to know its layers
     record, folder = find_run(settings.name), pushed(Workspace.of(settings).serving)
     loaded = tf.saved_model.load(str(folder))
     model = keras.saving.load_model(

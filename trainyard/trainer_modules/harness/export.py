@@ -16,6 +16,7 @@ import tensorflow_transform as tft
 from tensorflow_transform.saved import saved_transform_io_v2
 
 from trainyard.recipe_schema import ONLY, Task
+from trainyard.trainer_modules import registry
 from trainyard.trainer_modules.harness import columns, description, images, labels, names
 from trainyard.trainer_modules.harness.columns import MISSING
 from trainyard.trainer_modules.harness.config import TrainerConfig
@@ -232,6 +233,8 @@ def reference_predictions(
     raw = tf.io.parse_example(list(serialized), raw_parse_spec(transform_output))
     features = transform_output.transform_raw_features(raw)
     features = images.decoded(_without(told.targets, features), told.images)
+    if told.module:
+        registry.find(told.module)  # Keras has to know its layers
     model = keras.saving.load_model(model_run / MODEL_FILE, compile=False)
     if told.writes:
         return _written(model, told, transform_output, features)
