@@ -389,7 +389,7 @@ def operations(recipe: Recipe) -> int:
     label = LabelSpec(rows=2, class_names=("dark", "light"), class_counts=(1, 1))
     module = registry.find(recipe.trainer.module)
     params = registry.params(module, recipe.trainer.params)
-    spec = ModelSpec(inputs, recipe.task, label, recipe.trainer)
+    spec = ModelSpec.of_one(inputs, recipe.task, label, recipe.trainer)
     return arithmetic.training(module.build_model(params, spec))
 
 

@@ -51,6 +51,8 @@ def test_the_report_has_the_quality_of_each_head(folder):
     for head in ("species", "width"):
         assert f'id="quality-{head}"' in page
         assert f'href="#quality-{head}"' in page
+    marks = re.findall(r'\bid="([^"]+)"', page)
+    assert len(marks) == len(set(marks))
     assert "Label: petal width (cm)" in page
     assert "Largest errors" in page
     assert "Confusion matrix" in page

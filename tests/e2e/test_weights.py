@@ -19,7 +19,7 @@ IMAGENET = "weights: imagenet"
 def recipe(tmp_path, monkeypatch):
     """The recipe, smaller and on other photographs, with weights of one's choice."""
     monkeypatch.setenv("TRAINYARD_DATA_HOME", str(tmp_path))
-    for part, count in (("train", 80), ("val", 20)):
+    for part, count in (("train", 240), ("val", 40)):
         folder = make_photos(tmp_path / "ants_bees" / part, count)
         for made, named in (("dark", "ants"), ("light", "bees")):
             (folder / made).rename(folder / named)

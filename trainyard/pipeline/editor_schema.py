@@ -56,7 +56,7 @@ def _nothing(properties: _Json) -> _Json:
     return {"type": "null"}
 
 
-# What the validators of recipe_schema.py let through besides the full form.
+# What the validators of recipe_schema let through besides the full form.
 _SHORT_FORMS = {
     "Label": (_text, _column),
     "TableFeature": (_kind_alone, _nothing),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.parquet
 import pytest
 import tensorflow as tf
 from PIL import Image
+from pydantic import ValidationError
 from tfx.types import standard_artifacts
 
 from tests.components.example_gen.image_files import class_folders, write
@@ -131,6 +133,30 @@ def test_a_table_of_paths(table, tmp_path):
         assert row["photo"] == f"pictures/{row['age']:02d}.png".encode()
         assert row["image"] == (tmp_path / row["photo"].decode()).read_bytes()
         assert row["image_brightness"] == pytest.approx(row["age"] / 255)
+
+
+def test_two_images_a_row(tmp_path):
+    files = [write(tmp_path / f"{level}.png", level=level).name for level in range(61)]
+    lines = [f"{one},{other},{i % 2}" for i, (one, other) in enumerate(pairwise(files))]
+    (tmp_path / "table.csv").write_text("\n".join(["first,second,label", *lines]) + "\n")
+    columns = [{"column": "left", "source": "first"}, {"column": "second"}]
+    data = Data(path=str(tmp_path / "table.csv"), images=columns, split=SPLIT)
+    found = every(generate(data, tmp_path / "out"))
+    assert len(found) == 60
+    for row in found:
+        assert row["left"] == (tmp_path / row["first"].decode()).read_bytes()
+        assert bytes(row["second"][:4]) == b"\x89PNG"
+        steps = row["second_brightness"] - row["left_brightness"]
+        assert steps == pytest.approx(1 / 255, abs=1e-6)
+    (tmp_path / "7.png").write_bytes(b"no image")
+    tolerant = data.model_copy(update={"on_bad_row": "quarantine"})
+    assert len(every(generate(tolerant, tmp_path / "rest"))) == 58
+
+
+def test_two_images_of_one_name_are_refused():
+    for both in ([{}, {"max_pixels": 9}], [{"column": "a", "source": "x"}, {"source": "x"}]):
+        with pytest.raises(ValidationError, match="a `column` and a `source` of its own"):
+            Data(path="x", images=both)
 
 
 def test_a_column_that_is_replaced(table, tmp_path):

@@ -25,7 +25,7 @@ def written(folder: Path, days: list[str], name: str = "rows.csv", column: str =
 def made(folder: Path, path: Path | str, **options) -> dict[str, list[int]]:
     """The numbers of the rows in each split."""
     data = Data(path=str(path), **options)
-    found = splits(execute(ExampleGen(data, LABEL, "1"), folder / "out"))
+    found = splits(execute(ExampleGen(data, {"label": LABEL}, "1"), folder / "out"))
     return {
         name: [e.features.feature["x"].int64_list.value[0] for e in examples]
         for name, examples in found.items()

@@ -523,3 +523,15 @@ def test_a_header_only_for_csv():
         Data(path="x", format="parquet", header=("a",))
     with pytest.raises(ValueError, match="every name once"):
         Data(path="x", header=("a", "a"))
+
+
+@pytest.mark.parametrize("quoting", [True, False])
+def test_a_row_that_is_longer_than_a_portion(tmp_path, quoting):
+    long = "so good " * (1 << 18)
+    file = written(tmp_path, f"a,b\n1,{long}\n2,x\n")
+    assert read(file, quoting=quoting) == {"a": [1, 2], "b": [long, "x"]}
+    lines = "so good\n" * (1 << 18)
+    if quoting:
+        assert read(written(tmp_path, f'a,b\n1,"{lines}"\n2,x\n'))["b"] == [lines, "x"]
+    ragged = written(tmp_path, f"a,b\n1,{long}\n2\n")
+    assert "row 2 (line 3): the row has 1 fields" in failure(ragged, quoting=quoting)

@@ -72,7 +72,7 @@ def test_pairs_with_one_side_missing(tmp_path):
     for language, lines in {"en": "go\nrun\n", "fr": "va\n\n"}.items():
         (tmp_path / f"pairs.{language}").write_text(lines)
     data = Data(path=str(tmp_path / "pairs.*"), format="parallel", texts=("en", "fr"))
-    component = ExampleGen(data, Label(name="label", expression="fr"), "1")
+    component = ExampleGen(data, {"label": Label(name="label", expression="fr")}, "1")
     with pytest.raises(DataError, match="row 2: the text in column 'fr' is empty"):
         execute(component, tmp_path / "out")
 
@@ -115,7 +115,7 @@ def test_all_that_is_written(tmp_path):
     rows = [f"so good {'!' * (i % 5)},{i % 2}" for i in range(200)]
     file = table(tmp_path, *rows, ",1")
     data = Data(path=str(file), texts=("review",), on_bad_row="quarantine")
-    artifact = execute(ExampleGen(data, LABEL, "1"), tmp_path / "out")
+    artifact = execute(ExampleGen(data, {"label": LABEL}, "1"), tmp_path / "out")
     found = [e.features.feature for examples in splits(artifact).values() for e in examples]
     assert len(found) == 200
     assert {e["review_characters"].int64_list.value[0] for e in found} == {8, 9, 10, 11, 12}

@@ -80,7 +80,7 @@ def test_no_character_is_in_two_splits(tmp_path):
     file.write_text("".join(map(chr, range(0x100, 0x100 + 2000))), "utf-8")  # each but once
     data = Data(path=str(file), format="text", windows={"length": 50, "stride": 20})
     label = Label(name="continuation", expression="text")
-    artifact = execute(ExampleGen(data, label, "1"), tmp_path / "out")
+    artifact = execute(ExampleGen(data, {"label": label}, "1"), tmp_path / "out")
     found = splits(artifact)
     seen = {
         name: {c for e in examples for c in e.features.feature["text"].bytes_list.value[0].decode()}

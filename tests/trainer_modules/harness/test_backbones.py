@@ -125,10 +125,10 @@ def test_no_such_file(given, tmp_path, monkeypatch):
         network(given)
 
 
-def push(serving, version: int, width: int) -> keras.Model:
+def push(serving, version: int, width: int, augmentation=lambda image: image) -> keras.Model:
     """As an image module's run leaves it: numbers beside the image, and a head."""
     image, numbers = keras.Input((32, 32, 3), name="image"), keras.Input((2,), name="numeric")
-    maps = keras.layers.Conv2D(width, 3, activation="relu")(image)
+    maps = keras.layers.Conv2D(width, 3, activation="relu")(augmentation(image))
     maps = keras.layers.BatchNormalization()(maps)
     vector = backbones.vector(maps, "max")
     joined = keras.layers.Concatenate()([vector, numbers])
@@ -199,3 +199,17 @@ def test_only_from_scratch_do_averages_follow_quickly(tmp_path):
 
     assert momenta(network("none")) == {0.9}
     assert momenta(network(str(tmp_path / "a.keras"))) == {0.99}
+
+
+def test_only_what_starts_from_nothing_follows_the_training_around_it(serving, tmp_path):
+    small().save(tmp_path / "a.keras")
+    push(serving, 1, 4, keras.layers.RandomFlip("vertical", seed=1))
+    image = np.random.default_rng(1).random((16, 32, 32, 3)).astype(np.float32)
+
+    def differs(weights):
+        model = network(weights)
+        return not np.array_equal(model(image, training=True), model(image, training=False))
+
+    assert differs("none")
+    assert not differs(str(tmp_path / "a.keras"))
+    assert not differs(Pushed("first"))

@@ -15,7 +15,7 @@ import tensorflow as tf
 from PIL import Image
 
 from trainyard.recipe_schema import ImageFeature, Loss, TextFeature, Trainer
-from trainyard.trainer_modules.harness import heads, watched
+from trainyard.trainer_modules.harness import heads, texts, watched
 from trainyard.trainer_modules.harness.spec import HeadSpec, InputSpec, LabelSpec, ModelSpec
 
 VOCABULARY = ("[no token]", "[start of text]", "[end of text]", "[unknown token 1]", "good", "bad")
@@ -91,6 +91,23 @@ def test_rows_show_what_the_model_is_given(tmp_path):
     assert row["texts"] == {"review_tokens": "good [unknown token 1]"}
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(row["images"]["image"]))))
     np.testing.assert_array_equal(pixels, [[0, 7], [13, 20]])
+    assert record(tmp_path)["rows"][-1]["texts"] == {"review_tokens": ""}, "the last of ten"
+
+
+@pytest.mark.parametrize(
+    ("ngrams", "markers", "ids"),
+    [
+        (1, False, [4, 5, 4, 0]),
+        (2, False, [4, 5, 4, 3, 3]),
+        (3, False, [4, 5, 4, 3, 3, 3, 0]),
+        (2, True, [1, 4, 5, 4, 3, 3, 2]),
+    ],
+)
+def test_of_ngrams_the_single_tokens_are_shown(ngrams, markers, ids):
+    feature = TextFeature(ngrams=ngrams, markers=markers)
+    single = watched._single(tf.constant([ids], tf.int64), feature)
+    words = texts.words(single, tf.constant(VOCABULARY), feature)
+    assert words.numpy()[0].decode() == "good bad good"
 
 
 def test_several_heads_answer_by_their_names(tmp_path):

@@ -31,6 +31,7 @@ from trainyard.recipe_schema import Data
 
 BLOCK_BYTES = 1 << 23
 LONGEST_ROW_BYTES = 1 << 26
+_PORTION_BYTES = 1 << 20  # Arrow's own; its threads take one each
 csv.field_size_limit(LONGEST_ROW_BYTES)  # of the whole process; 128 KB if nobody says
 Places = npt.NDArray[np.int64]
 _UNDECODABLE = text_files.UNDECODABLE
@@ -190,10 +191,11 @@ def _whole_rows(data: Data, blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 def _end_of_rows(data: Data, text: bytes) -> int:
     """Where the last whole row ends, 0 if none does: a line break between quotes ends none."""
-    if not data.quoting:
-        return text.rfind(b"\n") + 1
-    starts, ends = _quoted(text, data.delimiter.encode())
-    end = len(text)
+    return _end_before(text, len(text), *_quoted(data, text))
+
+
+def _end_before(text: bytes, end: int, starts: Places, ends: Places) -> int:
+    """Where the last row ends that ends before a place, given what is between quotes."""
     while (at := text.rfind(b"\n", 0, end)) >= 0:
         before = int(np.searchsorted(starts, at)) - 1
         if before < 0 or ends[before] <= at:
@@ -202,11 +204,14 @@ def _end_of_rows(data: Data, text: bytes) -> int:
     return 0
 
 
-def _quoted(text: bytes, delimiter: bytes) -> tuple[Places, Places]:
+def _quoted(data: Data, text: bytes) -> tuple[Places, Places]:
     """Where quoted fields begin and end in text that begins with a row.
 
     A quote in the middle of a field is text; one that is never closed goes to the end.
     """
+    if not data.quoting:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    delimiter = data.delimiter.encode()
     letters = np.frombuffer(text, np.uint8)
     quotes = np.flatnonzero(letters == ord('"'))
     begins = np.frombuffer(b"\n\r" + delimiter, np.uint8)
@@ -223,9 +228,10 @@ def _quoted(text: bytes, delimiter: bytes) -> tuple[Places, Places]:
 def _parsed(data: Data, rows: _Rows) -> pa.Table:
     if not rows.text.strip():
         return pa.table({})
+    names = None if rows.has_header else rows.names
     return pa.csv.read_csv(
         pa.BufferReader(rows.text),
-        pa.csv.ReadOptions(column_names=None if rows.has_header else rows.names),
+        pa.csv.ReadOptions(column_names=names, block_size=_portion(data, rows.text)),
         pa.csv.ParseOptions(
             delimiter=data.delimiter,
             quote_char='"' if data.quoting else False,
@@ -238,6 +244,17 @@ def _parsed(data: Data, rows: _Rows) -> pa.Table:
             quoted_strings_can_be_null=True,
         ),
     )
+
+
+def _portion(data: Data, text: bytes) -> int:
+    """How many bytes a thread of Arrow takes: all, if a row may be longer than a portion.
+
+    Arrow 10.0.1 waits for ever, or fails, where a portion has no end of a row in it.
+    """
+    quoted = _quoted(data, text) if len(text) > _PORTION_BYTES else ()
+    ends = range(_PORTION_BYTES, len(text), _PORTION_BYTES)
+    all_short = all(_end_before(text, end, *quoted) > end - _PORTION_BYTES for end in ends)
+    return _PORTION_BYTES if all_short else len(text)
 
 
 def _records(data: Data, rows: _Rows) -> Iterator[tuple[str, list[str]]]:

@@ -22,6 +22,7 @@ from trainyard.pipeline.report import charts, marks
 from trainyard.pipeline.report.mistakes import MistakesSection, class_name, mistakes_section
 from trainyard.pipeline.verdict import finished_output
 from trainyard.recipe_schema import Recipe
+from trainyard.trainer_modules.harness.names import of
 
 MOST_SLICES = 40
 MOST_CLASSES = 20
@@ -156,7 +157,7 @@ def _section(
         ],
         table_metrics=metrics,
         confusion=_confusion(plots, class_names),
-        figures=[*_curves(plots), *_residuals(measured, label)],
+        figures=[*_curves(plots, measured.head), *_residuals(measured, label)],
         mistakes=mistakes_section(measured.folder, recipe, class_names, measured.head),
     )
 
@@ -271,7 +272,7 @@ def _cells(row: Sequence[float]) -> list[tuple[int, float]]:
     return [(int(count), count / total) for count in row]
 
 
-def _curves(plots: Plots) -> list[tuple[str, Markup]]:
+def _curves(plots: Plots, head: str) -> list[tuple[str, Markup]]:
     plot = plots.get((False, CONFUSION_PLOT))
     if plot is None or not plot.HasField("confusion_matrix_at_thresholds"):
         return []
@@ -280,21 +281,21 @@ def _curves(plots: Plots) -> list[tuple[str, Markup]]:
     others = earlier.confusion_matrix_at_thresholds.matrices if earlier else None
     positives = _positives(matrices)
     roc = charts.curve(
-        "roc",
+        of(head, "roc"),
         ("false positive rate", "true positive rate"),
         _roc(matrices),
         _roc(others) if others else None,
         ((0, 1), (0, 1)),
     )
     recall = charts.curve(
-        "precision",
+        of(head, "precision"),
         ("recall", "precision"),
         _precision(matrices),
         _precision(others) if others else None,
         ((0, 1), (positives, positives)),
     )
     figures = [("ROC curve", roc), ("Precision and recall", recall)]
-    return figures + _calibration(plots.get((False, CALIBRATION_PLOT)))
+    return figures + _calibration(plots.get((False, CALIBRATION_PLOT)), head)
 
 
 def _positives(matrices: Sequence[Matrix]) -> float:
@@ -322,7 +323,7 @@ def _ratio(part: float, rest: float) -> float:
     return part / (part + rest) if part + rest else 0.0
 
 
-def _calibration(plot: Any) -> list[tuple[str, Markup]]:
+def _calibration(plot: Any, head: str) -> list[tuple[str, Markup]]:
     buckets = plot.calibration_histogram_buckets.buckets if plot is not None else ()
     points = [
         (
@@ -337,7 +338,7 @@ def _calibration(plot: Any) -> list[tuple[str, Markup]]:
         [
             (
                 "Calibration (dots: the more examples, the larger)",
-                charts.calibration("calibration", points),
+                charts.calibration(of(head, "calibration"), points),
             )
         ]
         if points
@@ -347,6 +348,7 @@ def _calibration(plot: Any) -> list[tuple[str, Markup]]:
 
 def _residuals(measured: Measured, label: str) -> list[tuple[str, Markup]]:
     pairs: list[tuple[float, float]] = measured.samples.get(RESIDUAL_SAMPLE, [])
+    head = measured.head
     finite = [(actual, predicted) for actual, predicted in pairs if math.isfinite(predicted)]
     if not finite:
         return []
@@ -354,7 +356,7 @@ def _residuals(measured: Measured, label: str) -> list[tuple[str, Markup]]:
     return [
         (
             "Predicted and actual" + sampled,
-            charts.predicted_against_actual("predicted", label, finite),
+            charts.predicted_against_actual(of(head, "predicted"), label, finite),
         ),
-        ("Errors" + sampled, charts.residuals("residuals", label, finite)),
+        ("Errors" + sampled, charts.residuals(of(head, "residuals"), label, finite)),
     ]

@@ -23,6 +23,7 @@ from trainyard.trainer_modules.harness import weights_file
 from trainyard.trainer_modules.harness.construct import construct
 from trainyard.trainer_modules.harness.weights_file import Weights
 from trainyard.trainer_modules.layers.channels import ChannelScaling
+from trainyard.trainer_modules.layers.inference import InferenceModel
 
 FEATURES = "summary"
 """The layer, by convention of all image modules, whose output is an image's vector."""
@@ -79,17 +80,17 @@ def feature_map(
     file = weights_file.file_of(weights)
     model = weights_file.loaded(file) if file and file.suffix == ".keras" else None
     if model is not None and FEATURES in _layer_names(model):
-        return _up_to_features(model, shape)(image, training=False)
+        return _up_to_features(model, shape)(image)
     if model is None:
         model = _application(name, (*shape[:2], 3), str(weights), options)
         if file:
             _load_weights(model, file, name)
     scaled = scaling(name)(_three_channels(image))
     _check_shape(model, tuple(scaled.shape[1:]), name)
-    network = keras.Model(model.inputs, model.outputs[0], name=BACKBONE)
-    if weights != "none":
-        return network(scaled, training=False)
-    _follow_quickly(network)
+    kind = keras.Model if weights == "none" else InferenceModel
+    network = kind(model.inputs, model.outputs[0], name=BACKBONE)
+    if weights == "none":
+        _follow_quickly(network)
     return network(scaled)
 
 
@@ -210,7 +211,7 @@ def _layer_names(model: keras.Model) -> list[str]:
 def _up_to_features(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
     images = [tensor for tensor in model.inputs if len(tensor.shape) == 4]
     vector = model.get_layer(FEATURES).output
-    cut = keras.Model(images[0], vector, name=BACKBONE)
+    cut = InferenceModel(images[0], vector, name=BACKBONE)
     _check_shape(cut, shape, "the pushed model")
     return cut
 

@@ -93,7 +93,12 @@ def _lines(file: Path, dimension: int | None) -> Iterator[tuple[int, bytes, list
                 raise _error(file, number, f"{dimension} numbers", f"{len(parts) - 1}")
             word, *numbers = line.rstrip().rsplit(b" ", dimension)  # GloVe has words with blanks
             if len(numbers) < dimension:
-                raise _error(file, number, f"a word and {dimension} numbers", repr(line[:60]))
+                raise _error(
+                    file,
+                    number,
+                    f"a word and {dimension} numbers",
+                    repr(line[:60].decode("utf-8", "replace").strip()),
+                )
             yield number, word, numbers
 
 

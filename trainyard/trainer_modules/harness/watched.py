@@ -15,6 +15,7 @@ import tensorflow as tf
 from PIL import Image
 
 from trainyard.files import write_whole
+from trainyard.recipe_schema import TextFeature
 from trainyard.trainer_modules.harness import heads, images, names, texts
 from trainyard.trainer_modules.harness.spec import HeadSpec, ModelSpec
 
@@ -35,7 +36,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typ
     and `epochs`: by the epoch's number, counted from 1, the answer for each row.
 
     Args:
-        batch: Inputs and labels to validate on; the first rows are taken.
+        batch: Inputs and labels to validate on; some rows are taken, from all over it.
         spec: What is trained.
         file: Where to; training that goes on goes on with it.
         worded: From inputs to answers in words; None: classes and numbers.
@@ -49,7 +50,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typ
         worded: Worded | None = None,
     ) -> None:
         super().__init__()
-        inputs, labels, *_ = keras.tree.map_structure(lambda tensor: tensor[:ROWS], batch)
+        inputs, labels, *_ = keras.tree.map_structure(_spread, batch)
         self.inputs, self.spec, self.file = inputs, spec, file
         self.worded = worded or self._worded
         before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
@@ -89,6 +90,12 @@ def of(
     return [Watch(next(iter(held_out)), spec, file, worded)]
 
 
+def _spread(tensor: tf.Tensor) -> tf.Tensor:
+    """Takes `ROWS` rows at equal distances: neighbours in a file may be all alike."""
+    places = np.linspace(0, len(tensor) - 1, min(ROWS, len(tensor))).round().astype(np.int64)
+    return tf.gather(tensor, places)
+
+
 def described(inputs: Inputs, labels: Any, spec: ModelSpec) -> list[dict[str, Any]]:
     """Describes rows, as far as people can see anything in what the model is given.
 
@@ -102,8 +109,8 @@ def described(inputs: Inputs, labels: Any, spec: ModelSpec) -> list[dict[str, An
     """
     known = {name: spec.inputs[name].vocabulary for name in spec.texts}
     shown = {
-        name: texts.words(inputs[name], tf.constant(words), spec.texts[name]).numpy()
-        for name, words in known.items()
+        name: texts.words(_single(inputs[name], feature), tf.constant(known[name]), feature).numpy()
+        for name, feature in spec.texts.items()
     }
     parts = {head: np.asarray(part) for head, part in names.parted(labels).items()}
     return [
@@ -114,6 +121,14 @@ def described(inputs: Inputs, labels: Any, spec: ModelSpec) -> list[dict[str, An
         }
         for row, actual in enumerate(_each_row(spec, parts, _true))
     ]
+
+
+def _single(ids: tf.Tensor, feature: TextFeature) -> tf.Tensor:
+    """Blanks out n-grams of ids `[B, T]`, which follow the single tokens they are made of."""
+    widest, markers = feature.ngrams, 2 * feature.markers
+    tokens = tf.math.count_nonzero(ids, axis=1, keepdims=True) - markers  # n + (n - 1) + ...
+    single = (tokens + widest * (widest - 1) // 2) // widest + markers // 2
+    return tf.where(tf.range(tf.shape(ids, tf.int64)[1]) < single, ids, texts.PADDING)
 
 
 def _each_row(

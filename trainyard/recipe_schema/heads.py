@@ -1,0 +1,103 @@
+"""What a model predicts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from trainyard.expressions import Expression
+from trainyard.recipe_schema.base import Section, parse_expression
+
+Task = Literal["binary", "multiclass", "regression", "text"]
+
+ONLY = ""
+"""What the one head of a recipe is called that names none."""
+
+
+class Label(Section):
+    """What is to be predicted: a column as it is, or an expression over columns."""
+
+    name: str = Field(description="The label's name in examples, schema and report.")
+    expression: str = Field(description="A column, or an expression such as `tips > fare * 0.2`.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        if isinstance(value, str) and re.fullmatch(r"\w+", value):
+            value = {"column": value}
+        if isinstance(value, str):
+            return {"name": "label", "expression": value}
+        if isinstance(value, dict) and "column" in value and "expression" not in value:
+            column = value["column"]
+            rest = {key: entry for key, entry in value.items() if key != "column"}
+            return {"name": column, "expression": f"`{column}`"} | rest
+        return value
+
+    @field_validator("expression")
+    @classmethod
+    def _parses(cls, value: str) -> str:
+        parse_expression(value)
+        return value
+
+    @property
+    def parsed(self) -> Expression:
+        """The checked expression."""
+        return Expression(self.expression)
+
+    @property
+    def is_column(self) -> bool:
+        """Whether the label is a column as it stands in the data."""
+        return self.parsed.is_column and self.parsed.columns == (self.name,)
+
+
+class Loss(Section):
+    """A Keras loss by name; what is not named here goes to its constructor."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments for the loss's constructor."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+ClassWeights = Literal["balanced"] | dict[str, float]
+
+
+def written_out(section: Any, named: Sequence[str]) -> Any:
+    """Turns `loss: huber` into `loss: {name: huber}`, and the names of classes into text."""
+    if not isinstance(section, dict):
+        return section
+    full = {k: {"name": section[k]} for k in named if isinstance(section.get(k), str)}
+    weights = section.get("class_weights")
+    if isinstance(weights, dict):
+        full["class_weights"] = {str(name): weight for name, weight in weights.items()}
+    return {**section, **full}
+
+
+class Target(Section):
+    """What is predicted, and what kind of prediction that is."""
+
+    label: Label
+    task: Task
+
+
+class Head(Target):
+    """One of the things that a model predicts."""
+
+    loss: Loss | None = Field(None, description="If not given, the one that fits the task.")
+    weight: float = Field(1.0, gt=0, description="Of its loss in the sum over all heads.")
+    class_weights: ClassWeights | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        return written_out(value, ["loss"])
+
+
+HeadName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
