@@ -21,8 +21,9 @@ from trainyard.recipe_schema import Recipe
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted(file.stem for file in (ROOT / "recipes").glob("*.yaml"))
 # A minute and more each, or what needs a network; `make quality` runs them.
-SLOW = {"mnist_cnn", "mnist_resnet", "ants_bees_large", "ants_bees_transfer", "shakespeare"} | {
-    "english_french"
+SLOW = {
+    *("mnist_cnn", "mnist_resnet", "mnist_pretrain", "mnist_few_shot"),
+    *("ants_bees_large", "ants_bees_transfer", "digit_pairs", "shakespeare", "english_french"),
 }
 RUN = sorted(references.GOALS.keys() - SLOW)
 ON_BOTH_ENGINES = ["adult_income", "taxi_tips"]

@@ -1,4 +1,4 @@
-"""docs/heads.md, followed word by word, and the recipe of two heads."""
+"""docs/heads.md, followed word by word."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import re
 import pandas as pd
 import pytest
 
-from benchmarks import single_tasks
 from tests.e2e.conftest import ROOT
-from trainyard.pipeline.recipe import resolved_recipe
 from trainyard.pipeline.records import find_run
 
 PAGE = (ROOT / "docs" / "heads.md").read_text(encoding="utf-8")
@@ -66,11 +64,3 @@ def test_why_names_the_head_of_a_bound(folder, trainyard, monkeypatch):
     assert "width_mae on all rows is" in trainyard("why", "hard").out
     assert "species_accuracy on all rows is" in trainyard("why", "hard").out
     assert not find_run("hard").verdict.pushed
-
-
-def test_each_head_is_as_good_as_the_same_network_alone(trainyard):
-    assert trainyard("run", ROOT / "recipes" / "adult_age_and_income.yaml").code == 0
-    record = find_run("adult_age_and_income")
-    recipe = resolved_recipe(record.recipe_json)
-    for result in single_tasks.compare(recipe, record.verdict.metrics):
-        assert result.holds, result
