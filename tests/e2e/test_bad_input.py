@@ -195,14 +195,16 @@ def test_a_diverging_training_says_what_to_try(recipe, trainyard):
 
 
 def test_a_module_that_is_wrong_shows_its_own_line_first(recipe, trainyard, monkeypatch):
+    import keras
+
     from trainyard.trainer_modules import mlp
 
     file = recipe(sound())
 
-    def broken(vector, units, params, number):
-        return mlp.keras.layers.Dense(units)(vector, nonsense=True)
+    def broken(layers, vector, units):
+        return keras.layers.Dense(units[0])(vector, nonsense=True)
 
-    monkeypatch.setattr(mlp, "_hidden_layer", broken)
+    monkeypatch.setattr(mlp.dense.Stack, "__call__", broken)
     refused(trainyard("run", file), 5, "mlp.py:", "in build_model", "Trainer.log", file=file)
 
 

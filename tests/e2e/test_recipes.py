@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks import references
-from tests.e2e.conftest import ON_BOTH_ENGINES, RECIPES, ROOT, RUN
+from tests.e2e.conftest import ON_BOTH_ENGINES, RECIPES, ROOT, RUN, before
 from trainyard.components.pusher import versions
-from trainyard.trainer_modules.harness import export
+from trainyard.trainer_modules.harness import export, names
 
 STAGES = [
     "ExampleGen",
@@ -44,7 +44,8 @@ def test_header_says_what_how_and_what_to_expect(name):
         assert word in text
 
 
-@pytest.mark.parametrize("name", references.GOALS)
+# What another recipe has to push first is not there.
+@pytest.mark.parametrize("name", [name for name in references.GOALS if not before(name)])
 def test_check_draws_the_dag(name, trainyard):
     ended = trainyard("check", ROOT / "recipes" / f"{name}.yaml")
     assert (ended.code, ended.err) == (0, "")
@@ -75,7 +76,8 @@ def test_the_version_is_whole_and_answers_raw_rows(name, engine, ran):
     version = Path(run.record.verdict.destination)
     assert version in versions.versions(version.parent)
     assert not list(version.parent.glob(".unfinished-*"))
-    assert len(export.Served(version).predictions(_raw_rows(run, 20))) == 20
+    for answers in _by_head(export.Served(version).predictions(_raw_rows(run, 20))):
+        assert len(answers) == 20
 
 
 @each_run
@@ -90,8 +92,9 @@ def test_served_answers_are_the_trained_ones(name, engine, ran):
         rows,
         model.told,
     )
-    np.testing.assert_allclose(served, trained, rtol=1e-5, atol=1e-5)
-    assert np.ptp(served) > 0, "the model answers every row alike"
+    for ours, theirs in zip(_by_head(served), _by_head(trained), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+        assert np.ptp(ours) > 0, "the model answers every row alike"
 
 
 @each_run
@@ -99,7 +102,8 @@ def test_a_tensor_a_column_gets_the_same_answers(name, engine, ran):
     run = ran(name, engine)
     served, rows = export.Served(Path(run.record.verdict.destination)), _raw_rows(run, 50)
     by_column, by_row = served.raw_predictions(rows), served.predictions(rows)
-    np.testing.assert_allclose(by_column, by_row, rtol=1e-5, atol=1e-5)
+    for ours, theirs in zip(_by_head(by_column), _by_head(by_row), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
 def test_an_image_file_is_all_that_a_pushed_model_asks_for(ran):
@@ -131,6 +135,10 @@ def test_the_report_opens_without_a_network(name, engine, ran, trainyard):
     assert _fetched(page) == []
     assert "<svg" in page
     assert name in page
+
+
+def _by_head(answers):
+    return [*names.parted(answers).values()]
 
 
 def _images(run):
