@@ -208,6 +208,12 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 10**30])
+def test_a_whole_number_that_does_not_fit_is_refused(number):
+    with pytest.raises(ServingError, match="is not of expected type: int32"):
+        filled({"instances": [number]}, signature(x="int"))
+
+
 @settings(max_examples=500, deadline=None)
 @given(anything, st.sampled_from(["instances", "inputs"]), st.sampled_from(sorted(DTYPES)))
 def test_no_json_is_more_than_an_error_of_the_request(value, key, kind):

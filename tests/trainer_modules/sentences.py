@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.trainer_modules.tables import LABELS, Row, trained_as
+from tests.trainer_modules.tables import LABELS, Row, predicted, trained_as
 from trainyard.recipe_schema import Recipe
 
 TYPES = {
@@ -46,9 +46,8 @@ def sentences(rows: int, seed: int = 0) -> list[Row]:
 
 def recipe(task: str = "binary", **trainer: Any) -> Recipe:
     """A recipe for `sentences`: the text and what is beside it are inputs."""
-    label = LABELS[task]
-    others = {name: "ignored" for name in LABELS.values() if name != label}
+    others = dict.fromkeys(LABELS.values(), "ignored")
     features = {"review": {"kind": "text", "length": 12, "vocabulary": 60}}
-    sections = {"data": {"path": "unused"}, "label": label, "task": task}
+    sections = {"data": {"path": "unused"}} | predicted(task, LABELS)
     made = Recipe.model_validate({"name": "test", "features": features | others} | sections)
     return trained_as(made, **{"module": "text_classifier", "params": {}} | trainer)

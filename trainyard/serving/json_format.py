@@ -193,7 +193,11 @@ def _typed(leaves: list[Any], kind: tf.DType) -> Array:
     try:
         if kind.is_floating:
             return _floats(leaves, kind)
-        return np.array(leaves, kind.as_numpy_dtype)
+        # Through object: of a list, NumPy 1 lets a number that is too large overflow.
+        whole = np.array(leaves, object)
+        if kind.is_integer and not np.all((whole >= kind.min) & (whole <= kind.max)):
+            raise OverflowError
+        return whole.astype(kind.as_numpy_dtype)
     except (OverflowError, ValueError):
         raise _type_error(leaves, kind) from None
 

@@ -20,6 +20,7 @@ RECORDS = {
     "tensorboard",
     "training.json",
     "training_log.csv",
+    "watched.json",
 }
 
 

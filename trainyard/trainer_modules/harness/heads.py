@@ -151,15 +151,15 @@ def loss_class(loss: Loss | None, task: Task, where: str = "trainer.loss") -> ke
     if loss is None:
         return next(iter(fitting.values()))()
     name = _SHORT.get(plain(loss.name), loss.name)
-    for other, losses in LOSSES.items():
-        if task != other and plain(name) in map(plain, losses):
-            raise RecipeError(
-                f"the loss {loss.name!r} is for {other} tasks, not for {task}",
-                where=f"{where}.name",
-                expected=", ".join(fitting),
-                received=repr(loss.name),
-                hint="leave `loss` out to get the one that fits",
-            )
+    suited = [each for each, losses in LOSSES.items() if plain(name) in map(plain, losses)]
+    if suited and task not in suited:
+        raise RecipeError(
+            f"the loss {loss.name!r} is for {suited[0]} tasks, not for {task}",
+            where=f"{where}.name",
+            expected=", ".join(fitting),
+            received=repr(loss.name),
+            hint="leave `loss` out to get the one that fits",
+        )
     return construct(choose("loss", name, fitting), loss.options, where)
 
 

@@ -256,9 +256,9 @@ def _worded(
     """Returns what says in words what a model answers; None: classes and numbers do."""
     if hook := getattr(module, "worded", None):
         return lambda model, inputs: list(hook(model, params, model_spec, inputs))
-    told = description.of(training.config, training.transform_output, _class_names(model_spec))
-    if not told.writes:
+    if all(head.task != "text" for head in model_spec.heads.values()):
         return None
+    told = description.of(training.config, training.transform_output, _class_names(model_spec))
 
     def written(model: keras.Model, inputs: dict[str, tf.Tensor]) -> list[str]:
         text = writing.of(model, told, training.transform_output).text(inputs)
