@@ -37,8 +37,10 @@ def section_of(frame: pd.DataFrame, folder: Path, task: str = "binary") -> DataS
         started="2026-11-22T10:00:00Z",
         stages=[written],
     )
+    features = {"label": {"kind": "text", "length": 4}} if task == "text" else {}
     recipe = Recipe.model_validate(
         {"name": "example", "data": {"path": "a.csv"}, "label": "label", "task": task}
+        | {"features": features}
     )
     section = data_section(record, recipe)
     assert section is not None
@@ -63,6 +65,11 @@ def test_class_shares_are_those_of_the_rows(values, exact, tmp_path):
 def test_a_label_of_many_numbers_is_not_taken_for_classes(tmp_path):
     section = section_of(pd.DataFrame({"label": list(range(500))}), tmp_path)
     assert section.labels[0].classes == []
+
+
+def test_texts_to_be_written_are_not_taken_for_classes(tmp_path):
+    frame = pd.DataFrame({"label": ["a house", "the sea"] * 50})
+    assert section_of(frame, tmp_path, task="text").labels == []
 
 
 def test_missing_values_are_counted_although_their_lists_are_there(tmp_path):

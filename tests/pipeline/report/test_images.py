@@ -227,3 +227,9 @@ def test_errors_of_numbers_have_a_sign(tmp_path):
 def test_it_is_said_why_there_are_no_mistakes(tmp_path):
     assert "TFX's own Evaluator" in mistakes_section(tmp_path, TABLE, []).note
     assert mistakes_section(written(tmp_path, []), TABLE, []).note.startswith("None: all 100")
+
+
+def test_written_text_has_no_mistakes_to_list(tmp_path):
+    text = {"features": {"label": {"kind": "text", "length": 4}}, "task": "text"}
+    writes = Recipe.model_validate(TABLE.model_dump(exclude_defaults=True) | text)
+    assert mistakes_section(tmp_path, writes, []) is None

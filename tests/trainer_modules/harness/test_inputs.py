@@ -129,6 +129,12 @@ def test_a_block_of_large_examples_has_few_rows(files, monkeypatch):
     assert sorted(flat(order(examples, None))) == list(range(50)), "the files take turns"
 
 
+@pytest.mark.parametrize(("rows", "expected"), [(3, [0, 4, 9]), (1, [0]), (20, list(range(10)))])
+def test_rows_are_taken_at_equal_distances(rows, expected):
+    taken = inputs.spread(tf.range(10) * 2, rows).numpy()
+    assert taken.tolist() == [2 * place for place in expected]
+
+
 def test_sparse_features_are_streamed(files):
     sparse = {**FEATURES, "number": tf.io.VarLenFeature(tf.int64)}
     examples = inputs.Examples(files, sparse)

@@ -116,7 +116,8 @@ def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
     names = list(dict.fromkeys(name for columns in by_column.values() for name in columns))
     targets = {head.label.name: head for head in recipe.heads.values()}
     names.sort(key=lambda name: name not in targets)
-    labels = [_label(target, by_column) for target in targets.values()]
+    # Texts to be written are no classes: the columns tell of them.
+    labels = [_label(target, by_column) for target in targets.values() if target.task != "text"]
     roles = dict.fromkeys(recipe.input_columns(names), "input")
     roles |= dict.fromkeys(targets, "label") | {recipe.data.weight or "": "weight"}
     properties = metadata.properties(Workspace.of(recipe).metadata, str(examples or ""))

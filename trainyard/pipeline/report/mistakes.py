@@ -64,8 +64,8 @@ class MistakesSection:
 
 def mistakes_section(
     evaluation: Path, recipe: Recipe, class_names: Sequence[str], head: str = ONLY
-) -> MistakesSection:
-    """Reads the mistakes that the Evaluator kept.
+) -> MistakesSection | None:
+    """Reads the mistakes that the Evaluator kept; None for text, which is seldom just wrong.
 
     Args:
         evaluation: The artifact's folder.
@@ -73,6 +73,8 @@ def mistakes_section(
         class_names: The classes in the order of the predictions.
         head: Whose mistakes.
     """
+    if recipe.heads[head].task == "text":
+        return None
     of_classes = recipe.heads[head].task != "regression"
     title = "Most confident mistakes" if of_classes else "Largest errors"
     found = mistakes.read(evaluation, head)

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from PIL import Image
 from trainyard.files import write_whole
 from trainyard.recipe_schema import TextFeature
 from trainyard.trainer_modules.harness import heads, images, names, texts
+from trainyard.trainer_modules.harness.inputs import spread
 from trainyard.trainer_modules.harness.spec import HeadSpec, ModelSpec
 
 FILE = "watched.json"
@@ -50,7 +52,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is not typ
         worded: Worded | None = None,
     ) -> None:
         super().__init__()
-        inputs, labels, *_ = keras.tree.map_structure(_spread, batch)
+        inputs, labels, *_ = keras.tree.map_structure(partial(spread, rows=ROWS), batch)
         self.inputs, self.spec, self.file = inputs, spec, file
         self.worded = worded or self._worded
         before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
@@ -88,12 +90,6 @@ def of(
     if stateful or spec.training.distribution.name == "multi_worker":
         return []
     return [Watch(next(iter(held_out)), spec, file, worded)]
-
-
-def _spread(tensor: tf.Tensor) -> tf.Tensor:
-    """Takes `ROWS` rows at equal distances: neighbours in a file may be all alike."""
-    places = np.linspace(0, len(tensor) - 1, min(ROWS, len(tensor))).round().astype(np.int64)
-    return tf.gather(tensor, places)
 
 
 def described(inputs: Inputs, labels: Any, spec: ModelSpec) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from trainyard.trainer_modules.harness import columns, generation, names, texts
 from trainyard.trainer_modules.harness.description import Description
 from trainyard.trainer_modules.harness.export import Signature
 from trainyard.trainer_modules.harness.generation import Decoder, Sampling
-from trainyard.trainer_modules.harness.inputs import Examples
+from trainyard.trainer_modules.harness.inputs import BLOCK_ROWS, Examples, spread
 
 LIMIT = 10_000
 """Characters of a prompt, and tokens of an answer, at most: a server must stay responsive."""
@@ -329,14 +329,15 @@ def _words(codec: Codec, ids: tf.Tensor) -> list[list[str]]:
 
 
 def write_looks(model_run: Path, writer: Writer, held_out: Examples) -> None:
-    """Writes where a decoder looks in the first of the held-out texts.
+    """Writes where a decoder looks in some of the held-out texts.
 
     Args:
         model_run: The Trainer's folder; the file is `LOOKS`.
         writer: The trained model.
         held_out: Transformed examples.
     """
-    looks = writer.looked(next(iter(held_out.batches(ROWS))))
+    block = next(iter(held_out.batches(BLOCK_ROWS)))
+    looks = writer.looked({name: spread(tensor, ROWS) for name, tensor in block.items()})
     if looks:
         content = json.dumps(looks, ensure_ascii=False)
         (model_run / LOOKS).write_text(content, encoding="utf-8")
