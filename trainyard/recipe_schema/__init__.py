@@ -39,6 +39,7 @@ from trainyard.recipe_schema.heads import (
     Task,
 )
 from trainyard.recipe_schema.recipe import Recipe, input_columns
+from trainyard.recipe_schema.schedule import Retrain, RunSchedule
 from trainyard.recipe_schema.stages import Anomaly, Engine, Gate, Push
 from trainyard.recipe_schema.trainer import (
     Averages,
@@ -75,6 +76,8 @@ __all__ = [
     "Optimizer",
     "Push",
     "Recipe",
+    "Retrain",
+    "RunSchedule",
     "Scalar",
     "Schedule",
     "Section",
