@@ -445,6 +445,21 @@ def test_find_takes_the_newest_span(tmp_path, pattern, names, expected):
     assert [file.name for file in reader.find(str(tmp_path / pattern))] == expected
 
 
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("s{SPAN}-[ab].csv", ["s9-a.csv", "s10-b.csv"]),
+        ("s{SPAN}-?.csv", ["s9-a.csv", "s9-c.csv", "s10-b.csv"]),
+        ("s{SPAN:2}-?.csv", ["s10-b.csv"]),
+    ],
+)
+def test_find_takes_a_window_of_spans(tmp_path, pattern, expected):
+    for name in ("s8-a.csv", "s9-a.csv", "s9-c.csv", "s10-b.csv", "sx-a.csv"):
+        written(tmp_path, "a\n1\n", name)
+    found = reader.find(str(tmp_path / pattern), 2)
+    assert [file.name for file in found] == expected
+
+
 def test_reading_csv_needs_neither_tensorflow_nor_tfx(tmp_path):
     file = written(tmp_path, "a,b\n1,2\n")
     code = (
