@@ -40,6 +40,7 @@ from trainyard.recipe_schema.heads import (
 )
 from trainyard.recipe_schema.recipe import Recipe, input_columns
 from trainyard.recipe_schema.schedule import Retrain, RunSchedule
+from trainyard.recipe_schema.rollout import Rollout
 from trainyard.recipe_schema.stages import Anomaly, Engine, Gate, Push
 from trainyard.recipe_schema.trainer import (
     Averages,
@@ -78,6 +79,7 @@ __all__ = [
     "Recipe",
     "Retrain",
     "RunSchedule",
+    "Rollout",
     "Scalar",
     "Schedule",
     "Section",

@@ -21,6 +21,7 @@ from trainyard.recipe_schema.features import (
 )
 from trainyard.recipe_schema.heads import ONLY, Head, HeadName, Label, Task
 from trainyard.recipe_schema.schedule import Retrain, RunSchedule
+from trainyard.recipe_schema.rollout import Rollout
 from trainyard.recipe_schema.stages import Engine, Gate, Push
 from trainyard.recipe_schema.trainer import Trainer
 
@@ -48,6 +49,7 @@ class Recipe(Section):
     evaluation: Evaluation = Evaluation()
     gate: Gate = Gate()
     push: Push = Push()
+    rollout: Rollout | None = None
     engine: Engine = Engine()
     schedule: RunSchedule | None = None
     retrain: Retrain = Retrain()

@@ -236,6 +236,8 @@ class _Run:
     def _run_stage(self, stage: StageRecord, nodes: NodeRunner) -> None:
         log = self._record.folder / "logs" / f"{stage.name}.log"
         stage.log, stage.state = str(log.relative_to(self._record.folder)), "running"
+        if stage.name == "Pusher":
+            self._measure()
         self._record.save()
         started = time.monotonic()
         with self._console.stage(stage):
@@ -258,6 +260,11 @@ class _Run:
 
         with output_to(self._record.folder / "logs" / "verdict.log"):
             self._record.verdict = verdict.judge(self._record, self._recipe)
+
+    def _measure(self) -> None:
+        """Notes what is known before the push: a pushed version keeps the record as it is then."""
+        self._judge()
+        self._record.verdict.sentences = []  # it is no verdict yet
 
     def _end(self, state: records.RunState, error: str) -> None:
         """Records the end; the report is written even of a run that failed."""
