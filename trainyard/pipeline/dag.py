@@ -26,7 +26,7 @@ from tfx.types.channel import Channel
 
 from trainyard import sources
 from trainyard.components import example_gen, records
-from trainyard.components.baseline.strategy import LatestOtherBlessedModel
+from trainyard.components.baseline.strategy import ModelInService
 from trainyard.components.curated_schema.component import CuratedSchema
 from trainyard.components.example_gen.component import ExampleGen
 from trainyard.components.gate.component import Gate
@@ -84,7 +84,8 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
     )
     baseline = Resolver(
-        strategy_class=LatestOtherBlessedModel,
+        strategy_class=ModelInService,
+        config={"destination": str(workspace.serving)},
         model=Channel(type=standard_artifacts.Model),
         model_blessing=Channel(type=standard_artifacts.ModelBlessing),
         candidate=trainer.outputs["model"],

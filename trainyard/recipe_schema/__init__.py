@@ -39,8 +39,8 @@ from trainyard.recipe_schema.heads import (
     Task,
 )
 from trainyard.recipe_schema.recipe import Recipe, input_columns
-from trainyard.recipe_schema.schedule import Retrain, RunSchedule
 from trainyard.recipe_schema.rollout import Rollout
+from trainyard.recipe_schema.schedule import Retrain, RunSchedule
 from trainyard.recipe_schema.stages import Anomaly, Engine, Gate, Push
 from trainyard.recipe_schema.trainer import (
     Averages,
@@ -78,8 +78,8 @@ __all__ = [
     "Push",
     "Recipe",
     "Retrain",
-    "RunSchedule",
     "Rollout",
+    "RunSchedule",
     "Scalar",
     "Schedule",
     "Section",

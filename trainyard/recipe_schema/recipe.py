@@ -20,8 +20,8 @@ from trainyard.recipe_schema.features import (
     kind_of,
 )
 from trainyard.recipe_schema.heads import ONLY, Head, HeadName, Label, Task
-from trainyard.recipe_schema.schedule import Retrain, RunSchedule
 from trainyard.recipe_schema.rollout import Rollout
+from trainyard.recipe_schema.schedule import Retrain, RunSchedule
 from trainyard.recipe_schema.stages import Engine, Gate, Push
 from trainyard.recipe_schema.trainer import Trainer
 
