@@ -1,0 +1,143 @@
+"""The commands of the registry: `models`, `canary`, `shadow`; parse, load, call."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from trainyard.pipeline.registry.decisions import Decision
+    from trainyard.recipe_schema import Recipe
+
+models_app = typer.Typer(
+    help="The versions of a recipe's model: list, show, diff, promote, rollback, mirror.",
+    no_args_is_help=True,
+)
+
+RecipeFile = Annotated[
+    Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/wine.yaml.")
+]
+Name = Annotated[str, typer.Argument(metavar="VERSION", help="A number, champion or challenger.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
+
+_BY = "trainyard models"
+_UNCUT = 500  # characters of a line where there is no screen
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands.
+
+    Args:
+        app: What they are added to.
+    """
+    app.add_typer(models_app, name="models")
+
+
+@models_app.command("list")
+def list_versions(recipe: RecipeFile, as_json: AsJson = False) -> None:
+    """Lists the versions there are, newest first."""
+    from trainyard.pipeline.registry import tables, versions
+
+    found = versions.all_versions(_loaded(recipe))
+    if as_json:
+        _print_json([version.model_dump(mode="json") for version in reversed(found)])
+    else:
+        _print(tables.listing(found) if found else "no version has been pushed yet")
+
+
+@models_app.command("show")
+def show(recipe: RecipeFile, version: Name = "champion", as_json: AsJson = False) -> None:
+    """Shows all that is known of a version."""
+    from trainyard.pipeline.registry import decisions, tables, versions
+
+    loaded = _loaded(recipe)
+    found = versions.find(loaded, version)
+    if as_json:
+        _print_json(found.model_dump(mode="json"))
+    else:
+        _print(tables.shown(found, decisions.read(loaded)))
+
+
+@models_app.command("diff")
+def diff(recipe: RecipeFile, old: Name, new: Name, as_json: AsJson = False) -> None:
+    """Shows what two versions do not have in common."""
+    from trainyard.pipeline.registry import tables, versions
+
+    loaded = _loaded(recipe)
+    found = versions.find(loaded, old), versions.find(loaded, new)
+    if as_json:
+        _print_json(tables.differences(*found))
+    else:
+        _print(tables.difference(*found))
+
+
+@models_app.command("promote")
+def promote(
+    recipe: RecipeFile, version: Name, reason: Reason = "by hand", as_json: AsJson = False
+) -> None:
+    """Makes a version the champion: it answers all requests that name no version."""
+    loaded = _loaded(recipe)
+    with _live("loading the version"):
+        from trainyard.pipeline.registry import promotion
+
+        decision = promotion.promote(loaded, version, reason, _BY)
+    _tell(decision, as_json)
+
+
+@models_app.command("rollback")
+def rollback(
+    recipe: RecipeFile,
+    version: Annotated[
+        str | None,
+        typer.Argument(metavar="[VERSION]", help="If not given, the champion before this one."),
+    ] = None,
+    reason: Reason = "by hand",
+    as_json: AsJson = False,
+) -> None:
+    """Makes an earlier version the champion again."""
+    loaded = _loaded(recipe)
+    with _live("loading the version"):
+        from trainyard.pipeline.registry import promotion
+
+        decision = promotion.roll_back(loaded, version, reason, _BY)
+    _tell(decision, as_json)
+
+
+def _loaded(recipe: Path) -> Recipe:
+    from trainyard.pipeline import quiet
+    from trainyard.pipeline.recipe import load_recipe
+
+    quiet.before_imports()
+    return load_recipe(recipe)
+
+
+def _live(text: str) -> AbstractContextManager[None]:
+    from trainyard.pipeline.console import working
+
+    return working(text)
+
+
+def _tell(decision: Decision, as_json: bool) -> None:
+    if as_json:
+        _print_json(decision.model_dump(mode="json"))
+    else:
+        _print(f"version {decision.version} is the champion: {decision.reason}")
+
+
+def _print(what: Any) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = _UNCUT
+    console.print(what, soft_wrap=isinstance(what, str))
+
+
+def _print_json(document: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(document, indent=1))
