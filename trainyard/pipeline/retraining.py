@@ -119,11 +119,13 @@ def warm_started(recipe: Recipe) -> Recipe:
 
 
 def _run(recipe: Recipe, file: Path, why: str, by: str) -> RunRecord:
-    record = _trained(warm_started(recipe), file)
-    pushed = record.verdict.pushed
-    version = int(record.verdict.version) if pushed else None
-    first = next(iter(record.verdict.sentences), "")
-    decisions.record(recipe, "retrain", version, f"{why}. {first}", by)
+    wanted = warm_started(recipe)
+    record = _trained(wanted, file)
+    version = int(record.verdict.version) if record.verdict.pushed else None
+    start = Path(wanted.trainer.start_from or "").name
+    came = [f"Trained on from version {start}."] if wanted is not recipe else []
+    came += record.verdict.sentences[:1]
+    decisions.record(recipe, "retrain", version, " ".join([f"{why}.", *came]), by)
     labels = version_config.read(Workspace.of(recipe).serving).version_labels
     held = labels.get(version_config.STABLE, version)
     if version is not None and recipe.rollout is None and held != version:

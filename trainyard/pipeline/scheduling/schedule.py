@@ -13,7 +13,6 @@ from typing import Any
 
 from apscheduler.job import Job
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
-from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.combining import OrTrigger
@@ -129,7 +128,8 @@ def pause(recipe: str) -> Entry:
         EnvironmentProblem: The schedule cannot be read or written.
     """
     with opened() as scheduler:
-        return _entry(_found(scheduler, recipe).pause())
+        _found(scheduler, recipe).pause()
+        return _entry(scheduler.get_job(recipe))
 
 
 def resume(recipe: str) -> Entry:
@@ -146,7 +146,8 @@ def resume(recipe: str) -> Entry:
         EnvironmentProblem: The schedule cannot be read or written.
     """
     with opened() as scheduler:
-        return _entry(_found(scheduler, recipe).resume())
+        _found(scheduler, recipe).resume()
+        return _entry(scheduler.get_job(recipe))
 
 
 def remove(recipe: str) -> None:
@@ -174,7 +175,7 @@ def opened() -> Iterator[BaseScheduler]:
     with readable():
         path().parent.mkdir(parents=True, exist_ok=True)
         with lock():
-            scheduler = BackgroundScheduler(**settings())
+            scheduler = _Still(**settings())
             scheduler.start(paused=True)
             try:
                 yield scheduler
@@ -209,6 +210,17 @@ def settings() -> dict[str, Any]:
         "job_defaults": {"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         "timezone": UTC,
     }
+
+
+class _Still(BaseScheduler):  # type: ignore[misc]  # APScheduler is not typed
+    """Has no loop that would look what is due, not even while it shuts down."""
+
+    def wakeup(self) -> None:
+        """Sleeps on."""
+
+    def shutdown(self, wait: bool = True) -> None:
+        """Closes the job store."""
+        super().shutdown(wait)
 
 
 def _found(scheduler: BaseScheduler, recipe: str) -> Job:
