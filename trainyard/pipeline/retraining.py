@@ -84,9 +84,7 @@ def retrain(recipe: Recipe, file: Path, *, force: bool, by: str) -> RunRecord | 
         if record is None:
             decisions.record(recipe, "keep", _champion(recipe), nothing(recipe), by)
     except TrainyardError as error:
-        what = (
-            "nothing to do, another run is going on" if isinstance(error, BusyError) else "failed"
-        )
+        what = "nothing to do" if isinstance(error, BusyError) else "failed"
         decisions.record(recipe, "keep", _champion(recipe), f"{what}: {error.message}", by)
         owed.settle(recipe.name)
         raise

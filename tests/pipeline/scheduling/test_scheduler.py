@@ -1,9 +1,7 @@
-"""Real processes, killed as the kernel or a power cut would."""
+"""What is due runs once, whoever is killed."""
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,10 +9,10 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psutil
 import pytest
 from apscheduler.triggers.interval import IntervalTrigger
 
+from tests.pipeline.scheduling.processes import killed, started, until
 from trainyard.pipeline.scheduling import job, owed, schedule, scheduler
 from trainyard.recipe_schema import RunSchedule
 
@@ -30,46 +28,15 @@ SLOW_AT_FIRST = (
 
 @pytest.fixture
 def start(home, tmp_path):
-    """Starts `trainyard scheduler`; what it says goes to a file."""
-    said = tmp_path / "said.txt"
+    """Starts schedulers; what they say goes to a file."""
     with ExitStack() as stack:
 
-        def started() -> subprocess.Popen[bytes]:
-            stream = stack.enter_context(said.open("ab"))
-            process = subprocess.Popen(
-                [sys.executable, "-m", "trainyard", "scheduler"],
-                stdout=stream,
-                stderr=stream,
-                env=os.environ | {"TRAINYARD_HOME": str(home)},
-            )
+        def begin():
+            process = started(home, tmp_path / "said.txt")
             stack.callback(killed, process)
-            running = scheduler.running
-            until(lambda: (found := running()) and found.pid == process.pid, process, said)
             return process
 
-        yield started
-
-
-def killed(process):
-    """Kills a scheduler and all that it has started; nobody gets to clean up."""
-    family = (
-        [process, *psutil.Process(process.pid).children(recursive=True)] if alive(process) else []
-    )
-    for member in family:
-        member.send_signal(signal.SIGKILL)
-    process.wait(10)
-
-
-def alive(process) -> bool:
-    return process.poll() is None
-
-
-def until(condition, process=None, said: Path | None = None):
-    deadline = time.monotonic() + 40
-    while not condition():
-        assert time.monotonic() < deadline, said and said.read_text()
-        assert process is None or alive(process), said and said.read_text()
-        time.sleep(0.05)
+        yield begin
 
 
 def put(name: str, code: str, file: Path, due: datetime, **options):

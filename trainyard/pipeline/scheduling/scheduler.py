@@ -6,13 +6,13 @@ It stops as it is killed: what it knows is on the disk.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import psutil
 from apscheduler.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -29,6 +29,7 @@ from pydantic import BaseModel
 from trainyard.errors import BusyError
 from trainyard.files import write_whole
 from trainyard.outputs import home
+from trainyard.pipeline import processes
 from trainyard.pipeline.scheduling import owed, schedule
 
 _POLL_SECONDS = 2.0
@@ -41,21 +42,20 @@ class Running(BaseModel):
 
     Attributes:
         pid: Its number.
-        created: When it was made, in seconds since 1970: another may have the number now.
+        since: When it began, in seconds since 1970.
     """
 
     pid: int
-    created: float
+    since: float
 
 
 def running() -> Running | None:
     """Returns the scheduler's process; None if there is none."""
     try:
         noted = Running.model_validate_json(_note().read_bytes())
-        created = psutil.Process(noted.pid).create_time()
-    except (FileNotFoundError, psutil.Error):
+    except FileNotFoundError:
         return None
-    return noted if abs(created - noted.created) < 1 else None
+    return noted if processes.alive(noted.pid, noted.since) else None
 
 
 def run(say: Say, at_once: int = 1) -> None:
@@ -132,8 +132,7 @@ def _tell(say: Say, event: JobEvent) -> None:
 def _only_one() -> Iterator[None]:
     try:
         with FileLock(home() / "scheduler.lock", timeout=0):
-            me = psutil.Process()
-            noted = Running(pid=me.pid, created=me.create_time())
+            noted = Running(pid=os.getpid(), since=time.time())
             write_whole(_note(), noted.model_dump_json())
             yield
     except Timeout:
