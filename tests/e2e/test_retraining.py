@@ -83,6 +83,23 @@ def test_each_new_span_is_trained_and_compared_with_the_champion(trainyard, reci
     assert "3 versions, 3 answers (stable 3)" in trainyard("status", "cells").out
 
 
+def test_a_version_that_a_person_took_out_of_service_stays_out(trainyard, recipe, days):
+    deliver(recipe, days, 3)
+    recipe.write_text(RECIPE.replace("retrain: {warm_start: true}\n", ""))
+    loaded = load_recipe(recipe)
+    assert trainyard("retrain", recipe, "--force").code == 0
+    fresh = find_run("cells").verdict.version
+    assert decisions.read(loaded)[-1].what == "promote"
+    assert trainyard("models", "rollback", recipe).code == 0
+    before = decisions.read(loaded)[-1].version
+    assert str(before) != fresh
+    assert trainyard("retrain", recipe, "--force").code == 0
+    assert find_run("cells").verdict.version == fresh
+    last = decisions.read(loaded)[-1]
+    assert (last.what, last.version) == ("keep", int(fresh))
+    assert f"{before} answers" in trainyard("status", "cells").out
+
+
 def test_a_retraining_that_was_killed_is_made_up_for_once(trainyard, recipe, days, home, tmp_path):
     for number in (1, 2, 3):
         deliver(recipe, days, number)
@@ -99,13 +116,14 @@ def test_a_retraining_that_was_killed_is_made_up_for_once(trainyard, recipe, day
     finally:
         killed(first)
     assert owed.since("cells")
-    assert "killed in Trainer" in trainyard("status", "cells").out
+    until(lambda: "killed in Trainer" in trainyard("status", "cells").out)
     recipe.write_text(always.replace("epochs: 8", "epochs: 3"))
     second = started(home, tmp_path / "said.txt")
     try:
-        until(lambda: owed.since("cells") is None, second)
+        until(lambda: owed.read_outcome("cells"), second)
     finally:
         killed(second)
+    assert owed.since("cells") is None
     assert owed.read_outcome("cells").code == 0
     decided = decisions.read(loaded)[before[0] :]
     assert [each.by for each in decided if each.what == "retrain"] == ["schedule"]

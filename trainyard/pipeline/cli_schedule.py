@@ -11,6 +11,8 @@ from typer.core import TyperGroup
 
 from trainyard.errors import NotPushedError
 
+_UNCUT = 500  # characters of a line where there is no screen
+
 
 class _AddsByDefault(TyperGroup):
     """`trainyard schedule RECIPE` is short for `trainyard schedule add RECIPE`."""
@@ -161,6 +163,8 @@ def _print(what: Any) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = _UNCUT
     console.print(what, soft_wrap=isinstance(what, str))
 
 

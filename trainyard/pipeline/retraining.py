@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from trainyard import outputs
 from trainyard.components.example_gen import input_splits, inputs_read
 from trainyard.errors import BusyError, RecipeError, TrainyardError
 from trainyard.pipeline import frameworks, records, unchanged
@@ -117,19 +118,31 @@ def warm_started(recipe: Recipe) -> Recipe:
 
 
 def _run(recipe: Recipe, file: Path, why: str, by: str) -> RunRecord:
+    serving = Workspace.of(recipe).serving
+    before = {version.name for version in outputs.versions(serving)}
     wanted = warm_started(recipe)
     record = _trained(wanted, file)
-    version = int(record.verdict.version) if record.verdict.pushed else None
-    start = Path(wanted.trainer.start_from or "").name
-    came = [f"Trained on from version {start}."] if wanted is not recipe else []
-    came += record.verdict.sentences[:1]
-    decisions.record(recipe, "retrain", version, " ".join([f"{why}.", *came]), by)
-    labels = version_config.read(Workspace.of(recipe).serving).version_labels
-    held = labels.get(version_config.STABLE, version)
-    if version is not None and recipe.rollout is None and held != version:
-        reason = f"the Evaluator found it no worse than version {held}"
-        promotion.promote(recipe, str(version), reason, by)
+    version = record.verdict.version if record.verdict.pushed else ""
+    what: decisions.What = "keep" if version in before else "retrain"
+    reason = " ".join([f"{why.rstrip('.')}.", *_sentences(wanted, record)])
+    decisions.record(recipe, what, int(version) if version else None, reason, by)
+    if version and version not in before and recipe.rollout is None:
+        _answer(recipe, version, by)
     return record
+
+
+def _sentences(recipe: Recipe, record: RunRecord) -> Iterator[str]:
+    if recipe.trainer.start_from:
+        yield f"Trained on from version {Path(recipe.trainer.start_from).name}."
+    yield from record.verdict.sentences[:1]
+
+
+def _answer(recipe: Recipe, version: str, by: str) -> None:
+    """Has a new version answer; one that a person took out of service stays out."""
+    labels = version_config.read(Workspace.of(recipe).serving).version_labels
+    if version_config.STABLE in labels:  # else the newest answers by itself
+        reason = f"the Evaluator found it no worse than version {labels[version_config.STABLE]}"
+        promotion.promote(recipe, version, reason, by)
 
 
 def _trained(recipe: Recipe, file: Path) -> RunRecord:

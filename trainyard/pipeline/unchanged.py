@@ -62,7 +62,8 @@ def _facts(recipe: Recipe) -> Iterator[str]:
 def _labelled(serving: Path) -> Iterator[str]:
     """What the candidate is held against is another model when `stable` has moved."""
     labels = version_config.read(serving).version_labels
-    yield from (str(labels[name]) for name in [version_config.STABLE] if name in labels)
+    if version_config.STABLE in labels:
+        yield str(labels[version_config.STABLE])
 
 
 def _state(file: Path) -> str:

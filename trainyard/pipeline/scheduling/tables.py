@@ -75,5 +75,5 @@ def _state(entry: Entry) -> str:
     if not entry.file.is_file():
         return f"the recipe is gone: {entry.file}"
     if entry.owed:
-        return f"owed since {moment(entry.owed)} UTC" if not scheduler.running() else "running"
+        return f"owed since {moment(entry.owed)} UTC" if not scheduler.running() else "running now"
     return entry.last.error.splitlines()[0] if entry.last and entry.last.error else ""
