@@ -134,4 +134,5 @@ def test_a_retraining_that_was_killed_is_made_up_for_once(trainyard, recipe, day
 
 
 def in_stage(name: str) -> bool:
-    return any(s.name == name and s.state == "running" for s in find_run("cells").stages)
+    stages = [stage for run in all_runs("cells") for stage in run.stages]
+    return any(stage.name == name and stage.state == "running" for stage in stages)

@@ -36,7 +36,8 @@ def started(home: Path, said: Path) -> subprocess.Popen[bytes]:
 def killed(process: subprocess.Popen[bytes]) -> None:
     """Kills a scheduler and all that it has started; nobody gets to clean up."""
     if process.poll() is None:
-        for member in [*psutil.Process(process.pid).children(recursive=True), process]:
+        children = psutil.Process(process.pid).children(recursive=True)
+        for member in [process, *children]:  # else it would see a child's end
             member.send_signal(signal.SIGKILL)
     process.wait(10)
 

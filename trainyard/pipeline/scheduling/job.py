@@ -19,15 +19,15 @@ from trainyard.pipeline.scheduling.owed import Outcome
 REF = f"{__name__}:run"
 """What the schedule on disk calls it."""
 
-_INTERRUPTED = (130, -signal.SIGINT)
+_STOPPED = (130, -signal.SIGINT, -signal.SIGTERM)
 _KEPT_LOGS = 50
 
 
 def run(recipe: str, file: str, *command: str) -> None:
     """Looks whether a recipe has to be trained again, and trains it.
 
-    However that ends, nothing is owed any more. Only a person's interruption is no end, for it
-    stops the scheduler too.
+    However that ends, nothing is owed any more. Only being stopped is no end: who stops the
+    scheduler, by Ctrl-C or as a service, stops this command with it.
 
     Args:
         recipe: The recipe's name.
@@ -44,7 +44,7 @@ def run(recipe: str, file: str, *command: str) -> None:
             env=os.environ | {"TRAINYARD_HOME": str(home())},
             check=False,
         ).returncode
-    if code in _INTERRUPTED:
+    if code in _STOPPED:
         return
     owed.write_outcome(
         recipe, Outcome(at=datetime.now(UTC), code=code, error=_error(log, code), log=log)
