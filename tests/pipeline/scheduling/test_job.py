@@ -33,8 +33,15 @@ def test_how_it_ended_is_kept_and_nothing_is_owed(code, ended, error):
     assert owed.since("wine") is None
 
 
-@pytest.mark.parametrize("code", ["raise SystemExit(130)", "import os; os.kill(os.getpid(), 2)"])
-def test_what_a_person_interrupted_is_still_owed(code):
+@pytest.mark.parametrize(
+    "code",
+    [
+        "raise SystemExit(130)",
+        "import os, signal; os.kill(os.getpid(), signal.SIGINT)",
+        "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
+    ],
+)
+def test_what_was_stopped_is_still_owed(code):
     job.run("wine", "wine.yaml", "-c", code)
     assert owed.read_outcome("wine") is None
     assert owed.since("wine")
