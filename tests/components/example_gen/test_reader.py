@@ -460,6 +460,11 @@ def test_find_takes_a_window_of_spans(tmp_path, pattern, expected):
     assert [file.name for file in found] == expected
 
 
+def test_a_placeholder_that_stands_twice_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="a placeholder stands twice in the path"):
+        reader.find(str(tmp_path / "{YYYY}/{YYYY}-{MM}-{DD}.csv"))
+
+
 def test_reading_csv_needs_neither_tensorflow_nor_tfx(tmp_path):
     file = written(tmp_path, "a,b\n1,2\n")
     code = (

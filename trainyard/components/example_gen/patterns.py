@@ -99,9 +99,15 @@ def spans(folder: str, rest: str, count: int = 1) -> list[Span]:
 
     Returns:
         The oldest first; the pattern itself, if it has no placeholders.
+
+    Raises:
+        DataError: A placeholder stands in it twice.
     """
-    if not _PLACEHOLDER.search(rest):
+    names = [match[1] for match in _PLACEHOLDER.finditer(rest)]
+    if not names:
         return [Span((), -1, rest)]
+    if len(set(names)) < len(names):
+        raise DataError("a placeholder stands twice in the path", where=str(Path(folder, rest)))
     expression, depth = re.compile(_expression(rest)), len(Path(rest).parts)
     found: dict[tuple[int, ...], Span] = {}
     for file in matching(str(Path(folder, _PLACEHOLDER.sub("*", rest)))):
