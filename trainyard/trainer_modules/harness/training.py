@@ -70,7 +70,9 @@ class Training:
         identity = [*known, graph, *fn_args.train_files]
         config = TrainerConfig.from_custom_config(custom)
         train, held_out = (
-            inputs.Examples(inputs.expand(files), features, targets=config.targets)
+            inputs.Examples(
+                inputs.expand(files), features, targets=config.targets, images=config.images
+            )
             for files in (fn_args.train_files, fn_args.eval_files)
         )
         return cls(
