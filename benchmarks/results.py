@@ -22,6 +22,7 @@ STAGES = (
     "ExampleGen",
     "StatisticsGen",
     "SchemaGen",
+    "PreviousStatistics",
     "ExampleValidator",
     "Gate",
     "Transform",

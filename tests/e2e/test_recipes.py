@@ -17,6 +17,7 @@ STAGES = [
     "ExampleGen",
     "StatisticsGen",
     "SchemaGen",
+    "PreviousStatistics",
     "ExampleValidator",
     "Gate",
     "Transform",

@@ -1,8 +1,8 @@
 """The one DAG: every wire of a recipe's pipeline, nothing else.
 
-ExampleGen ─┬─> StatisticsGen ─┬─> SchemaGen ─┬─> ExampleValidator ─> Gate
-│                  └──────────────┘                        │ stops or
-│                                                          v passes
+ExampleGen ─┬─> StatisticsGen ─┬─> SchemaGen ──────────┬─> ExampleValidator ─> Gate
+│                  ├─> PreviousStatistics ─┤                        │ stops or
+│                  └───────────────────────┘                        v passes
 ├───────────────────────> Transform ─> Trainer ─┬─> Baseline
 │                              │                │      │
 ├──────────────────────────────│──────> Evaluator <────┘
@@ -15,7 +15,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.trainer.component import Trainer
 from tfx.dsl.components.common.resolver import Resolver
@@ -29,6 +28,8 @@ from trainyard.components import example_gen, records
 from trainyard.components.baseline.strategy import LatestOtherBlessedModel
 from trainyard.components.curated_schema.component import CuratedSchema
 from trainyard.components.example_gen.component import ExampleGen
+from trainyard.components.example_validator.component import ExampleValidator
+from trainyard.components.example_validator.previous import StatisticsOfLatestBlessed
 from trainyard.components.gate.component import Gate
 from trainyard.components.pusher.component import Pusher
 from trainyard.pipeline import engines, evaluation
@@ -56,8 +57,17 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
     engine = engines.of(recipe)
     statistics = engine.statistics_gen(examples=examples.outputs["examples"])
     schema = _schema(recipe, statistics)
+    previous = Resolver(
+        strategy_class=StatisticsOfLatestBlessed,
+        statistics=Channel(type=standard_artifacts.ExampleStatistics),
+        examples=Channel(type=standard_artifacts.Examples),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+        candidate=statistics.outputs["statistics"],
+    ).with_id("PreviousStatistics")
     validator = ExampleValidator(
-        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        previous_statistics=previous.outputs["statistics"],
     )
     gate = Gate(
         statistics=statistics.outputs["statistics"],
@@ -118,6 +128,7 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
             examples,
             statistics,
             schema,
+            previous,
             validator,
             gate,
             transform,
