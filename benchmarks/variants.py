@@ -46,6 +46,13 @@ COMPARISONS: dict[str, dict[str, dict[str, Any]]] = {
 }
 """By recipe and variant, hyperparameters in place of the recipe's."""
 
+TRAINED_WITH = [
+    *(f"trainyard/components/{name}" for name in ("example_gen", "transform", "evaluator")),
+    "trainyard/trainer_modules",
+    "requirements.lock",
+]
+"""What a score depends on, beside the recipe."""
+
 Scores = Mapping[str, Sequence[float]]
 """By variant, one a seed."""
 
@@ -153,8 +160,7 @@ class _Kept:
     def __init__(self, recipe: str) -> None:
         self._file = workspace.home() / "measured.json"
         self._scores = json.loads(self._file.read_text("utf-8")) if self._file.exists() else {}
-        file = f"recipes/{recipe}.yaml"
-        self._commit = machine.commit(["trainyard", "requirements.lock", file])
+        self._commit = machine.commit([*TRAINED_WITH, f"recipes/{recipe}.yaml"])
 
     def score(self, recipe: Recipe, splits: Mapping[str, judging.Examples], seed: int) -> float:
         """Trains, if that was not done."""
