@@ -11,7 +11,8 @@ and is judged on the test split. The goals, both in the mean over the seeds:
 - the variant that the recipe is reaches what benchmarks/references.py asks of it.
 
 A training's result is kept in trainyard_out/variants/measured.json, so that a benchmark that was
-stopped goes on where it was, until the commit is another.
+stopped goes on where it was, until the commit is another. The tables are written to
+benchmarks/TEXT.md too.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from dataclasses import replace
 from statistics import mean
 from typing import Any
 
-from benchmarks import judging, machine, references
+from benchmarks import judging, machine, references, text_page
 from trainyard.files import write_whole
 from trainyard.pipeline import workspace
 from trainyard.pipeline.evaluation import METRICS
@@ -68,6 +69,7 @@ def main() -> int:
         shortfalls = [*worse(scores, _sign(name)), *_short_of_references(recipe, scores)]
         lines = [*table(name, scores), "", "; ".join(shortfalls) or "All goals are met."]
         sys.stdout.write("\n".join([*lines, "", ""]))
+        text_page.keep("variants", name, lines)
         short += len(shortfalls)
     return 1 if short else 0
 
