@@ -22,7 +22,7 @@ STAGES = (
     "ExampleGen",
     "StatisticsGen",
     "SchemaGen",
-    "PreviousStatistics",
+    "EarlierStatistics",
     "ExampleValidator",
     "Gate",
     "Transform",

@@ -52,21 +52,21 @@ def recipe(tmp_path):
 def test_a_delivery_that_drifted_stops_the_run_and_one_that_did_not_goes_on(recipe, trainyard):
     assert trainyard("run", recipe).code == 0
     first = find_run("deliveries")
-    assert first.output("PreviousStatistics", "statistics") is None
+    assert first.output("EarlierStatistics", "statistics") is None
 
     write(recipe.parent / "deliveries" / "2.csv", seed=2, longest=28)
     ended = trainyard("run", recipe)
     assert ended.code not in (0, 6)
     assert re.search(r"'text_words' \(\w+\): expected data like those of the last", ended.err)
     stopped = find_run("deliveries")
-    assert stopped.output("PreviousStatistics", "statistics") == first.output(
+    assert stopped.output("EarlierStatistics", "statistics") == first.output(
         "StatisticsGen", "statistics"
     )
 
     write(recipe.parent / "deliveries" / "3.csv", seed=3, longest=12)
     assert trainyard("run", recipe).code == 0
     third = find_run("deliveries")
-    assert third.output("PreviousStatistics", "statistics") == first.output(
+    assert third.output("EarlierStatistics", "statistics") == first.output(
         "StatisticsGen", "statistics"
     )
     assert trainyard("run", recipe, "--from", "Evaluator").code == 0

@@ -17,7 +17,7 @@ STAGES = [
     "ExampleGen",
     "StatisticsGen",
     "SchemaGen",
-    "PreviousStatistics",
+    "EarlierStatistics",
     "ExampleValidator",
     "Gate",
     "Transform",

@@ -1,7 +1,7 @@
 """The one DAG: every wire of a recipe's pipeline, nothing else.
 
 ExampleGen ─┬─> StatisticsGen ─┬─> SchemaGen ──────────┬─> ExampleValidator ─> Gate
-│                  ├─> PreviousStatistics ─┤                        │ stops or
+│                  ├─> EarlierStatistics ──┤                        │ stops or
 │                  └───────────────────────┘                        v passes
 ├───────────────────────> Transform ─> Trainer ─┬─> Baseline
 │                              │                │      │
@@ -63,7 +63,7 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
         examples=Channel(type=standard_artifacts.Examples),
         model_blessing=Channel(type=standard_artifacts.ModelBlessing),
         candidate=statistics.outputs["statistics"],
-    ).with_id("PreviousStatistics")
+    ).with_id("EarlierStatistics")
     validator = ExampleValidator(
         statistics=statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
