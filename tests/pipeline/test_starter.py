@@ -182,7 +182,7 @@ def test_a_folder_with_a_file_for_each_class(tmp_path: Path, encoding: str) -> N
         ({"a.txt": b"one"}, "has 1 files"),
         ({"a.txt": b"one", "b.txt": b""}, "b.txt is empty"),
         ({"a.jpg": b"\xff\xd8\xff\xe0\0", "b.jpg": b"\xff\xd8"}, "a.jpg is no text"),
-        ({"a.txt": b"one", "b.zip": b"PK\x03\x04"}, "a zip archive"),
+        ({"a.txt": b"one", "b.zip": b"PK\x03\x04\0"}, "b.zip is no text"),
     ],
 )
 def test_other_folders_are_refused(tmp_path: Path, files: dict[str, bytes], message: str) -> None:

@@ -66,18 +66,14 @@ def sniff(path: Path) -> Source:
     beginning = _beginning(path)
     if beginning.startswith(b"PAR1"):
         return Source(path, "parquet", sentences=("The file is Parquet: its types are kept.",))
-    _check(path, beginning, "a CSV or Parquet file")
+    for signature, what in _NOT_READ.items():
+        if beginning.startswith(signature):
+            raise DataError(f"{path} is {what}", expected="a CSV or Parquet file", hint=_WHAT_TO_DO)
     encoding, encoding_sentence = _encoding(path, beginning)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(beginning)
     delimiter = _delimiter(text, whole=len(beginning) < _BEGINNING)
     sentence = f"The file is read as CSV with {_DELIMITERS[delimiter]} between the fields, "
     return Source(path, "csv", delimiter, encoding, (sentence + encoding_sentence,))
-
-
-def _check(path: Path, beginning: bytes, expected: str) -> None:
-    for signature, what in _NOT_READ.items():
-        if beginning.startswith(signature):
-            raise DataError(f"{path} is {what}", expected=expected, hint=_WHAT_TO_DO)
 
 
 def _classes(folder: Path) -> Source:
@@ -91,7 +87,6 @@ def _classes(folder: Path) -> Source:
         )
     beginnings = {file: _beginning(file) for file in files}
     for file, beginning in beginnings.items():
-        _check(file, beginning, "a file of texts, one a line")
         if b"\0" in beginning and not beginning.startswith(_UTF_16):
             raise DataError(f"{file} is no text", expected="a file of texts, one a line")
     told = [_encoding(file, beginning) for file, beginning in beginnings.items()]
