@@ -22,6 +22,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from statistics import mean
 from typing import Any
 
@@ -29,6 +30,7 @@ from benchmarks import judging, machine, references, text_page
 from trainyard.files import write_whole
 from trainyard.pipeline import workspace
 from trainyard.pipeline.evaluation import METRICS
+from trainyard.pipeline.recipe import dump, load_recipe
 from trainyard.pipeline.records import find_run
 from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules import registry
@@ -52,7 +54,7 @@ TRAINED_WITH = [
     "trainyard/trainer_modules",
     "requirements.lock",
 ]
-"""What a score depends on, beside the recipe."""
+"""What a score depends on, beside what the recipe says."""
 
 Scores = Mapping[str, Sequence[float]]
 """By variant, one a seed."""
@@ -119,15 +121,13 @@ def _sign(name: str) -> float:
 
 
 def _run(name: str) -> Recipe:
-    from trainyard.pipeline.recipe import load_recipe
-
     file = judging.ROOT / "recipes" / f"{name}.yaml"
     judging.run(file)
     return load_recipe(file)
 
 
 def _scores(recipe: Recipe, seeds: range) -> dict[str, list[float]]:
-    splits, kept = judging.read(recipe), _Kept(recipe.name)
+    splits, kept = judging.read(recipe), _Kept()
     return {
         variant: [kept.score(_changed(recipe, params), splits, seed) for seed in seeds]
         for variant, params in COMPARISONS[recipe.name].items()
@@ -157,17 +157,17 @@ def _short_of_references(recipe: Recipe, scores: Scores) -> list[str]:
 
 
 class _Kept:
-    """Scores in a file, by commit, recipe, hyperparameters and seed."""
+    """Scores in a file, by commit, recipe and seed."""
 
-    def __init__(self, recipe: str) -> None:
+    def __init__(self) -> None:
         self._file = workspace.home() / "measured.json"
         self._scores = json.loads(self._file.read_text("utf-8")) if self._file.exists() else {}
-        self._commit = machine.commit([*TRAINED_WITH, f"recipes/{recipe}.yaml"])
+        self._commit = machine.commit(TRAINED_WITH)
 
     def score(self, recipe: Recipe, splits: Mapping[str, judging.Examples], seed: int) -> float:
         """Trains, if that was not done."""
-        params = json.dumps(recipe.trainer.params, sort_keys=True, default=str)
-        key = f"{self._commit} {recipe.name} {params} {seed}"
+        digest = sha256(dump(recipe).encode()).hexdigest()[:12]
+        key = f"{self._commit} {recipe.name} {digest} {seed}"
         if key not in self._scores:
             metric = references.GOALS[recipe.name].metric
             self._scores[key] = judging.score(recipe, splits, seed, metric)
