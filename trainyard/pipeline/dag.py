@@ -12,6 +12,7 @@ ExampleGen ─┬─> StatisticsGen ─┬─> SchemaGen ───────�
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,39 @@ from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules.harness.config import TrainerConfig, TransformConfig
 
 
-def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
+def earlier_statistics(statistics: Any) -> list[Resolver]:
+    """What finds the data that new ones are held against.
+
+    Args:
+        statistics: What makes the statistics of the new ones.
+
+    Returns:
+        One node, which answers with statistics.
+    """
+    return [
+        Resolver(
+            strategy_class=StatisticsOfLatestBlessed,
+            statistics=Channel(type=standard_artifacts.ExampleStatistics),
+            examples=Channel(type=standard_artifacts.Examples),
+            model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+            candidate=statistics.outputs["statistics"],
+        )
+    ]
+
+
+def build_pipeline(
+    recipe: Recipe,
+    workspace: Workspace,
+    *,
+    earlier_of: Callable[[Any], Sequence[Resolver]] = earlier_statistics,
+) -> pipeline.Pipeline:
     """Wires a recipe's components.
 
     Args:
         recipe: A resolved recipe.
         workspace: Where artifacts, metadata and pushed models go.
+        earlier_of: As `earlier_statistics`; makes no node for a runner that cannot ask the
+            metadata: there nothing drifts.
 
     Returns:
         A TFX pipeline for any runner.
@@ -57,17 +85,11 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
     engine = engines.of(recipe)
     statistics = engine.statistics_gen(examples=examples.outputs["examples"])
     schema = _schema(recipe, statistics)
-    previous = Resolver(
-        strategy_class=StatisticsOfLatestBlessed,
-        statistics=Channel(type=standard_artifacts.ExampleStatistics),
-        examples=Channel(type=standard_artifacts.Examples),
-        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-        candidate=statistics.outputs["statistics"],
-    ).with_id("EarlierStatistics")
+    earlier = [node.with_id("EarlierStatistics") for node in earlier_of(statistics)]
     validator = ExampleValidator(
         statistics=statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
-        previous_statistics=previous.outputs["statistics"],
+        previous_statistics=earlier[0].outputs["statistics"] if earlier else None,
     )
     gate = Gate(
         statistics=statistics.outputs["statistics"],
@@ -128,7 +150,7 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
             examples,
             statistics,
             schema,
-            previous,
+            *earlier,
             validator,
             gate,
             transform,

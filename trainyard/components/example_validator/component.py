@@ -32,15 +32,19 @@ class ExampleValidator(base_component.BaseComponent):  # type: ignore[misc]
     Args:
         statistics: StatisticsGen's output.
         schema: What is expected; its `drift_comparator`s compare with earlier data.
-        previous_statistics: Those earlier data's, or nothing. TFX's own component cannot be
-            given any.
+        previous_statistics: Those earlier data's; nothing drifts without. TFX's own component
+            cannot be given any.
     """
 
     SPEC_CLASS = ExampleValidatorSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
     def __init__(
-        self, *, statistics: BaseChannel, schema: BaseChannel, previous_statistics: BaseChannel
+        self,
+        *,
+        statistics: BaseChannel,
+        schema: BaseChannel,
+        previous_statistics: BaseChannel | None = None,
     ) -> None:
         super().__init__(
             ExampleValidatorSpec(
