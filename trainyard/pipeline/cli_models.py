@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trainyard.errors import NotPushedError, RecipeError
+
 if TYPE_CHECKING:
     from trainyard.pipeline.registry.decisions import Decision
     from trainyard.recipe_schema import Recipe
@@ -25,6 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
 
 _BY = "trainyard models"
+_BY_CANARY = "trainyard canary"
 _UNCUT = 500  # characters of a line where there is no screen
 
 
@@ -35,6 +38,8 @@ def register(app: typer.Typer) -> None:
         app: What they are added to.
     """
     app.add_typer(models_app, name="models")
+    app.command("canary")(canary)
+    app.command("shadow")(shadow)
 
 
 @models_app.command("list")
@@ -105,6 +110,75 @@ def rollback(
 
         decision = promotion.roll_back(loaded, version, reason, _BY)
     _tell(decision, as_json)
+
+
+def canary(
+    recipe: RecipeFile,
+    share: Annotated[
+        float | None,
+        typer.Option(help="Of the requests that name no version; else the recipe's."),
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option(help="The version on trial; the newest if not given.")
+    ] = None,
+    decide: Annotated[
+        bool, typer.Option("--decide", help="Compare both versions; promote or roll back.")
+    ] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="End the trial, undecided.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Puts a version on trial with a share of the requests, and decides by the recipe's rules."""
+    loaded = _loaded(recipe)
+    with _live("comparing" if decide else "loading the version"):
+        from trainyard.pipeline.registry import rollouts, tables
+
+        comparison = None
+        if decide:
+            comparison, decision = rollouts.decide(loaded, _BY_CANARY)
+        elif stop:
+            decision = rollouts.stop(loaded, "stopped by hand", _BY_CANARY)
+        else:
+            _require_share(share)
+            decision = rollouts.start(loaded, version, share, _BY_CANARY)
+    if as_json:
+        told = {"decision": decision, "comparison": comparison}
+        _print_json({key: each and each.model_dump(mode="json") for key, each in told.items()})
+    else:
+        if comparison is not None:
+            _print(tables.compared(comparison))
+        _print(tables.decided(decision, comparison))
+    if comparison is not None and comparison.outcome == "roll back":
+        raise typer.Exit(NotPushedError.exit_code)
+
+
+def shadow(
+    recipe: RecipeFile,
+    version: Annotated[str, typer.Option(help="The candidate.")],
+    requests: Annotated[
+        int, typer.Option(min=1, help="So many logged requests, the latest.")
+    ] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Replays logged requests through a version and the champion, and compares them."""
+    loaded = _loaded(recipe)
+    with _live("replaying"):
+        from trainyard.pipeline.registry import shadow as shadows
+        from trainyard.pipeline.registry import tables
+
+        report, file = shadows.replay(loaded, version, requests, "trainyard shadow")
+    if as_json:
+        _print_json(report.model_dump(mode="json") | {"outcome": report.comparison.outcome})
+    else:
+        _print(tables.compared(report.comparison))
+        _print(tables.replayed(report))
+        _print(f"written to {file}")
+
+
+def _require_share(share: float | None) -> None:
+    if share is not None and not 0 < share < 1:
+        raise RecipeError(
+            "a share is between 0 and 1", where="--share", received=str(share), hint="such as 0.1"
+        )
 
 
 def _loaded(recipe: Path) -> Recipe:
