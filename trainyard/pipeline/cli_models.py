@@ -112,6 +112,24 @@ def rollback(
     _tell(decision, as_json)
 
 
+@models_app.command("mirror")
+def mirror(
+    recipe: RecipeFile,
+    to: Annotated[
+        str,
+        typer.Option(envvar="MLFLOW_TRACKING_URI", help="A store, such as sqlite:///mlflow.db."),
+    ],
+) -> None:
+    """Copies runs, versions and aliases to MLflow (the extra `mlflow`)."""
+    loaded = _loaded(recipe)
+    with _live("copying"):
+        from trainyard.pipeline.registry import mirror as mirrors
+
+        told = mirrors.mirror(loaded, to)
+    aliases = "".join(f", {alias}: version {number}" for alias, number in told.aliases.items())
+    _print(f"{told.runs} runs and {told.versions} versions added to {to}{aliases}")
+
+
 def canary(
     recipe: RecipeFile,
     share: Annotated[
