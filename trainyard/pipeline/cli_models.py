@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -207,10 +209,15 @@ def _loaded(recipe: Path) -> Recipe:
     return load_recipe(recipe)
 
 
-def _live(text: str) -> AbstractContextManager[None]:
+@contextmanager
+def _live(text: str) -> Iterator[None]:
+    """Says what takes a while, and keeps the frameworks silent."""
+    from trainyard.pipeline import quiet
     from trainyard.pipeline.console import working
 
-    return working(text)
+    with working(text):
+        quiet.log_to(logging.ERROR)
+        yield
 
 
 def _tell(decision: Decision, as_json: bool) -> None:
@@ -224,9 +231,13 @@ def _print(what: Any) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = _UNCUT
-    console.print(what, soft_wrap=isinstance(what, str))
+    if console.is_terminal or isinstance(what, str):
+        console.print(what, soft_wrap=isinstance(what, str))
+        return
+    console.width = _UNCUT
+    with console.capture() as captured:
+        console.print(what)
+    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def _print_json(document: Any) -> None:

@@ -39,7 +39,7 @@ def test_a_trial_pins_the_champion_and_labels_the_candidate(two, saved):
     assert labels(two) == {"stable": 1, "canary": 2}
     assert (trial(two).version, trial(two).share) == (2, 0.1)
     assert (decision.what, decision.version) == ("canary", 2)
-    assert decision.reason == "on trial with 0.1 of the requests, version 1 has the others"
+    assert decision.reason == "on trial with 10 % of the requests, version 1 has the others"
     since = trial(two).since
     rollouts.start(two, "2", 0.5, "test")  # goes on, with another share
     assert (trial(two).since, trial(two).share) == (since, 0.5)
@@ -66,7 +66,7 @@ def test_a_stopped_trial_leaves_the_champion(two):
     rollouts.start(two, "2", None, "test")
     decision = rollouts.stop(two, "enough", "test")
     assert (decision.what, decision.version) == ("roll back", 1)
-    assert decision.reason == "version 2: enough"
+    assert decision.reason == "trial of version 2: enough"
     assert labels(two) == {"stable": 1}
     assert trial(two) is None
 
@@ -85,55 +85,66 @@ def test_a_pushed_version_is_tried_if_the_recipe_says_so(two, saved):
     assert rollouts.start_pushed(recipe, "2") is None  # an unchanged run does not begin again
 
 
-def asked(server, signature, value, count):
+@pytest.fixture(scope="module")
+def served(saved, tmp_path_factory):
+    """A server of two versions, whose trials are one after the other."""
+    folder = tmp_path_factory.mktemp("served")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRAINYARD_HOME", str(folder / "home"))
+        recipe = Recipe.model_validate(SAID)
+        workspace = Workspace.of(recipe)
+        workspace.serving.mkdir(parents=True)
+        for number in (1, 2):
+            push(recipe, saved, number)
+        options = {"log_folder": str(workspace.requests), "log_sampling_rate": 1.0}
+        with running(workspace.serving, folder, **options) as server:
+            state = server.url(f"/v1/models/{NAME}/versions/2")
+            until = time.monotonic() + 20
+            while "AVAILABLE" not in requests.get(state, timeout=20).text:
+                assert time.monotonic() < until
+            yield server
+
+
+def answered(server, count):
+    """What a request is answered that names no version: the version's number."""
     url = server.url(f"/v1/models/{NAME}:predict")
-    found = []
-    for _ in range(count):
-        body = {"signature_name": signature, "instances": [value]}
-        found.append(requests.post(url, json=body, timeout=20))
-    return found
+    body = {"instances": [0.0]}
+    answers = (requests.post(url, json=body, timeout=20) for _ in range(count))
+    return [answer.json()["predictions"][0] for answer in answers]
 
 
 @pytest.mark.parametrize(
-    ("rules", "signature", "outcome"),
+    ("rules", "outcome", "champion"),
     [
-        ({"prediction_drift": 1.0}, "serving_default", "promote"),
-        ({"prediction_drift": 1.0, "end": "ask"}, "serving_default", "ask"),
-        ({}, "serving_default", "roll back"),  # version 2 answers one more
-        ({"fewest_requests": 5000, "prediction_drift": 1.0}, "serving_default", "wait"),
+        ({"prediction_drift": 1.0}, "promote", 2),
+        ({"prediction_drift": 1.0, "end": "ask"}, "promote", 1),
+        ({}, "roll back", 1),  # version 2 answers one more
+        ({"prediction_drift": 1.0, "fewest_requests": 5000}, "wait", 1),
     ],
 )
-def test_a_trial_with_a_real_server(two, tmp_path, rules, signature, outcome):
+def test_a_trial_with_a_real_server(served, rules, outcome, champion):
     recipe = with_rules(**{"fewest_requests": 50, "latency_ratio": 50.0, **rules})
-    workspace = Workspace.of(recipe)
-    version_config.label(workspace.serving, {"stable": 1})
-    options = {"log_folder": str(workspace.requests), "log_sampling_rate": 1.0}
-    with running(workspace.serving, tmp_path, **options) as server:
-        state = server.url(f"/v1/models/{NAME}/versions/2")
-        until = time.monotonic() + 20
-        while "AVAILABLE" not in requests.get(state, timeout=20).text:
-            assert time.monotonic() < until
-        rollouts.start(recipe, "2", 0.4, "test")
-        time.sleep(0.2)
-        found = [answer.json()["predictions"] for answer in asked(server, signature, 0.0, 200)]
-        assert found.count([2.0]) == pytest.approx(80, abs=4)
-        time.sleep(2.5)  # counts and log are written every second
-        comparison, decision = rollouts.decide(recipe, "test")
-        assert comparison.candidate.requests == found.count([2.0])
-        assert comparison.candidate.requests + comparison.champion.requests == 200
-        assert comparison.candidate.answers == found.count([2.0])
-        if outcome in ("ask", "wait"):
-            assert decision is None
-            assert comparison.outcome == ("promote" if outcome == "ask" else "wait")
-            assert labels(recipe) == {"stable": 1, "canary": 2}
-            return
-        assert (comparison.outcome, decision.what) == (outcome, outcome)
-        assert decision == decisions.read(recipe)[-1]
-        champion = 2 if outcome == "promote" else 1
-        assert (versions.champion(recipe), labels(recipe)) == (champion, {"stable": champion})
-        if outcome == "roll back":
-            assert "version 2: predictions" not in decision.reason  # it is called y
-            assert "version 2: y 1.000 apart" in decision.reason
-        decided = time.monotonic()
-        while {a.json()["predictions"][0] for a in asked(server, signature, 0.0, 10)} != {champion}:
-            assert time.monotonic() - decided < 1.0
+    version_config.label(Workspace.of(recipe).serving, {"stable": 1, "canary": None})
+    time.sleep(0.5)
+    rollouts.start(recipe, "2", 0.4, "test")
+    time.sleep(0.5)
+    found = answered(served, 200)
+    assert found.count(2.0) == pytest.approx(80, abs=4)
+    time.sleep(2.5)  # counts and log are written every second
+    comparison, decision = rollouts.decide(recipe, "test")
+    assert comparison.outcome == outcome
+    assert comparison.candidate.requests == comparison.candidate.answers == found.count(2.0)
+    assert comparison.champion.requests == comparison.champion.answers == found.count(1.0)
+    assert versions.champion(recipe) == champion
+    if outcome == "wait" or rules.get("end") == "ask":
+        assert decision is None
+        assert labels(recipe) == {"stable": 1, "canary": 2}
+        return
+    assert decision.what == outcome
+    assert decision == decisions.read(recipe)[-1]
+    assert labels(recipe) == {"stable": champion}
+    if outcome == "roll back":
+        assert "trial of version 2: y 1.000 apart" in decision.reason
+    decided = time.monotonic()
+    while set(answered(served, 10)) != {float(champion)}:
+        assert time.monotonic() - decided < 1.0

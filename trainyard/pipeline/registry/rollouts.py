@@ -91,7 +91,8 @@ def _begin(
     canary.write(workspace.serving, trial)
     labels = {version_config.STABLE: champion, version_config.CANARY: number}
     version_config.label(workspace.serving, labels)
-    reason = f"on trial with {trial.share:.3g} of the requests, version {champion} has the others"
+    told = f"{100 * trial.share:.3g} % of the requests"
+    reason = f"on trial with {told}, version {champion} has the others"
     if running and not same:
         reason += f"; the trial of version {running.version} ended undecided"
     return decisions.record(recipe, "canary", number, reason, by)
@@ -115,7 +116,7 @@ def decide(recipe: Recipe, by: str) -> tuple[Comparison, Decision | None]:
     trial = _trial(recipe)
     comparison = _compared(recipe, trial)
     if comparison.outcome == "roll back":
-        return comparison, _end(recipe, f"version {trial.version}: {comparison.reason}", by)
+        return comparison, _end(recipe, trial, comparison.reason, by)
     if comparison.outcome == "promote" and rules(recipe).end == "promote":
         number = str(trial.version)
         return comparison, promotion.promote(recipe, number, comparison.reason, by)
@@ -133,12 +134,13 @@ def stop(recipe: Recipe, reason: str, by: str) -> Decision:
     Raises:
         RecipeError: No version is on trial.
     """
-    return _end(recipe, f"version {_trial(recipe).version}: {reason}", by)
+    return _end(recipe, _trial(recipe), reason, by)
 
 
-def _end(recipe: Recipe, reason: str, by: str) -> Decision:
+def _end(recipe: Recipe, trial: Canary, reason: str, by: str) -> Decision:
     version_config.label(Workspace.of(recipe).serving, {version_config.CANARY: None})
-    return decisions.record(recipe, "roll back", versions.champion(recipe), reason, by)
+    told = f"trial of version {trial.version}: {reason}"
+    return decisions.record(recipe, "roll back", versions.champion(recipe), told, by)
 
 
 def _trial(recipe: Recipe) -> Canary:
