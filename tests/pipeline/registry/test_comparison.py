@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from trainyard.pipeline.registry import comparison
 from trainyard.recipe_schema import Rollout
@@ -65,6 +67,17 @@ def test_a_broken_rule_rolls_back_and_is_the_reason(candidate, told, rule):
     assert found.reason == sentence
 
 
+@pytest.mark.parametrize(
+    "told",
+    [{"other": np.zeros((200, 1))}, {"predictions": np.zeros(200)}],
+    ids=["another name", "another shape"],
+)
+def test_an_output_that_clients_miss_rolls_back(told):
+    found = compare(told=told)
+    assert (found.outcome, broken(found)) == ("roll back", ["prediction_drift"])
+    assert "predictions is not among its answers" in found.reason
+
+
 def test_a_difference_that_is_allowed_breaks_nothing():
     loose = Rollout(fewest_requests=1, error_rate=0.1, latency_ratio=3.0, prediction_drift=0.5)
     found = compare(counts(errors=60, milliseconds=4.0), numbers(shift=0.5, seed=2), rules=loose)
@@ -116,3 +129,30 @@ def test_texts_count_where_there_are_no_numbers():
     label, scores = np.array([[b"a"]], object), np.ones((1, 2))
     assert comparison.comparable({"label": label, "predictions": scores}).keys() == {"predictions"}
     assert comparison.comparable({"text": label, "image": np.ones((1, 2, 3))}).keys() == {"text"}
+
+
+def log(answer):
+    made = PredictionLog()
+    made.predict_log.response.outputs["y"].CopyFrom(tf.make_tensor_proto(answer))
+    return made
+
+
+def test_logged_answers_are_put_together_by_output():
+    regressed, classified = PredictionLog(), PredictionLog()
+    regressed.regress_log.response.result.regressions.add().value = 3.0
+    entry = classified.classify_log.response.result.classifications.add()
+    for score in (0.25, 0.75):
+        entry.classes.add().score = score
+    found = comparison.answers([log([[1.0]]), log([[2.0], [np.nan]]), regressed, classified])
+    assert found["y"].tolist() == [[1.0], [2.0], [np.inf]]
+    assert found["outputs"].tolist() == [3.0]
+    assert found["scores"].tolist() == [[0.25, 0.75]]
+    # Another signature may call a table of another width alike.
+    assert comparison.answers([log([[1.0]]), log([[1.0, 2.0]])])["y"].shape == (1, 1)
+
+
+def test_no_more_answers_are_read_than_are_needed(monkeypatch):
+    monkeypatch.setattr(comparison, "_MOST_ROWS", 10)
+    logs = iter([log([[1.0]] * 4) for _ in range(10)])
+    assert len(comparison.answers(logs)["y"]) == 12
+    assert len(list(logs)) == 7

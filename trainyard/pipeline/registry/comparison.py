@@ -197,7 +197,8 @@ def _latency(limit: float, old: Counts, new: Counts) -> Rule:
 
 
 def _drift(limit: float, champion: Answers, candidate: Answers) -> Iterator[Rule]:
-    found = prediction_drift(champion, candidate)
+    both = {name: array for name, array in candidate.items() if _alike(array, champion.get(name))}
+    found = prediction_drift(champion, both)
     corrected = two_samples.holm([apart.p_value for apart in found.values()])
     for (name, apart), p_value in zip(found.items(), corrected, strict=True):
         yield Rule(
@@ -206,9 +207,24 @@ def _drift(limit: float, champion: Answers, candidate: Answers) -> Iterator[Rule
             limit=limit,
             p_value=p_value,
             broken=apart.distance > limit and p_value < _CHANCE,
-            sentence=f"{name} {apart.distance:.3f} apart over {len(candidate[_output(name)])} rows "
+            sentence=f"{name} {apart.distance:.3f} apart over {len(both[_output(name)])} rows "
             f"(by chance with probability {p_value:.2g}), at most {limit:g} is allowed",
         )
+    for name in sorted(champion.keys() - both.keys()) if _requests(candidate) else ():
+        yield Rule(
+            rule="prediction_drift",
+            limit=limit,
+            broken=_requests(candidate) >= _FEWEST_ANSWERS,
+            sentence=f"{name} is not among its answers as it is among the champion's",
+        )
+
+
+def _alike(array: Array, other: Array | None) -> bool:
+    """Whether two outputs can be compared: numbers with numbers, tables with tables."""
+    return other is not None and (array.ndim, array.dtype == object) == (
+        other.ndim,
+        other.dtype == object,
+    )
 
 
 def _output(name: str) -> str:
@@ -237,7 +253,10 @@ def answers(logs: Iterable[PredictionLog]) -> dict[str, Array]:
     for log in logs:
         told = _predictions(log)
         for name, array in told.items():
-            parts.setdefault(name, []).append(array)
+            # Signatures may call different things alike: what came first is kept to.
+            known = parts.setdefault(name, [])
+            if not known or known[0].shape[1:] == array.shape[1:]:
+                known.append(array)
         rows += max((len(array) for array in told.values()), default=0)
         if rows >= _MOST_ROWS:
             break

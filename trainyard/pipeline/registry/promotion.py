@@ -90,14 +90,14 @@ def before(recipe: Recipe) -> int:
 
 
 def remember_champion(recipe: Recipe) -> None:
-    """Records a champion that is one because it was the newest: a rollback comes back to it.
+    """Records a champion of which no decision tells, as the newest version: rollbacks need it.
 
     Args:
         recipe: Whose model it is.
     """
     now = versions.champion(recipe)
     if now is not None and now not in _champions(recipe)[-1:]:
-        decisions.record(recipe, "promote", now, "as the newest it answered so far", "the push")
+        decisions.record(recipe, "promote", now, "it was the champion already", "trainyard")
 
 
 def _champions(recipe: Recipe) -> list[int]:

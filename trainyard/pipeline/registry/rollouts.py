@@ -68,14 +68,12 @@ def start_pushed(recipe: Recipe, version: str) -> Decision | None:
         return None
     number, champion = int(version), versions.champion(recipe)
     known = any(decision.version == number for decision in decisions.read(recipe))
-    if known or champion in (None, number):
+    if known or champion is None or champion == number:
         return None
     return _begin(recipe, champion, number, None, "trainyard run")
 
 
-def _begin(
-    recipe: Recipe, champion: int | None, number: int, share: float | None, by: str
-) -> Decision:
+def _begin(recipe: Recipe, champion: int, number: int, share: float | None, by: str) -> Decision:
     workspace = Workspace.of(recipe)
     promotion.remember_champion(recipe)
     running = canary.read(workspace.serving)
