@@ -36,6 +36,11 @@ _STATUSES = {
     "failed": "FAILED",
     "interrupted": "KILLED",
 }
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # seven take minutes
+}
 _MOST_RUNS = 10_000
 _BATCH, _LONGEST = 100, 6000  # parameters a call, and characters a parameter, that MLflow takes
 
@@ -93,8 +98,8 @@ def mirror(recipe: Recipe, uri: str) -> Mirrored:
 
 def _mlflow() -> tuple[Any, tuple[type[Exception], ...]]:
     """The package, and what its client raises."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seven take minutes
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     try:
         import mlflow
         from mlflow.exceptions import MlflowException
