@@ -136,6 +136,8 @@ def build_pipeline(
         model_run=trainer.outputs["model_run"],
         model_blessing=evaluator.outputs["blessing"],
         destination=str(workspace.serving),
+        runs=str(workspace.runs),
+        rollout=recipe.rollout is not None,
         split=recipe.data.split.judged,
         contract_rows=recipe.push.contract_rows,
         infra_validation=recipe.push.infra_validation,
