@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.serving.conftest import NAME, push, running
-from tests.serving.test_manager import scenario
+from tests.serving.test_manager import Watched, scenario
 from tests.serving.test_server import predict_request
 from trainyard.errors import RecipeError
 from trainyard.serving import canary, canary_counts, methods, request_log, version_config
@@ -94,6 +94,19 @@ async def test_only_requests_that_name_no_version_are_dealt_out(watched, base, s
     assert set(routed(version=1)) == set(routed(label="stable")) == {1}
     assert set(routed(version=2)) == set(routed(label="canary")) == {2}
     assert watched.answers() == 1  # metadata and status are not dealt out
+
+
+def test_a_server_that_starts_answers_with_the_champion_first(saved, base):
+    push(saved, base, 2)
+    on_trial(base, 2, 0.1)
+
+    async def test():
+        watched = Watched(base)
+        await watched.manager.load_first()
+        assert watched.answers() == 1
+        await watched.manager.close()
+
+    asyncio.run(test())
 
 
 @scenario

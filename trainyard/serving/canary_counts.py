@@ -47,7 +47,7 @@ class Counts(BaseModel):
         """
         self.statuses[status] += 1
         if status == "OK":
-            self.latencies[round(_PER_OCTAVE * math.log2(max(seconds * 1e6, 1.0)))] += 1
+            self.latencies[_bucket(seconds)] += 1
 
     @property
     def requests(self) -> int:
@@ -71,6 +71,19 @@ class Counts(BaseModel):
             if left <= 0:
                 return float(2 ** (bucket / _PER_OCTAVE) / 1e6)
         return math.nan
+
+    def slower(self, seconds: float) -> int:
+        """How many answers took longer.
+
+        Args:
+            seconds: Than this.
+        """
+        limit = _bucket(seconds)
+        return sum(count for bucket, count in self.latencies.items() if bucket > limit)
+
+
+def _bucket(seconds: float) -> int:
+    return round(_PER_OCTAVE * math.log2(max(seconds * 1e6, 1.0)))
 
 
 class _Trial(BaseModel):

@@ -173,8 +173,10 @@ class Manager:
             self._unload(number)
         missing = wanted - self._servables.keys()
         if missing and self._loading is None:
-            labelled = set(self._config.version_labels.values())
-            first = max(missing, key=lambda number: (number in labelled, number))
+            labels = dict(self._config.version_labels)
+            stable, labelled = labels.get(version_config.STABLE), set(labels.values())
+            # Until `stable` is loaded, what is on trial would answer everything.
+            first = max(missing, key=lambda number: (number == stable, number in labelled, number))
             self._loading = asyncio.create_task(self._load(found[first]))
 
     async def load_first(self) -> None:

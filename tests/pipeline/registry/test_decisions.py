@@ -1,4 +1,5 @@
-import multiprocessing
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -47,15 +48,21 @@ def test_a_torn_line_costs_itself_only(cut):
     assert [entry.reason for entry in decisions.read(RECIPE)] == [*whole, "third"]
 
 
-def _record(writer: int) -> None:
-    for number in range(50):
-        decisions.record(RECIPE, "alarm", writer, f"{number} {'x' * 3000}", "test")
+WRITER = """
+import sys
+from trainyard.pipeline.registry import decisions
+from trainyard.recipe_schema import Recipe
+recipe, writer = Recipe.model_validate_json(sys.argv[1]), int(sys.argv[2])
+for number in range(50):
+    decisions.record(recipe, "alarm", writer, f"{number} {'x' * 3000}", "test")
+"""
 
 
 def test_writers_do_not_disturb_one_another():
-    with multiprocessing.get_context("fork").Pool(4) as pool:
-        pool.map(_record, range(4))
+    command = [sys.executable, "-c", WRITER, RECIPE.model_dump_json(by_alias=True)]
+    writers = [subprocess.Popen([*command, str(writer)]) for writer in range(3)]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
     found = decisions.read(RECIPE)
-    for writer in range(4):
+    for writer in range(3):
         numbers = [int(e.reason.split()[0]) for e in found if e.version == writer]
         assert numbers == list(range(50))

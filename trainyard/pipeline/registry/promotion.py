@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainyard.errors import ContractError, RecipeError, TrainyardError
 from trainyard.pipeline.registry import decisions, versions
@@ -11,6 +12,9 @@ from trainyard.pipeline.registry.versions import Version
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
 from trainyard.serving import version_config
+
+if TYPE_CHECKING:  # it loads TensorFlow
+    from trainyard.serving.model import SavedModel
 
 
 def promote(recipe: Recipe, name: str, reason: str, by: str) -> Decision:
@@ -30,13 +34,10 @@ def promote(recipe: Recipe, name: str, reason: str, by: str) -> Decision:
             champion already.
         ContractError: It cannot be loaded.
     """
-    version = _eligible(recipe, name, by)
-    now = versions.champion(recipe)
-    if version.number == now and _is_labelled(recipe):
+    version = require_eligible(recipe, name, by)
+    if version.number == versions.champion(recipe) and _is_labelled(recipe):
         raise RecipeError(f"version {version.number} is the champion already")
-    if now not in (None, version.number, *_champions(recipe)[-1:]):
-        # A rollback comes back to it.
-        decisions.record(recipe, "promote", now, "the newest version answered so far", "the push")
+    remember_champion(recipe)
     _make_champion(recipe, version.number)
     return decisions.record(recipe, "promote", version.number, reason, by)
 
@@ -57,7 +58,7 @@ def roll_back(recipe: Recipe, name: str | None, reason: str, by: str) -> Decisio
         RecipeError: There is no such version, or none before, or no Evaluator has blessed it.
         ContractError: It cannot be loaded.
     """
-    version = _eligible(recipe, name if name is not None else str(before(recipe)), by)
+    version = require_eligible(recipe, name if name is not None else str(before(recipe)), by)
     if version.number == versions.champion(recipe):
         raise RecipeError(f"version {version.number} is the champion already")
     _make_champion(recipe, version.number)
@@ -88,6 +89,17 @@ def before(recipe: Recipe) -> int:
     return earlier[-1] if earlier else older[-1]
 
 
+def remember_champion(recipe: Recipe) -> None:
+    """Records a champion of which no decision tells, as the newest version: rollbacks need it.
+
+    Args:
+        recipe: Whose model it is.
+    """
+    now = versions.champion(recipe)
+    if now is not None and now not in _champions(recipe)[-1:]:
+        decisions.record(recipe, "promote", now, "it was the champion already", "trainyard")
+
+
 def _champions(recipe: Recipe) -> list[int]:
     """The champions one after the other; a rollback takes away those after its own."""
     stack: list[int] = []
@@ -106,11 +118,22 @@ def _is_labelled(recipe: Recipe) -> bool:
     return version_config.STABLE in labels
 
 
-def _eligible(recipe: Recipe, name: str, by: str) -> Version:
+def require_eligible(recipe: Recipe, name: str, by: str) -> Version:
+    """Finds a version that may answer requests; a refusal is recorded.
+
+    Args:
+        recipe: Whose model it is.
+        name: A number, or `challenger`.
+        by: Who asks.
+
+    Raises:
+        RecipeError: There is no such version, or no Evaluator has blessed it.
+        ContractError: It cannot be loaded.
+    """
     version = versions.find(recipe, name)
     try:
         _require_blessing(version)
-        require_loadable(version.folder)
+        load(version.folder).close()
     except TrainyardError as error:
         decisions.record(recipe, "refuse", version.number, error.message, by)
         raise
@@ -126,11 +149,14 @@ def _require_blessing(version: Version) -> None:
         )
 
 
-def require_loadable(folder: Path) -> None:
-    """Loads a version as a server would, its warm-up requests included, and lets it go.
+def load(folder: Path) -> SavedModel:
+    """Loads a version as a server would, its warm-up requests included.
 
     Args:
         folder: The version's.
+
+    Returns:
+        The model; it is to be closed.
 
     Raises:
         ContractError: A server could not load it.
@@ -142,8 +168,9 @@ def require_loadable(folder: Path) -> None:
         model = SavedModel(folder)
         try:
             warm_up(model, folder)
-        finally:
+        except BaseException:
             model.close()
+            raise
     except Exception as error:
         raise ContractError(
             f"version {folder.name} cannot be loaded, so no server would switch to it",
@@ -151,6 +178,7 @@ def require_loadable(folder: Path) -> None:
             received=str(error).splitlines()[0] if str(error) else type(error).__name__,
             hint="trainyard models list RECIPE shows the others",
         ) from None
+    return model
 
 
 def _make_champion(recipe: Recipe, number: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -13,6 +13,10 @@ from rich.text import Text
 from trainyard.pipeline.records import Finding
 from trainyard.pipeline.registry.decisions import Decision
 from trainyard.pipeline.registry.versions import Version, flat
+
+if TYPE_CHECKING:  # they load TensorFlow
+    from trainyard.pipeline.registry.comparison import Comparison
+    from trainyard.pipeline.registry.shadow import ShadowReport
 
 _METRICS = 4
 _DIGITS = 4
@@ -131,6 +135,72 @@ def difference(old: Version, new: Version) -> RenderableType:
             table.add_row(key, _value(before), _value(after))
         tables.append(table)
     return Group(*tables)
+
+
+def compared(comparison: Comparison) -> RenderableType:
+    """A champion and a candidate side by side, and what the rules say.
+
+    Args:
+        comparison: Of both.
+    """
+    sides = (comparison.champion, comparison.candidate)
+    versions = [f"version {side.version}" for side in sides]
+    table = _table("", f"{versions[0]} (champion)", versions[1])
+    rows = {
+        "requests": [str(side.requests) for side in sides],
+        "errors": [f"{side.errors} ({side.error_rate:.2%})" for side in sides],
+        "median": [_milliseconds(side.median_ms) for side in sides],
+        "95 % within": [_milliseconds(side.p95_ms) for side in sides],
+        "answers compared": [str(side.answers) for side in sides],
+    }
+    for name, cells in rows.items():
+        table.add_row(name, *cells)
+    rules = _table("rule", "", "")
+    for rule in comparison.rules:
+        rules.add_row(rule.rule, "broken" if rule.broken else "kept", rule.sentence)
+    return Group(table, rules)
+
+
+def decided(decision: Decision | None, comparison: Comparison | None) -> str:
+    """What was decided of a trial, in a sentence.
+
+    Args:
+        decision: What was recorded; None if nothing was.
+        comparison: What it rests on, if there was one.
+    """
+    if decision is None and comparison is not None:
+        if comparison.outcome == "wait":
+            return f"too early: {comparison.reason}"
+        number = comparison.candidate.version
+        return f"version {number} kept all rules; trainyard models promote RECIPE {number}"
+    assert decision is not None
+    if decision.what == "canary":
+        return f"version {decision.version} is {decision.reason}"
+    return f"version {decision.version} answers all requests: {decision.reason}"
+
+
+def replayed(report: ShadowReport) -> str:
+    """What became of a replay, in sentences.
+
+    Args:
+        report: Of the replay.
+    """
+    lines = [
+        f"{name}: answers to one row are {apart:.4g} apart on average"
+        for name, apart in report.differences.items()
+    ]
+    lines += [f"{count} times: {words}" for words, count in report.failures.items()]
+    candidate, outcome = report.comparison.candidate.version, report.comparison.outcome
+    verdicts = {
+        "promote": "kept all rules",
+        "roll back": "broke a rule",
+        "wait": f"broke no rule yet: {report.comparison.reason}",
+    }
+    return "\n".join([*lines, f"version {candidate} {verdicts[outcome]}"])
+
+
+def _milliseconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f} ms"
 
 
 def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:

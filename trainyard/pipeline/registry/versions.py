@@ -183,7 +183,7 @@ def _told(record: RunRecord, workspace: Workspace) -> dict[str, Any]:
     recipe = json.loads(record.recipe_json)
     return {
         "recipe": recipe,
-        "hyperparameters": dict(flat(recipe.get("trainer", {}))),
+        "hyperparameters": hyperparameters(record),
         "data": _data(record, recipe, workspace),
         "lineage": {
             f"{stage.name}.{key}": uri
@@ -201,6 +201,15 @@ def _told(record: RunRecord, workspace: Workspace) -> dict[str, Any]:
         "metrics": record.verdict.metrics,
         "findings": record.verdict.findings,
     }
+
+
+def hyperparameters(record: RunRecord) -> dict[str, Any]:
+    """The section `trainer` of the recipe that was run, flat.
+
+    Args:
+        record: The run.
+    """
+    return dict(flat(json.loads(record.recipe_json).get("trainer", {})))
 
 
 def _data(record: RunRecord, recipe: Mapping[str, Any], workspace: Workspace) -> dict[str, str]:

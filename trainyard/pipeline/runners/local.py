@@ -173,6 +173,7 @@ class _Run:
         try:
             self._run_stages(rerun_from)
             self._judge()
+            self._roll_out()
         except KeyboardInterrupt:
             self._end("interrupted", "stopped by the user")
             raise
@@ -265,6 +266,13 @@ class _Run:
         """Notes what is known before the push: a pushed version keeps the record as it is then."""
         self._judge()
         self._record.verdict.sentences = []  # it is no verdict yet
+
+    def _roll_out(self) -> None:
+        from trainyard.pipeline.registry import rollouts
+
+        verdict = self._record.verdict
+        if decision := rollouts.start_pushed(self._recipe, verdict.version):
+            verdict.sentences.insert(1, f"Version {decision.version} is {decision.reason}.")
 
     def _end(self, state: records.RunState, error: str) -> None:
         """Records the end; the report is written even of a run that failed."""
