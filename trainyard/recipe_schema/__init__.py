@@ -18,6 +18,15 @@ from trainyard.recipe_schema.data import (
     Windows,
     text_measures,
 )
+from trainyard.recipe_schema.engine import (
+    AnyEngine,
+    DataflowEngine,
+    DirectEngine,
+    Engine,
+    FlinkEngine,
+    PortableEngine,
+    SparkEngine,
+)
 from trainyard.recipe_schema.evaluation import Bound, Change, Evaluation, SliceValues, Threshold
 from trainyard.recipe_schema.features import (
     AnyFeature,
@@ -39,7 +48,7 @@ from trainyard.recipe_schema.heads import (
     Task,
 )
 from trainyard.recipe_schema.recipe import Recipe, input_columns
-from trainyard.recipe_schema.stages import Anomaly, Engine, Gate, Push
+from trainyard.recipe_schema.stages import Anomaly, Gate, Push
 from trainyard.recipe_schema.trainer import (
     Averages,
     Distribution,
@@ -53,18 +62,22 @@ __all__ = [
     "ONLY",
     "POSITION",
     "Anomaly",
+    "AnyEngine",
     "AnyFeature",
     "Averages",
     "Bound",
     "Change",
     "ClassWeights",
     "Data",
+    "DataflowEngine",
+    "DirectEngine",
     "Distribution",
     "EarlyStopping",
     "Embedding",
     "Engine",
     "Evaluation",
     "Feature",
+    "FlinkEngine",
     "Gate",
     "Head",
     "HeadName",
@@ -73,6 +86,7 @@ __all__ = [
     "Label",
     "Loss",
     "Optimizer",
+    "PortableEngine",
     "Push",
     "Recipe",
     "Scalar",
@@ -82,6 +96,7 @@ __all__ = [
     "SeriesFeature",
     "SeveralImages",
     "SliceValues",
+    "SparkEngine",
     "Split",
     "TableFeature",
     "Target",

@@ -1,0 +1,237 @@
+"""The Beam job server that a run starts itself: its jar, its process, its end.
+
+Beam would start one for every stage, take over Ctrl-C, and leave it behind where the run is
+killed; here one serves the whole run, and goes with it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from trainyard.data import homes
+from trainyard.errors import EnvironmentProblem
+from trainyard.pipeline.beam import java
+from trainyard.progress import report
+from trainyard.recipe_schema import FlinkEngine, PortableEngine, SparkEngine
+
+_GROUP = "org.apache.beam"
+_NEWEST_JAVA = {"1.17": 11, "1.18": 17, "1.19": 21}  # Flink's own lists, by its version
+_STARTING_SECONDS = 120.0
+_ENDING_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class JobServer:
+    """What a runner's job server is.
+
+    Attributes:
+        runs: What it has within it, such as `Flink 1.19`.
+        artifact: Its name in Maven.
+        main_class: What has to be in the jar.
+        newest_java: The last version of Java that will do.
+        master: The option that says where jobs run.
+        jar: The recipe's own jar.
+    """
+
+    runs: str
+    artifact: str
+    main_class: str
+    newest_java: int
+    master: tuple[str, str]
+    jar: str | None
+
+    @classmethod
+    def of(cls, engine: PortableEngine) -> JobServer:
+        """Returns the job server for an engine.
+
+        Args:
+            engine: Flink or Spark.
+        """
+        match engine:
+            case FlinkEngine():
+                return cls(
+                    runs=f"Flink {engine.flink_version}",
+                    artifact=f"beam-runners-flink-{engine.flink_version}-job-server",
+                    main_class="org.apache.beam.runners.flink.FlinkJobServerDriver",
+                    newest_java=_NEWEST_JAVA[engine.flink_version],
+                    master=("--flink-master", engine.flink_master or "[local]"),
+                    jar=engine.job_server_jar,
+                )
+            case SparkEngine():
+                return cls(
+                    runs="Spark 3",
+                    artifact="beam-runners-spark-3-job-server",
+                    main_class="org.apache.beam.runners.spark.SparkJobServerDriver",
+                    newest_java=17,
+                    master=("--spark-master-url", engine.spark_master_url or "local[*]"),
+                    jar=engine.job_server_jar,
+                )
+        raise TypeError(f"no job server is known for {type(engine).__name__}")
+
+    def prepare(self) -> list[str]:
+        """Finds Java and the jar, which Maven fetches if it is not there.
+
+        Returns:
+            The command, but for where the server listens and keeps files.
+
+        Raises:
+            EnvironmentProblem: One of them is not to be had, or is not the right one.
+        """
+        started = java.suitable(self.newest_java, self.runs)
+        return [*started, "-jar", str(self._found()), *self.master]
+
+    def _found(self) -> Path:
+        version = metadata.version("apache-beam")
+        kept = homes.cache() / "job_servers" / f"{self.artifact}-{version}.jar"
+        jar = Path(self.jar) if self.jar else kept
+        if not self.jar and not jar.is_file():
+            _fetch(f"{_GROUP}:{self.artifact}:{version}", jar)
+        self._check(jar)
+        return jar
+
+    def _check(self, jar: Path) -> None:
+        try:
+            with zipfile.ZipFile(jar) as archive:
+                archive.getinfo(self.main_class.replace(".", "/") + ".class")
+        except (OSError, zipfile.BadZipFile, KeyError) as error:
+            raise EnvironmentProblem(
+                f"this is not Beam's job server for {self.runs}",
+                where=str(jar),
+                expected=f"a jar with {self.main_class}",
+                received="no such file" if isinstance(error, FileNotFoundError) else str(error),
+                hint=f"the jar of {_GROUP}:{self.artifact} in Beam's version; or delete the file, "
+                "and it is fetched anew",
+            ) from None
+
+
+def _fetch(artifact: str, jar: Path) -> None:
+    """Has Maven fetch a jar, by the user's own settings."""
+    by_hand = f"fetch {artifact} elsewhere and put it at {jar}, or name its path in the recipe"
+    if (maven := shutil.which("mvn")) is None:
+        raise EnvironmentProblem(
+            "there is no Maven to fetch the job server with",
+            where=artifact,
+            hint=f"install Maven (`mvn`); or {by_hand}",
+        )
+    report(f"Maven fetches {artifact}")
+    jar.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=jar.parent) as folder:
+        wanted = [f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"]
+        command = [maven, "--batch-mode", "--strict-checksums", "dependency:copy", *wanted]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        if ended.returncode:
+            raise EnvironmentProblem(
+                "Maven cannot fetch the job server",
+                where=artifact,
+                received=_first_error(ended.stdout),
+                hint=f"check the network and Maven's settings; or {by_hand}",
+            )
+        (Path(folder) / jar.name).replace(jar)
+
+
+def _first_error(output: str) -> str:
+    said = [line for line in output.splitlines() if line.startswith("[ERROR] ")]
+    return (said or ["no message"])[0].removeprefix("[ERROR] ")[:300]
+
+
+@contextmanager
+def serving(command: Sequence[str], log: Path) -> Iterator[str]:
+    """Runs a job server for as long as the block takes.
+
+    Args:
+        command: What `JobServer.prepare` returned.
+        log: Where to what it says goes.
+
+    Yields:
+        Its address.
+
+    Raises:
+        EnvironmentProblem: It ended, or took too long to start.
+    """
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="trainyard-") as artifacts:
+        ports = ["--job-port", str(port), "--artifact-port", "0", "--expansion-port", "0"]
+        with running([*command, "--artifacts-dir", artifacts, *ports], log) as server:
+            wait_for(server, port, log)
+            yield f"localhost:{port}"
+
+
+@contextmanager
+def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs a process in a session of its own, which Ctrl-C does not reach, and ends it.
+
+    Args:
+        command: The command.
+        log: Where to what it says goes.
+
+    Yields:
+        The process.
+    """
+    # Where the kernel can, it ends the server with us, however we end.
+    tied = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*tied, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(_ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("localhost", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Waits until a process listens.
+
+    Args:
+        server: The process.
+        port: Where it is to listen.
+        log: What it says.
+
+    Raises:
+        EnvironmentProblem: It ended, or takes too long.
+    """
+    until = time.monotonic() + _STARTING_SECONDS
+    while server.poll() is None and time.monotonic() < until:
+        with closing(socket.socket()) as probe:
+            if probe.connect_ex(("localhost", port)) == 0:
+                return
+        time.sleep(0.1)
+    status = server.poll()
+    raise EnvironmentProblem(
+        "the job server did not start",
+        where=str(log),
+        expected=f"that it listens within {_STARTING_SECONDS:g} seconds",
+        received="nothing" if status is None else f"exit code {status}: {_last_line(log)}",
+        hint="its log says more; engine.job_endpoint names one that is running already",
+    )
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1][:300] if lines else "it said nothing"
