@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from trainyard.errors import EnvironmentProblem
 from trainyard.pipeline.beam import endpoints
-from trainyard.pipeline.beam.job_servers import JobServer, serving
+from trainyard.pipeline.beam.job_servers import JobServer
+from trainyard.pipeline.beam.processes import serving
 from trainyard.pipeline.workspace import home
 from trainyard.recipe_schema import DataflowEngine, Engine, FlinkEngine, PortableEngine, Recipe
 
@@ -57,22 +59,39 @@ def _check_workers_here(engine: PortableEngine) -> None:
 
 @contextmanager
 def at_hand(recipe: Recipe, log: Path) -> Iterator[Recipe]:
-    """Starts the job server that a recipe needs and does not name, and stops it in the end.
+    """Has a job server for a recipe's stages while they run, and leaves no job behind.
 
     Args:
         recipe: A resolved recipe.
-        log: Where to what the job server says goes.
+        log: Where to what a job server says that the recipe does not name.
 
     Yields:
-        The recipe, which names the job server.
+        The recipe, which names the job server and its jobs.
 
     Raises:
-        EnvironmentProblem: It cannot be started.
+        EnvironmentProblem: The job server cannot be started.
     """
     engine = recipe.engine
-    if not isinstance(engine, PortableEngine) or engine.job_endpoint:
+    if not isinstance(engine, PortableEngine):
         yield recipe
         return
+    job = f"trainyard-{recipe.name}-{uuid4().hex[:8]}".replace("_", "-")
+    with _job_server(engine, log) as address:
+        named = {
+            "job_endpoint": address,
+            "beam_options": (f"--job_name={job}", *engine.beam_options),
+        }
+        try:
+            yield recipe.model_copy(update={"engine": engine.model_copy(update=named)})
+        except BaseException:
+            endpoints.cancel(address, job)
+            raise
+
+
+@contextmanager
+def _job_server(engine: PortableEngine, log: Path) -> Iterator[str]:
+    if engine.job_endpoint:
+        yield engine.job_endpoint
+        return
     with serving(JobServer.of(engine).prepare(), log) as address:
-        named = engine.model_copy(update={"job_endpoint": address})
-        yield recipe.model_copy(update={"engine": named})
+        yield address

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 
 from trainyard.errors import EnvironmentProblem
 
@@ -36,6 +37,26 @@ def check_job_server(address: str) -> None:
                 received=f"{error.code().name}: {error.details()}",
                 hint="engine.job_endpoint is the job port, 8099 unless it was set otherwise",
             ) from None
+
+
+def cancel(address: str, job: str) -> None:
+    """Cancels what a run has left on a job server; one that is gone has nothing left.
+
+    Args:
+        address: `HOST:PORT`.
+        job: The name that the run gave its jobs.
+    """
+    import grpc
+    from apache_beam.portability.api import beam_job_api_pb2 as api
+    from apache_beam.portability.api import beam_job_api_pb2_grpc
+    from apache_beam.runners.portability.portable_runner import TERMINAL_STATES
+
+    with grpc.insecure_channel(address) as channel, suppress(grpc.RpcError):
+        jobs = beam_job_api_pb2_grpc.JobServiceStub(channel)
+        for each in jobs.GetJobs(api.GetJobsRequest(), timeout=SECONDS).job_info:
+            options = dict(each.pipeline_options)
+            if options.get("beam:option:job_name:v1") == job and each.state not in TERMINAL_STATES:
+                jobs.Cancel(api.CancelJobRequest(job_id=each.job_id), timeout=SECONDS)
 
 
 def check_flink(url: str, version: str) -> None:

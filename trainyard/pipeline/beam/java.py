@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trainyard.errors import EnvironmentProblem
 
-OLDEST = 8
+OLDEST, NEWEST = 8, 21  # of Flink 1.19; what an older one takes is in job_servers.py
 _SECONDS = 30
 _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 

@@ -1,19 +1,13 @@
-"""The Beam job server that a run starts itself: its jar, its process, its end.
-
-Beam would start one for every stage, take over Ctrl-C, and leave it behind where the run is
-killed; here one serves the whole run, and goes with it.
-"""
+"""The Beam job servers that a run can start itself: which Java and which jar."""
 
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -26,8 +20,6 @@ from trainyard.recipe_schema import FlinkEngine, PortableEngine, SparkEngine
 
 _GROUP = "org.apache.beam"
 _NEWEST_JAVA = {"1.17": 11, "1.18": 17, "1.19": 21}  # Flink's own lists, by its version
-_STARTING_SECONDS = 120.0
-_ENDING_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -124,8 +116,7 @@ def _fetch(artifact: str, jar: Path) -> None:
             hint=f"install Maven (`mvn`); or {by_hand}",
         )
     report(f"Maven fetches {artifact}")
-    jar.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=jar.parent) as folder:
+    with _folder_in(jar.parent) as folder:
         wanted = [f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"]
         command = [maven, "--batch-mode", "--strict-checksums", "dependency:copy", *wanted]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -136,102 +127,19 @@ def _fetch(artifact: str, jar: Path) -> None:
                 received=_first_error(ended.stdout),
                 hint=f"check the network and Maven's settings; or {by_hand}",
             )
-        (Path(folder) / jar.name).replace(jar)
+        (folder / jar.name).replace(jar)
+
+
+@contextmanager
+def _folder_in(cache: Path) -> Iterator[Path]:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise homes.not_writable(cache, error) from None
 
 
 def _first_error(output: str) -> str:
     said = [line for line in output.splitlines() if line.startswith("[ERROR] ")]
     return (said or ["no message"])[0].removeprefix("[ERROR] ")[:300]
-
-
-@contextmanager
-def serving(command: Sequence[str], log: Path) -> Iterator[str]:
-    """Runs a job server for as long as the block takes.
-
-    Args:
-        command: What `JobServer.prepare` returned.
-        log: Where to what it says goes.
-
-    Yields:
-        Its address.
-
-    Raises:
-        EnvironmentProblem: It ended, or took too long to start.
-    """
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="trainyard-") as artifacts:
-        ports = ["--job-port", str(port), "--artifact-port", "0", "--expansion-port", "0"]
-        with running([*command, "--artifacts-dir", artifacts, *ports], log) as server:
-            wait_for(server, port, log)
-            yield f"localhost:{port}"
-
-
-@contextmanager
-def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs a process in a session of its own, which Ctrl-C does not reach, and ends it.
-
-    Args:
-        command: The command.
-        log: Where to what it says goes.
-
-    Yields:
-        The process.
-    """
-    # Where the kernel can, it ends the server with us, however we end.
-    tied = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*tied, *command],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(_ENDING_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens at."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("localhost", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Waits until a process listens.
-
-    Args:
-        server: The process.
-        port: Where it is to listen.
-        log: What it says.
-
-    Raises:
-        EnvironmentProblem: It ended, or takes too long.
-    """
-    until = time.monotonic() + _STARTING_SECONDS
-    while server.poll() is None and time.monotonic() < until:
-        with closing(socket.socket()) as probe:
-            if probe.connect_ex(("localhost", port)) == 0:
-                return
-        time.sleep(0.1)
-    status = server.poll()
-    raise EnvironmentProblem(
-        "the job server did not start",
-        where=str(log),
-        expected=f"that it listens within {_STARTING_SECONDS:g} seconds",
-        received="nothing" if status is None else f"exit code {status}: {_last_line(log)}",
-        hint="its log says more; engine.job_endpoint names one that is running already",
-    )
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1][:300] if lines else "it said nothing"
