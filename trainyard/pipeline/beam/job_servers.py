@@ -108,7 +108,7 @@ class JobServer:
 
 def _fetch(artifact: str, jar: Path) -> None:
     """Has Maven fetch a jar, by the user's own settings."""
-    by_hand = f"fetch {artifact} elsewhere and put it at {jar}, or name its path in the recipe"
+    by_hand = f"fetch {artifact} elsewhere and put it at {jar}, or set engine.job_server_jar"
     if (maven := shutil.which("mvn")) is None:
         raise EnvironmentProblem(
             "there is no Maven to fetch the job server with",
@@ -118,7 +118,8 @@ def _fetch(artifact: str, jar: Path) -> None:
     report(f"Maven fetches {artifact}")
     with _folder_in(jar.parent) as folder:
         wanted = [f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"]
-        command = [maven, "--batch-mode", "--strict-checksums", "dependency:copy", *wanted]
+        # Without -U Maven remembers for a day that there was no network.
+        command = [maven, "--batch-mode", "--strict-checksums", "-U", "dependency:copy", *wanted]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if ended.returncode:
             raise EnvironmentProblem(
@@ -142,4 +143,5 @@ def _folder_in(cache: Path) -> Iterator[Path]:
 
 def _first_error(output: str) -> str:
     said = [line for line in output.splitlines() if line.startswith("[ERROR] ")]
-    return (said or ["no message"])[0].removeprefix("[ERROR] ")[:300]
+    first = (said or ["no message"])[0].removeprefix("[ERROR] ")
+    return first.rpartition("standalone-pom: ")[2][:300]  # before that: which goal failed
