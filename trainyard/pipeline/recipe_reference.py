@@ -76,7 +76,8 @@ def _type(annotation: Any) -> str:
     if origin is Literal:
         return " \\| ".join(f"`{choice}`" for choice in arguments)
     if origin in (Union, types.UnionType):
-        return " or ".join(_type(kind) for kind in arguments if kind is not type(None))
+        kinds = (_type(kind) for kind in arguments if kind is not type(None))
+        return " or ".join(dict.fromkeys(kinds))
     if origin is tuple:
         return f"list of {_type(arguments[0])}"
     if origin is dict:

@@ -153,7 +153,7 @@ class FlinkEngine(PortableEngine):
     parallelism: int | None = Field(
         None, ge=1, description="Slots a stage works in; if not given, the cluster's default."
     )
-    max_parallelism: int | None = Field(None, ge=1)
+    max_parallelism: int | None = Field(None, ge=1, description="Key groups of the state.")
     number_of_execution_retries: int = Field(
         3, ge=0, description="How often a job is tried again that lost a task manager."
     )
@@ -197,9 +197,9 @@ class DataflowEngine(Engine):
     )
     container_image: str = Field(min_length=1, description="The project as an image.")
     num_workers: int | None = Field(None, ge=1, description="At the start.")
-    max_num_workers: int | None = Field(None, ge=1)
-    machine_type: str | None = None
-    service_account_email: str | None = None
+    max_num_workers: int | None = Field(None, ge=1, description="When there is much to do.")
+    machine_type: str | None = Field(None, description="Of a worker, such as n2-standard-4.")
+    service_account_email: str | None = Field(None, description="Whose rights the workers have.")
 
     @model_validator(mode="after")
     def _numbers_fit(self) -> Self:
