@@ -92,5 +92,7 @@ def test_a_job_server_of_its_own_did_the_work(both):
     stages = {stage.name: stage.state for stage in record.stages}
     assert [stages[name] for name in ("StatisticsGen", "Transform", "Evaluator")] == ["done"] * 3
     log = (record.folder / "logs" / "job_server.log").read_text()
-    assert "--flink-master [local]" in log or both[1] is not RAN.get("stand_in-pool")
     assert log
+    if both[1] is RAN.get("stand_in-pool"):  # what Flink says is not known here
+        assert log.startswith("-jar") or "--flink-master [local]" in log
+        assert log.count("Completed job") >= 3

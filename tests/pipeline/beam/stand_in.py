@@ -8,6 +8,7 @@ is started as the Java one is.
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
 import zipfile
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("--job-port", required=True)
     parser.add_argument("--artifacts-dir", required=True)
     known, _ = parser.parse_known_args()
+    logging.basicConfig(level=logging.INFO)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     local_job_service_main.run(["-p", known.job_port, "--staging_dir", known.artifacts_dir])
 

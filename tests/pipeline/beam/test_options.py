@@ -17,6 +17,7 @@ from trainyard.recipe_schema import AnyEngine, DirectEngine, Engine
 
 POOL = ["--environment_type=EXTERNAL", "--environment_config=localhost:50000"]
 IMAGE = ["--environment_type=DOCKER", "--environment_config=trainyard:1"]
+TIMEOUT = "--job_server_timeout=604800"
 INSTALLED = "--sdk_container_image=installed"
 FLINK = ["--runner=FlinkRunner", "--flink_version=1.19", "--number_of_execution_retries=3"]
 
@@ -47,7 +48,7 @@ def test_the_direct_runner_has_no_options():
     ],
 )
 def test_flink(said, expected):
-    plain = {"--environment_type=LOOPBACK", INSTALLED, *FLINK}
+    plain = {"--environment_type=LOOPBACK", INSTALLED, TIMEOUT, *FLINK}
     given = {option.partition("=")[0] for option in expected}
     kept = {option for option in plain if option.partition("=")[0] not in given}
     assert set(options(engine(runner="flink", **said))) == kept | set(expected)
@@ -79,6 +80,7 @@ def test_spark(said, expected):
     assert found == [
         "--runner=SparkRunner",
         *expected,
+        TIMEOUT,
         "--environment_type=LOOPBACK",
         INSTALLED,
     ]

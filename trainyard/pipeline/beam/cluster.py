@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from trainyard.errors import EnvironmentProblem
+from trainyard.pipeline import quiet
 from trainyard.pipeline.beam import endpoints
 from trainyard.pipeline.beam.job_servers import JobServer
 from trainyard.pipeline.beam.processes import serving
@@ -85,7 +88,22 @@ def at_hand(recipe: Recipe, log: Path) -> Iterator[Recipe]:
             yield recipe.model_copy(update={"engine": engine.model_copy(update=named)})
         except BaseException:
             endpoints.cancel(address, job)
+            _hush()
             raise
+
+
+def _hush() -> None:
+    """Beam's threads that read from a job end with an error once the job server is gone."""
+    import grpc
+
+    quiet.log_to(logging.CRITICAL)
+    told = threading.excepthook
+
+    def tell(failed: threading.ExceptHookArgs) -> None:
+        if not issubclass(failed.exc_type, grpc.RpcError):
+            told(failed)
+
+    threading.excepthook = tell
 
 
 @contextmanager

@@ -6,6 +6,10 @@ from trainyard.recipe_schema import DataflowEngine, Engine, PortableEngine
 
 RUNNERS = {"flink": "FlinkRunner", "spark": "SparkRunner", "dataflow": "DataflowRunner"}
 
+# Seconds. Where a job server lets it, Beam follows a job's state no longer than this (its default is
+# a minute) and takes a job that is still running for failed.
+_TIMEOUT = "--job_server_timeout=604800"
+
 _NOT_BEAMS = {*Engine.model_fields, "worker_pool", "container_image", "job_server_jar"}
 
 
@@ -44,4 +48,4 @@ def _workers(engine: Engine) -> list[str]:
     else:
         kind, where = "LOOPBACK", []
     image = engine.container_image or "installed"
-    return [f"--environment_type={kind}", *where, f"--sdk_container_image={image}"]
+    return [_TIMEOUT, f"--environment_type={kind}", *where, f"--sdk_container_image={image}"]
