@@ -114,6 +114,13 @@ def test_only_the_runs_own_jobs_are_cancelled(job_server):
     endpoints.cancel(f"localhost:{free_port()}", "ours")  # nobody there: nothing to cancel
 
 
+def test_beam_gives_a_long_job_up_at_the_time_out(job_server):
+    said = options(FlinkEngine(runner="flink", job_endpoint=job_server))
+    with pytest.raises(grpc.RpcError, match="Deadline"):
+        _started([*said, "--job_server_timeout=2"]).wait_until_finish()
+    _started(said).wait_until_finish()
+
+
 def _started(said: list[str]) -> beam.runners.runner.PipelineResult:
     pipeline = beam.Pipeline(options=PipelineOptions(said))
     _ = pipeline | beam.Create([5.0]) | beam.Map(time.sleep)

@@ -6,8 +6,8 @@ from trainyard.recipe_schema import DataflowEngine, Engine, PortableEngine
 
 RUNNERS = {"flink": "FlinkRunner", "spark": "SparkRunner", "dataflow": "DataflowRunner"}
 
-# Seconds. Where a job server lets it, Beam follows a job's state no longer than this (its default is
-# a minute) and takes a job that is still running for failed.
+# Seconds. Where a job server lets it, Beam follows a job's state no longer than this, by default a
+# minute, and fails while the job goes on.
 _TIMEOUT = "--job_server_timeout=604800"
 
 _NOT_BEAMS = {*Engine.model_fields, "worker_pool", "container_image", "job_server_jar"}
