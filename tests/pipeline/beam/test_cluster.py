@@ -15,6 +15,7 @@ from trainyard.errors import EnvironmentProblem
 from trainyard.pipeline.beam import cluster, endpoints, processes
 from trainyard.pipeline.beam.options import options
 from trainyard.pipeline.beam.processes import free_port
+from trainyard.pipeline.runners import local
 from trainyard.recipe_schema import AnyEngine, Engine, Recipe
 
 
@@ -54,6 +55,14 @@ def test_what_is_missing_is_told(in_javas_place, monkeypatch, tmp_path):
     ]:
         with pytest.raises(EnvironmentProblem, match=words):
             cluster.check(engine(**said))
+
+
+def test_a_run_does_not_begin(monkeypatch, tmp_path):
+    monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path))
+    asked = recipe(runner="flink", job_endpoint=f"localhost:{free_port()}")
+    with pytest.raises(EnvironmentProblem, match="no Beam job server answers"):
+        local.run(asked, tmp_path / "recipe.yaml")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_dataflow_needs_a_bucket():
