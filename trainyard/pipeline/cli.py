@@ -98,10 +98,12 @@ def check(recipe: RecipeFile) -> None:
 
     loaded = load_recipe(recipe)
     quiet.before_imports()
+    from trainyard.pipeline.beam import cluster
     from trainyard.pipeline.check import check as check_recipe
     from trainyard.pipeline.drawing import drawing
 
     with _live("checking the recipe"):
+        cluster.check(loaded.engine)
         checked = check_recipe(loaded, recipe)
     _print(drawing(checked))
 

@@ -34,6 +34,7 @@ from trainyard.components.example_validator.previous import StatisticsOfLatestBl
 from trainyard.components.gate.component import Gate
 from trainyard.components.pusher.component import Pusher
 from trainyard.pipeline import engines, evaluation
+from trainyard.pipeline.beam.options import options
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Gate as GateSettings
 from trainyard.recipe_schema import Recipe
@@ -163,8 +164,7 @@ def build_pipeline(
             pusher,
         ],
         enable_cache=True,
-        # The direct runner is Beam's default; with any option TFX packs its own sources first.
-        beam_pipeline_args=list(recipe.engine.beam_options),
+        beam_pipeline_args=options(recipe.engine),
     )
 
 
