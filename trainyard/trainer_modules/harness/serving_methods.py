@@ -26,12 +26,9 @@ SCORES = "scores"
 OUTPUTS = "outputs"
 """Numbers `[B, 1]`."""
 
-_CALLED = {"binary": "classify", "multiclass": "classify", "regression": "regress"}
-_METHODS = {
-    "binary": tf.saved_model.CLASSIFY_METHOD_NAME,
-    "multiclass": tf.saved_model.CLASSIFY_METHOD_NAME,
-    "regression": tf.saved_model.REGRESS_METHOD_NAME,
-}
+_CLASSIFY = ("classify", tf.saved_model.CLASSIFY_METHOD_NAME)
+_REGRESS = ("regress", tf.saved_model.REGRESS_METHOD_NAME)
+_METHODS = {"binary": _CLASSIFY, "multiclass": _CLASSIFY, "regression": _REGRESS}
 
 Answer = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
@@ -46,9 +43,9 @@ def signatures(told: Description) -> dict[str, str]:
         By head: `classify` or `regress` of an only head, else `HEAD_classify`.
     """
     return {
-        name: names.of(name, _CALLED[head.task])
+        name: names.of(name, _METHODS[head.task][0])
         for name, head in told.heads.items()
-        if head.task in _CALLED
+        if head.task in _METHODS
     }
 
 
@@ -101,5 +98,5 @@ def name_methods(saved_model: Path, told: Description) -> None:
     """
     updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(saved_model))
     for name, signature in signatures(told).items():
-        updater.replace_method_name(signature, _METHODS[told.heads[name].task])
+        updater.replace_method_name(signature, _METHODS[told.heads[name].task][1])
     updater.save()
