@@ -136,7 +136,7 @@ def test_kills_while_a_version_is_promoted(saved, base, tmp_path):
         said = server.process.stdout.read()
     assert "labels are not changed" not in said, "the file was never read half"
     with running(base, tmp_path) as server:
-        wait_until_loaded(server, 1, 2)  # one after the other
-        assert answer(server) == labels["stable"]
+        assert answer(server) == labels["stable"], "from the first answer on"
+        wait_until_loaded(server, 1, 2)
         assert {label: answer(server, label=label) for label in labels} == labels
         assert server.ended() == 0
