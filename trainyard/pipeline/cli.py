@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trainyard.errors import NotPushedError, TrainyardError
+from trainyard.pipeline import cli_models
 
 if TYPE_CHECKING:
     from trainyard.pipeline.records import RunRecord
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 schema_app = typer.Typer(help="Curated schemas: infer, show, diff.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema")
+cli_models.register(app)
 
 RecipeFile = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/wine.yaml.")
@@ -323,8 +325,13 @@ def doctor() -> None:
 @app.command()
 def new(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file to write.")],
-    data: Annotated[Path, typer.Option("--data", help="A CSV or Parquet file.")],
-    label: Annotated[str, typer.Option("--label", help="The column to predict.")],
+    data: Annotated[
+        Path,
+        typer.Option("--data", help="A CSV or Parquet file, or a folder with a text file a class."),
+    ],
+    label: Annotated[
+        str, typer.Option("--label", help="The column to predict; of a folder, `label`.")
+    ],
     force: Annotated[bool, typer.Option("--force", help="Overwrite RECIPE.")] = False,
 ) -> None:
     """Writes a starter recipe for a file: types, leaks, baseline, slices, thresholds."""

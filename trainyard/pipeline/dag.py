@@ -1,8 +1,8 @@
 """The one DAG: every wire of a recipe's pipeline, nothing else.
 
-ExampleGen ─┬─> StatisticsGen ─┬─> SchemaGen ─┬─> ExampleValidator ─> Gate
-│                  └──────────────┘                        │ stops or
-│                                                          v passes
+ExampleGen ─┬─> StatisticsGen ─┬─> SchemaGen ──────────┬─> ExampleValidator ─> Gate
+│                  ├─> EarlierStatistics ──┤                        │ stops or
+│                  └───────────────────────┘                        v passes
 ├───────────────────────> Transform ─> Trainer ─┬─> Baseline
 │                              │                │      │
 ├──────────────────────────────│──────> Evaluator <────┘
@@ -12,10 +12,10 @@ ExampleGen ─┬─> StatisticsGen ─┬─> SchemaGen ─┬─> ExampleValid
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.trainer.component import Trainer
 from tfx.dsl.components.common.resolver import Resolver
@@ -29,6 +29,8 @@ from trainyard.components import example_gen, records
 from trainyard.components.baseline.strategy import LatestOtherBlessedModel
 from trainyard.components.curated_schema.component import CuratedSchema
 from trainyard.components.example_gen.component import ExampleGen
+from trainyard.components.example_validator.component import ExampleValidator
+from trainyard.components.example_validator.previous import StatisticsOfLatestBlessed
 from trainyard.components.gate.component import Gate
 from trainyard.components.pusher.component import Pusher
 from trainyard.pipeline import engines, evaluation
@@ -38,12 +40,39 @@ from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules.harness.config import TrainerConfig, TransformConfig
 
 
-def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
+def earlier_statistics(statistics: Any) -> list[Resolver]:
+    """What finds the data that new ones are held against.
+
+    Args:
+        statistics: What makes the statistics of the new ones.
+
+    Returns:
+        One node, which answers with statistics.
+    """
+    return [
+        Resolver(
+            strategy_class=StatisticsOfLatestBlessed,
+            statistics=Channel(type=standard_artifacts.ExampleStatistics),
+            examples=Channel(type=standard_artifacts.Examples),
+            model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+            candidate=statistics.outputs["statistics"],
+        )
+    ]
+
+
+def build_pipeline(
+    recipe: Recipe,
+    workspace: Workspace,
+    *,
+    earlier_of: Callable[[Any], Sequence[Resolver]] = earlier_statistics,
+) -> pipeline.Pipeline:
     """Wires a recipe's components.
 
     Args:
         recipe: A resolved recipe.
         workspace: Where artifacts, metadata and pushed models go.
+        earlier_of: As `earlier_statistics`; makes no node for a runner that cannot ask the
+            metadata: there nothing drifts.
 
     Returns:
         A TFX pipeline for any runner.
@@ -56,8 +85,11 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
     engine = engines.of(recipe)
     statistics = engine.statistics_gen(examples=examples.outputs["examples"])
     schema = _schema(recipe, statistics)
+    earlier = [node.with_id("EarlierStatistics") for node in earlier_of(statistics)]
     validator = ExampleValidator(
-        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        previous_statistics=earlier[0].outputs["statistics"] if earlier else None,
     )
     gate = Gate(
         statistics=statistics.outputs["statistics"],
@@ -104,6 +136,8 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
         model_run=trainer.outputs["model_run"],
         model_blessing=evaluator.outputs["blessing"],
         destination=str(workspace.serving),
+        runs=str(workspace.runs),
+        rollout=recipe.rollout is not None,
         split=recipe.data.split.judged,
         contract_rows=recipe.push.contract_rows,
         infra_validation=recipe.push.infra_validation,
@@ -118,6 +152,7 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
             examples,
             statistics,
             schema,
+            *earlier,
             validator,
             gate,
             transform,

@@ -39,6 +39,7 @@ from trainyard.recipe_schema.heads import (
     Task,
 )
 from trainyard.recipe_schema.recipe import Recipe, input_columns
+from trainyard.recipe_schema.rollout import Rollout
 from trainyard.recipe_schema.stages import Anomaly, Engine, Gate, Push
 from trainyard.recipe_schema.trainer import (
     Averages,
@@ -75,6 +76,7 @@ __all__ = [
     "Optimizer",
     "Push",
     "Recipe",
+    "Rollout",
     "Scalar",
     "Schedule",
     "Section",

@@ -20,6 +20,7 @@ from trainyard.recipe_schema.features import (
     kind_of,
 )
 from trainyard.recipe_schema.heads import ONLY, Head, HeadName, Label, Task
+from trainyard.recipe_schema.rollout import Rollout
 from trainyard.recipe_schema.stages import Engine, Gate, Push
 from trainyard.recipe_schema.trainer import Trainer
 
@@ -47,6 +48,7 @@ class Recipe(Section):
     evaluation: Evaluation = Evaluation()
     gate: Gate = Gate()
     push: Push = Push()
+    rollout: Rollout | None = None
     engine: Engine = Engine()
 
     @property

@@ -31,6 +31,8 @@ def check(
 ) -> float:
     """Sends raw rows through the training graph and through the signatures of the SavedModel.
 
+    Of a model that writes, the likelihood of the rows' labels is compared too.
+
     Args:
         saved_model: What would be served.
         model_run: The Trainer's folder with the Keras model as it was trained.
@@ -52,11 +54,15 @@ def check(
     ways.append(partial(_predictions_of_methods, served))
     if infra_validation:
         ways.append(partial(_predictions_of_a_server, saved_model, told))
-    return max(
+    differences = [
         compare(trained[head], numbers)
         for answered in ways
         for head, numbers in names.parted(answered(examples)).items()
-    )
+    ]
+    if told.writes:  # the most probable text may be the same where probabilities are not
+        likelihood = export.reference_likelihood(model_run, transform_graph, examples, told)
+        differences.append(compare(likelihood, served.likelihood(examples)))
+    return max(differences)
 
 
 def _predictions_of_methods(served: export.Served, examples: Sequence[bytes]) -> Any:

@@ -173,6 +173,7 @@ class _Run:
         try:
             self._run_stages(rerun_from)
             self._judge()
+            self._roll_out()
         except KeyboardInterrupt:
             self._end("interrupted", "stopped by the user")
             raise
@@ -236,6 +237,8 @@ class _Run:
     def _run_stage(self, stage: StageRecord, nodes: NodeRunner) -> None:
         log = self._record.folder / "logs" / f"{stage.name}.log"
         stage.log, stage.state = str(log.relative_to(self._record.folder)), "running"
+        if stage.name == "Pusher":
+            self._measure()
         self._record.save()
         started = time.monotonic()
         with self._console.stage(stage):
@@ -258,6 +261,18 @@ class _Run:
 
         with output_to(self._record.folder / "logs" / "verdict.log"):
             self._record.verdict = verdict.judge(self._record, self._recipe)
+
+    def _measure(self) -> None:
+        """Notes what is known before the push: a pushed version keeps the record as it is then."""
+        self._judge()
+        self._record.verdict.sentences = []  # it is no verdict yet
+
+    def _roll_out(self) -> None:
+        from trainyard.pipeline.registry import rollouts
+
+        verdict = self._record.verdict
+        if decision := rollouts.start_pushed(self._recipe, verdict.version):
+            verdict.sentences.insert(1, f"Version {decision.version} is {decision.reason}.")
 
     def _end(self, state: records.RunState, error: str) -> None:
         """Records the end; the report is written even of a run that failed."""
