@@ -1,7 +1,7 @@
 """Measures the model server against the same model called in process, and lets it soak.
 
     python -m benchmarks.serving                             # figures, about a minute
-    python -m benchmarks.serving soak --minutes 10           # versions come and go under load
+    python -m benchmarks.serving soak                        # ten minutes
     python -m benchmarks.serving --model trainyard_out/serving/taxi_tips/1
 
 Without `--model` the newest pushed version of `recipes/taxi_tips.yaml` is served. Figures, each
@@ -12,9 +12,8 @@ for one row of raw columns as a tf.Example:
 - trainyard: `trainyard serve`, with its micro-batching; no request is logged.
 
 Goals: one client waits at most 2.5 times as long as the call in process takes (p50), and 32
-clients get at least as many answers a second as calls in process on one core. The soak sends
-70 % of the measured top load while a version is pushed every 20 seconds, one of them broken,
-with a rollback half way; no request may fail, and memory must not grow.
+clients get at least as many answers a second as calls in process on one core. What the soak is, and
+when it is met, is in `benchmarks/soak.py`; its exit code is 0 then, else 1.
 """
 
 from __future__ import annotations
@@ -36,11 +35,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 CLIENTS = 32
-SHARE = 0.7  # of the top load, in the soak
 
 
 @dataclass(frozen=True)
@@ -279,55 +275,6 @@ def push(model: Path, base: Path, number: int, *, broken: bool = False) -> None:
     beside.rename(base / str(number))
 
 
-async def soak(model: Path, minutes: float, every: float) -> list[str]:
-    """Loads the server while versions come and go.
-
-    Args:
-        model: What each version is a copy of.
-        minutes: How long.
-        every: Seconds between two pushes.
-
-    Raises:
-        SystemExit: A request failed, or memory grew.
-    """
-    from trainyard.serving import version_config
-
-    request = request_of(serialized_example(model))
-    with tempfile.TemporaryDirectory() as folder:
-        base = Path(folder) / "model"
-        base.mkdir()
-        push(model, base, 1)
-        log = {"log_folder": f"{folder}/log", "log_sampling_rate": 0.1}
-        with started(trainyard_command(base, **log)) as (process, address):
-            top, _ = await ask(address, request, clients=CLIENTS, seconds=5)
-            server, seconds = psutil.Process(process.pid), minutes * 60
-            load = asyncio.create_task(
-                ask(address, request, clients=CLIENTS, seconds=seconds, rate=SHARE * top.rate)
-            )
-            memory: list[int] = []
-            pushes = max(3, int(seconds / every))
-            for number in range(2, pushes + 1):
-                await asyncio.sleep(every)
-                await asyncio.to_thread(push, model, base, number, broken=number == pushes // 3)
-                memory.append(server.memory_info().rss >> 20)
-                if number == pushes // 2 + 1:
-                    version_config.label(base, {version_config.STABLE: number - 1})
-                if number == pushes // 2 + 3:
-                    version_config.label(base, {version_config.STABLE: None})
-            seen, failures = await load
-    lines = [
-        f"top load {top.rate:.0f} /s; soaked {minutes:g} min at {SHARE:.0%} with {pushes} versions",
-        f"answered {seen}",
-        f"failed   {len(failures)} {failures[:1] or ''}",
-        f"memory   {memory} MiB",
-    ]
-    settled = memory[len(memory) // 3 :]
-    grew = settled[-1] - settled[0]
-    if failures or grew > 0.1 * settled[0]:
-        raise SystemExit("\n".join([*lines, f"memory grew by {grew} MiB"]))
-    return lines
-
-
 def main() -> None:
     """Prints the figures."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -349,7 +296,11 @@ def main() -> None:
         latency = in_process(model, serialized_example(model), given.seconds)
         print(json.dumps(latency.__dict__))  # noqa: T201
     elif given.what == "soak":
-        print("\n".join(asyncio.run(soak(model, given.minutes, given.every))))  # noqa: T201
+        from benchmarks import soak
+
+        lines, met = soak.run(model, given.minutes, given.every)
+        print("\n".join(lines))  # noqa: T201
+        raise SystemExit(0 if met else 1)
     else:
         print("\n".join(figures(model, given.seconds)))  # noqa: T201
 

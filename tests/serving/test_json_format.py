@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow.core.protobuf import meta_graph_pb2
@@ -14,7 +15,7 @@ from trainyard.serving import json_format, tensors
 from trainyard.serving.errors import ServingError
 from trainyard.serving.model import Signature
 
-DTYPES = {"float": 1, "double": 2, "int": 3, "string": 7, "int64": 9, "bool": 10}
+DTYPES = {"float": 1, "double": 2, "int": 3, "string": 7, "complex": 8, "int64": 9, "bool": 10}
 
 
 def signature(**kinds):
@@ -65,6 +66,10 @@ def b64(data: bytes):
         ({"inputs": b64(b"one")}, signature(s="string"), {"s": b"one"}),
         ({"instances": [True]}, signature(b="bool"), {"b": [True]}),
         ({"inputs": []}, ONE, {"x": []}),
+        ({"inputs": [2**24 - 1, -(2**24) + 1, 2e38]}, ONE, {"x": [2**24 - 1, -(2**24) + 1, 2e38]}),
+        (b'\xef\xbb\xbf{"inputs": [1]}', ONE, {"x": [1]}),
+        ({"inputs": [{"b64": "YWJj\nZGU"}]}, signature(s="string"), {"s": [b"abcde"]}),
+        ({"inputs": ["\U0001f600"]}, signature(s="string"), {"s": ["\U0001f600".encode()]}),
     ],
 )
 def test_rows_and_columns_become_tensors(body, of, wanted):
@@ -93,7 +98,7 @@ def test_rows_and_columns_become_tensors(body, of, wanted):
         ({"instances": [1, [2]]}, ONE, "Encountered list at unexpected level"),
         ({"instances": [[1], [2, 3]]}, ONE, "unexpected size: 2 at level: 1 expected size: 1"),
         ({"instances": [[1], 2]}, ONE, "incorrect level"),
-        ({"instances": ["a"]}, ONE, "Type: String is not of expected type: float32"),
+        ({"instances": ["a"]}, ONE, "Type: String is not of expected type: float"),
         ({"instances": [True]}, ONE, "Type: True"),
         ({"instances": [None]}, ONE, "Type: Null"),
         ({"instances": [1e300]}, ONE, "without loss of precision"),
@@ -108,6 +113,16 @@ def test_rows_and_columns_become_tensors(body, of, wanted):
         ({"instances": [{"b64": "?"}]}, signature(s="string"), "Unable to base64 decode"),
         ({"inputs": [{"b64": 1}]}, signature(s="string"), "not formatted correctly for base64"),
         ({"instances": [3]}, signature(s="string"), "expected type: string"),
+        ({"instances": [2**24]}, ONE, "16777216 to float without loss of precision"),
+        ({"instances": [2**53]}, signature(x="double"), "to double without loss of precision"),
+        ({"inputs": [1.0] * 99_999 + ["a"]}, ONE, 'JSON Value: "a" Type: String'),
+        ({"instances": [1] * 99_999, "inputs": []}, ONE, "[1, 1, "),
+        ({"instances": ["\ud800"]}, signature(s="string"), "surrogate pair"),
+        ('"\udcff"'.encode("utf-8", "surrogatepass"), ONE, "JSON Parse error"),
+        ({"instances": [{"b64": "YQ-_"}]}, signature(s="string"), "Unable to base64 decode"),
+        ({"instances": [1]}, signature(s="complex"), "to type: complex64 is not implemented"),
+        ({"instances": [{}]}, signature(), "Failed to get input map for signature: s"),
+        ({"inputs": []}, signature(), "Failed to get input map for signature: s"),
     ],
 )
 def test_what_is_wrong_is_said(body, of, said):
@@ -147,6 +162,22 @@ def test_rows_need_one_number_of_them():
         answered(True, a=np.array(1.0))
 
 
+@pytest.mark.parametrize("kind", [tf.bfloat16, tf.complex64])
+def test_what_json_cannot_say_is_refused(kind):
+    with pytest.raises(ServingError, match=f"tensor type: {kind.name}"):
+        answered(True, x=np.array([0.5], kind.as_numpy_dtype))
+
+
+def test_a_small_float_is_written_short():
+    assert answered(True, x=np.array([0.5, 2.0], np.float16)) == b'{"predictions": [0.5, 2.0]}'
+
+
+@pytest.mark.parametrize("name", [1, "\ud800"])
+def test_a_signature_has_a_name(name):
+    with pytest.raises(ServingError):
+        json_format.signature_name({"signature_name": name})
+
+
 def examples(body, message=classification_pb2.ClassificationRequest):
     request = message()
     json_format.fill_examples(body, request)
@@ -154,13 +185,15 @@ def examples(body, message=classification_pb2.ClassificationRequest):
 
 
 def test_examples_become_features():
-    body = {"examples": [{"a": 1, "b": [1.5, 2.5], "c": "x", "d": [b64(b"\0")], "e": [True]}]}
+    row = {"a": 1, "b": [1.5, 2.5], "c": "x", "d": [b64(b"\0"), "y"], "e": [True, 2], "f": []}
+    body = {"examples": [row]}
     features = examples(body).input.example_list.examples[0].features.feature
     assert features["a"].int64_list.value == [1]
     assert features["b"].float_list.value == [1.5, 2.5]
     assert features["c"].bytes_list.value == [b"x"]
-    assert features["d"].bytes_list.value == [b"\0"]
-    assert features["e"].int64_list.value == [1]
+    assert features["d"].bytes_list.value == [b"\0", b"y"]
+    assert features["e"].int64_list.value == [1, 2]
+    assert features["f"].WhichOneof("kind") is None
 
 
 def test_a_context_is_shared():
@@ -178,7 +211,11 @@ def test_a_context_is_shared():
         ({"examples": [{"a": None}]}, "unexpected JSON type: Null"),
         ({"examples": [{"a": [[1]]}]}, "unexpected JSON type: Array"),
         ({"examples": [{"a": [1, "b"]}]}, "expecting type: int64"),
-        ({"examples": [{"a": 2**63}]}, "beyond int64"),
+        ({"examples": [{"a": [1, 2.5]}]}, "expecting type: int64"),
+        ({"examples": [{"a": 2**63}]}, "Feature: a JSON Value: 9223372036854775808"),
+        ({"examples": [{"a": {"b": 1}}]}, "not formatted correctly for base64"),
+        ({"examples": [{"\ud800": 1}]}, "surrogate pair"),
+        ({"examples": [{}], "context": 1}, "Example must be JSON object"),
         ({"examples": [{"a": 1e300}]}, "without loss of precision"),
     ],
 )

@@ -242,7 +242,7 @@ class TestRest:
         ("path", "body", "code", "said"),
         [
             (f"{MODEL}:predict", b"{", 400, "JSON Parse error"),
-            (f"{MODEL}:predict", {"inputs": ["a"]}, 400, "not of expected type: float32"),
+            (f"{MODEL}:predict", {"inputs": ["a"]}, 400, "not of expected type: float"),
             (f"{MODEL}:predict", {"inputs": [[1]]}, 400, "expected shape"),
             (f"{MODEL}:predict", {"signature_name": "x", "inputs": [1]}, 400, "not found in sig"),
             (f"{MODEL}:predict", {"signature_name": "picky", "inputs": [-1]}, 400, "negative"),

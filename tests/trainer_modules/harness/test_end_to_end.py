@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from tests.trainer_modules.tables import LABELS, serialize, table
+from trainyard.components.pusher import contract
+from trainyard.errors import ContractError
+from trainyard.recipe_schema import ONLY
 from trainyard.trainer_modules.harness import description, export, training
 
 RECORDS = {
@@ -147,6 +150,54 @@ def test_classes_are_answered_by_name(trained):
     names = export.class_names(made.graph, made.recipe.label.name, made.recipe.task)
     most = int(predictions[0] > 0.5) if len(predictions) == 1 else predictions.argmax()
     assert answer["label"].numpy()[0, 0].decode() == names[most]
+
+
+def test_classify_or_regress_gives_the_same_numbers(trained):
+    import tensorflow as tf
+
+    made, run = trained
+    serialized = [serialize(row) for row in [*made.held_out[:5], {}]]
+    served = export.Served(run / "1")
+    (answers,) = served.of_methods(serialized).values()
+    predictions = served.predictions(serialized)
+    if made.recipe.task == "regression":
+        assert set(answers) == {"outputs"}
+        np.testing.assert_array_equal(answers["outputs"], predictions)
+    else:
+        names = export.class_names(made.graph, made.recipe.label.name, made.recipe.task)
+        assert set(answers) == {"classes", "scores"}
+        assert answers["classes"].tolist() == [[name.encode() for name in names]] * 6
+        np.testing.assert_array_equal(answers["scores"][:, -1], predictions[:, -1])
+        np.testing.assert_allclose(answers["scores"].sum(axis=1), 1, rtol=1e-6)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:  # as TensorFlow Serving
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(run / "1"))
+    method = "regress" if made.recipe.task == "regression" else "classify"
+    assert loaded.signature_def[method].method_name == f"tensorflow/serving/{method}"
+    assert list(loaded.signature_def[method].inputs) == ["inputs"]
+    predict = loaded.signature_def["serving_default"]
+    assert predict.method_name == "tensorflow/serving/predict"
+
+
+@pytest.mark.parametrize("name", ["classes", "scores", "outputs"])
+def test_the_contract_holds_classify_and_regress(trained, monkeypatch, name):
+    made, run = trained
+    asked = {
+        "saved_model": run / "1",
+        "model_run": run / "model_run",
+        "transform_graph": made.graph,
+        "examples": [serialize(row) for row in made.held_out[:5]],
+    }
+    assert contract.check(**asked) <= contract.TOLERANCE
+    of_methods = export.Served.of_methods
+
+    def in_another_order(self, serialized):
+        (answers,) = of_methods(self, serialized).values()
+        return {ONLY: answers | {name: np.flip(answers[name])}}
+
+    if (name == "outputs") == (made.recipe.task == "regression"):
+        monkeypatch.setattr(export.Served, "of_methods", in_another_order)
+        with pytest.raises(ContractError, match=r"differs|other classes"):
+            contract.check(**asked)
 
 
 def test_tfma_evaluates_the_saved_model(trained, tmp_path):

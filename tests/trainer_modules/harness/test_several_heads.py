@@ -67,6 +67,17 @@ def test_the_signature_answers_for_each_head(trained, served):
     np.testing.assert_array_equal(answers["price"], served.predictions(rows)["price"])
 
 
+def test_each_head_has_a_signature_for_classify_or_regress(trained, served):
+    rows = [serialize(row) for row in trained[0].held_out[:7]]
+    loaded = tf.saved_model.load(str(trained[1] / "Format-Serving"))
+    assert {"yes_classify", "grade_classify", "price_regress"} < set(loaded.signatures)
+    answers, predictions = served.of_methods(rows), served.predictions(rows)
+    np.testing.assert_array_equal(answers["yes"]["scores"][:, 1:], predictions["yes"])
+    np.testing.assert_array_equal(answers["grade"]["scores"], predictions["grade"])
+    assert answers["grade"]["classes"][0].tolist() == [b"high", b"low", b"middle"]
+    np.testing.assert_array_equal(answers["price"]["outputs"], predictions["price"])
+
+
 def test_no_label_is_an_input_of_any_head(trained, served):
     assert set(served.told.inputs).isdisjoint(LABEL_OF)
     unlabelled = [{n: v for n, v in row.items() if n not in LABEL_OF} for row in table(5)]

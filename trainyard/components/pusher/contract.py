@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainyard.errors import ContractError
-from trainyard.trainer_modules.harness import description, export, names
+from trainyard.trainer_modules.harness import description, export, names, serving_methods
 
 TOLERANCE = 1e-5
 
@@ -29,7 +29,7 @@ def check(
     examples: Sequence[bytes],
     infra_validation: bool = False,
 ) -> float:
-    """Sends raw rows through the training graph and through both signatures of the SavedModel.
+    """Sends raw rows through the training graph and through the signatures of the SavedModel.
 
     Of a model that writes, the likelihood of the rows' labels is compared too.
 
@@ -48,20 +48,38 @@ def check(
             can load the model.
     """
     told = description.read(saved_model)
-    trained = export.reference_predictions(model_run, transform_graph, examples, told)
+    trained = names.parted(export.reference_predictions(model_run, transform_graph, examples, told))
     served = export.Served(saved_model)
     ways: list[Answer] = [served.predictions, served.raw_predictions]
+    ways.append(partial(_predictions_of_methods, served))
     if infra_validation:
         ways.append(partial(_predictions_of_a_server, saved_model, told))
     differences = [
-        compare(numbers, names.parted(answered(examples))[head])
+        compare(trained[head], numbers)
         for answered in ways
-        for head, numbers in names.parted(trained).items()
+        for head, numbers in names.parted(answered(examples)).items()
     ]
     if told.writes:  # the most probable text may be the same where probabilities are not
         likelihood = export.reference_likelihood(model_run, transform_graph, examples, told)
         differences.append(compare(likelihood, served.likelihood(examples)))
     return max(differences)
+
+
+def _predictions_of_methods(served: export.Served, examples: Sequence[bytes]) -> Any:
+    """Predicts through Classify and Regress, by head; heads that they are not for are left out."""
+    heads = served.told.heads
+    answers = served.of_methods(examples)
+    for head, answer in answers.items():
+        if heads[head].class_names:
+            _check_classes(answer[serving_methods.CLASSES], heads[head].class_names)
+    return {name: serving_methods.predicted(each, heads[name]) for name, each in answers.items()}
+
+
+def _check_classes(answered: NDArray[Any], class_names: Sequence[str]) -> None:
+    expected = [name.encode() for name in class_names]
+    for number, row in enumerate(answered.tolist(), start=1):
+        if row != expected:
+            raise _broken(f"row {number} names other classes", f"{expected}", f"{row}")
 
 
 def _predictions_of_a_server(

@@ -18,7 +18,14 @@ from tensorflow_transform.saved import saved_transform_io_v2
 
 from trainyard.recipe_schema import ONLY, Task
 from trainyard.trainer_modules import registry
-from trainyard.trainer_modules.harness import columns, description, images, labels, names
+from trainyard.trainer_modules.harness import (
+    columns,
+    description,
+    images,
+    labels,
+    names,
+    serving_methods,
+)
 from trainyard.trainer_modules.harness.columns import MISSING
 from trainyard.trainer_modules.harness.config import TrainerConfig
 from trainyard.trainer_modules.harness.weights_file import PUSHED_MODEL
@@ -51,6 +58,7 @@ class Signature:
 
 
 _SERIALIZED = tf.TensorSpec([None], tf.string, name="examples")
+_INPUTS = tf.TensorSpec([None], tf.string, name=serving_methods.INPUTS)
 
 
 def raw_parse_spec(transform_output: tft.TFTransformOutput) -> dict[str, Any]:
@@ -85,9 +93,10 @@ def write(
 
     `serving_default` takes serialized tf.Examples, in which no label need be;
     `serving_raw` one tensor `[B]`, `[B, length]` for a series, for each raw column that is an
-    input, and gives the same answers; `transform_features` returns the transformed features and
-    the labels, each name ending in `names.SUFFIX`. The Keras model is there too: a later training
-    may start from it.
+    input, and gives the same answers; `classify` and `regress`, one for each head, give them as
+    TensorFlow Serving's methods of that name want them; `transform_features` returns the
+    transformed features and the labels, each name ending in `names.SUFFIX`. The Keras model is
+    there too: a later training may start from it.
 
     Args:
         folder: Where to.
@@ -132,9 +141,12 @@ def write(
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.track(graph._imported)  # its vocabularies; the loader itself cannot be tracked
-    archive.add_endpoint("serving_default", serving_default, [_SERIALIZED])
+    predict = archive.add_endpoint("serving_default", serving_default, [_SERIALIZED])
     archive.add_endpoint(RAW, serving_raw, [_raw_tensors(told)])
     archive.add_endpoint("transform_features", transform_features, [_SERIALIZED])
+    for head, name in serving_methods.signatures(told).items():
+        answered = serving_methods.answer(predict, head, told.heads[head])
+        archive.add_endpoint(name, answered, [_INPUTS])
     for name, signature in (signatures or {}).items():
         for resource in signature.resources:
             archive.track(resource)
@@ -145,6 +157,7 @@ def write(
             archive.add_endpoint(name, _given(signature, given), list(signature.inputs))
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     archive.write_out(str(beside), verbose=False)
+    serving_methods.name_methods(beside, told)
     description.write(beside, told)
     shutil.copyfile(keras_file, beside / PUSHED_MODEL)
     if folder.exists():
@@ -346,6 +359,22 @@ class Served:
             for name, column in parsed.items()
         }
         return predicted(self._loaded.signatures[RAW](**raw), self.told)
+
+    def of_methods(self, serialized: Sequence[bytes]) -> dict[str, dict[str, Any]]:
+        """Asks the signatures for Classify and Regress.
+
+        Args:
+            serialized: Raw tf.Examples.
+
+        Returns:
+            By head, as far as it has one: what its signature answers, arrays by name.
+        """
+        inputs = tf.constant(list(serialized))
+        answers = {
+            head: self._loaded.signatures[name](inputs)
+            for head, name in serving_methods.signatures(self.told).items()
+        }
+        return {head: tf.nest.map_structure(np.asarray, each) for head, each in answers.items()}
 
 
 def class_names(
