@@ -149,3 +149,20 @@ def test_a_running_servers_file_is_left_alone(tmp_path):
     assert request_log.left_open(tmp_path) == []
     first.close()
     assert numbers(tmp_path) == [1]
+
+
+def test_a_dead_servers_file_is_mended_whatever_its_number(tmp_path):
+    first = RequestLog(tmp_path / "first", options(tmp_path), Metrics())
+    first.offer(*asked(1))
+    deadline = time.monotonic() + 5
+    while not numbers(tmp_path / "first") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    (left,) = (tmp_path / "first").glob("*.open")
+    next_folder = tmp_path / "next"  # in a container the next server has the same number
+    next_folder.mkdir()
+    (next_folder / left.name).write_bytes(left.read_bytes())
+    assert request_log.left_open(next_folder) == [next_folder / left.name]
+    RequestLog(next_folder, options(tmp_path), Metrics()).close()
+    assert not list(next_folder.glob("*.open"))
+    assert numbers(next_folder) == [1]
+    first.close()

@@ -7,6 +7,7 @@ one: whole records are kept, a torn end is cut off.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import queue
 import random
@@ -17,7 +18,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
@@ -127,6 +127,8 @@ class _OpenFile:
         name = f"{stamp}-{now % 10**9 // 1000:06d}-{os.getpid()}{OPEN}"
         self._path = folder / name
         self._writer = tf.io.TFRecordWriter(str(self._path))
+        self._lock = self._path.open("rb")
+        fcntl.flock(self._lock, fcntl.LOCK_SH)  # until this process ends, however it does
         self.opened = time.monotonic()
         self.bytes = 0
 
@@ -140,6 +142,7 @@ class _OpenFile:
     def close(self) -> None:
         self._writer.close()
         self._path.rename(self._path.with_name(self._path.name.removesuffix(OPEN) + WHOLE))
+        self._lock.close()
 
 
 def _record(entry: _Entry, options: Options) -> bytes:
@@ -160,11 +163,17 @@ def left_open(folder: Path) -> list[Path]:
     Args:
         folder: Of a request log.
     """
-    return [
-        file
-        for file in sorted(folder.glob(f"*{OPEN}"))
-        if not psutil.pid_exists(int(file.name.removesuffix(OPEN).rsplit("-", 1)[1]))
-    ]
+    return [file for file in sorted(folder.glob(f"*{OPEN}")) if not _is_written(file)]
+
+
+def _is_written(file: Path) -> bool:
+    """Whether a server writes a file. Its lock tells: in a container all have the same number."""
+    with file.open("rb") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def mend(file: Path) -> None:
