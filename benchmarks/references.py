@@ -197,10 +197,13 @@ def _with_pixels(rows: pd.DataFrame, images: Mapping[str, ImageFeature]) -> pd.D
 
 
 def _pixels(encoded: pd.Series, feature: ImageFeature) -> pd.DataFrame:
+    import tensorflow as tf
+
     from trainyard.trainer_modules.harness.images import decode
 
     smaller = {"size": tuple(min(side, PIXELS) for side in feature.size)}
-    pixels = decode(list(encoded), feature.model_copy(update=smaller))  # (B, H, W, C)
+    files = tf.constant(list(encoded))
+    pixels = decode(files, feature.model_copy(update=smaller))  # (B, H, W, C)
     flat = pixels.numpy().reshape(len(encoded), -1)
     return pd.DataFrame(flat, encoded.index).add_prefix(f"{encoded.name}_")
 
