@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trainyard.errors import NotPushedError, TrainyardError
+from trainyard.pipeline import cli_kubeflow
 
 if TYPE_CHECKING:
     from trainyard.pipeline.records import RunRecord
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 schema_app = typer.Typer(help="Curated schemas: infer, show, diff.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema")
+cli_kubeflow.register(app)
 
 RecipeFile = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/wine.yaml.")

@@ -38,6 +38,7 @@ from trainyard.recipe_schema.heads import (
     Target,
     Task,
 )
+from trainyard.recipe_schema.kubeflow import Kubeflow, MetadataStore, Pod, Secret
 from trainyard.recipe_schema.recipe import Recipe, input_columns
 from trainyard.recipe_schema.schedule import Retrain, RunSchedule
 from trainyard.recipe_schema.stages import Anomaly, Engine, Gate, Push
@@ -71,15 +72,19 @@ __all__ = [
     "HeadName",
     "ImageFeature",
     "Images",
+    "Kubeflow",
     "Label",
     "Loss",
+    "MetadataStore",
     "Optimizer",
+    "Pod",
     "Push",
     "Recipe",
     "Retrain",
     "RunSchedule",
     "Scalar",
     "Schedule",
+    "Secret",
     "Section",
     "Series",
     "SeriesFeature",

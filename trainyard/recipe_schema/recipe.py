@@ -20,6 +20,7 @@ from trainyard.recipe_schema.features import (
     kind_of,
 )
 from trainyard.recipe_schema.heads import ONLY, Head, HeadName, Label, Task
+from trainyard.recipe_schema.kubeflow import Kubeflow
 from trainyard.recipe_schema.schedule import Retrain, RunSchedule
 from trainyard.recipe_schema.stages import Engine, Gate, Push
 from trainyard.recipe_schema.trainer import Trainer
@@ -51,6 +52,7 @@ class Recipe(Section):
     engine: Engine = Engine()
     schedule: RunSchedule | None = None
     retrain: Retrain = Retrain()
+    kubeflow: Kubeflow = Kubeflow()
 
     @property
     def heads(self) -> dict[str, Head]:

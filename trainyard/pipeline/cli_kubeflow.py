@@ -1,0 +1,72 @@
+"""The commands for Kubeflow: parse, load, call; no logic."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainyard.errors import RecipeError
+
+app = typer.Typer(help="The recipe as a pipeline of Kubeflow.", no_args_is_help=True)
+
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Another value; may be given several times."),
+]
+
+
+def register(main: typer.Typer) -> None:
+    """Adds the commands to the command line.
+
+    Args:
+        main: Trainyard's.
+    """
+    main.add_typer(app, name="kubeflow")
+    main.command(hidden=True)(run_node)
+
+
+def run_node(
+    node: Annotated[str, typer.Option(help="The stage.")],
+    run: Annotated[str, typer.Option(help="What the orchestrator calls the run.")],
+    recipe: Annotated[str, typer.Option(help="As `trainyard kubeflow compile` packs it.")],
+    root: Annotated[Path, typer.Option(help="The folder that all stages share.")],
+    metadata: Annotated[str, typer.Option(help="grpc:, mysql: or sqlite: address.")],
+    changes: Changes = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run in any case.")] = False,
+) -> None:
+    """Runs one stage of a recipe; the others are processes, maybe pods, of their own."""
+    from trainyard.pipeline import frameworks, quiet
+    from trainyard.pipeline.kubeflow import node as nodes
+    from trainyard.pipeline.kubeflow.luggage import Luggage
+
+    task = nodes.Task(
+        node=node,
+        run=run,
+        luggage=Luggage.unpacked(recipe),
+        root=root.absolute(),
+        metadata=metadata,
+        changes=_pairs(changes),
+        use_cache=not no_cache,
+    )
+    with frameworks.loading(cloud=True):
+        from trainyard.pipeline.runners import nodes as _  # noqa: F401
+    quiet.log_to(logging.INFO)
+    _print("\n".join(nodes.run_node(task)))
+
+
+def _pairs(settings: Iterable[str] | None) -> dict[str, str]:
+    """Takes NAME=VALUE apart."""
+    parts = [setting.partition("=") for setting in settings or ()]
+    if wrong := [name for name, sign, _ in parts if not (name and sign)]:
+        raise RecipeError(f"--set {wrong[0]}", expected="NAME=VALUE")
+    return {name: value for name, _, value in parts}
+
+
+def _print(text: str) -> None:
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=True, markup=False).print(text)
