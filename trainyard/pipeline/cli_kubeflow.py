@@ -29,6 +29,22 @@ def register(main: typer.Typer) -> None:
     main.command(hidden=True)(run_node)
 
 
+@app.command("compile")
+def compile_recipe(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+) -> None:
+    """Writes a pipeline file that Kubeflow Pipelines runs: a container a stage."""
+    from trainyard.pipeline import frameworks
+    from trainyard.pipeline.console import working
+
+    with frameworks.loading(cloud=True), working("compiling"):
+        from trainyard.pipeline.kubeflow import compiler
+
+        told = compiler.compile_recipe(recipe, output)
+    _print("\n".join(told))
+
+
 def run_node(
     node: Annotated[str, typer.Option(help="The stage.")],
     run: Annotated[str, typer.Option(help="What the orchestrator calls the run.")],
