@@ -9,11 +9,14 @@ from typing import Annotated
 
 import typer
 
-from trainyard.errors import RecipeError
+from trainyard.errors import NotPushedError, RecipeError
 
 app = typer.Typer(help="The recipe as a pipeline of Kubeflow.", no_args_is_help=True)
 
-Changes = Annotated[
+PipelineFile = Annotated[
+    Path, typer.Argument(metavar="PIPELINE", help="What `trainyard kubeflow compile` wrote.")
+]
+Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Another value; may be given several times."),
 ]
@@ -45,13 +48,35 @@ def compile_recipe(
     _print("\n".join(told))
 
 
+@app.command()
+def rehearse(
+    pipeline: PipelineFile,
+    settings: Settings = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--recipe-set", metavar="KEY=VALUE", help="As --set, of any recipe key."),
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="In place of the folder that pods share.")
+    ] = None,
+) -> None:
+    """Runs every container's command as a process here, from the compiled file alone."""
+    from trainyard.pipeline import listing
+    from trainyard.pipeline.kubeflow import rehearsal
+
+    record = rehearsal.rehearse(pipeline, _pairs(settings), _pairs(changes), root)
+    _print("\n" + listing.why(record))
+    if not record.verdict.pushed:
+        raise typer.Exit(NotPushedError.exit_code)
+
+
 def run_node(
     node: Annotated[str, typer.Option(help="The stage.")],
     run: Annotated[str, typer.Option(help="What the orchestrator calls the run.")],
     recipe: Annotated[str, typer.Option(help="As `trainyard kubeflow compile` packs it.")],
     root: Annotated[Path, typer.Option(help="The folder that all stages share.")],
     metadata: Annotated[str, typer.Option(help="grpc:, mysql: or sqlite: address.")],
-    changes: Changes = None,
+    changes: Settings = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run in any case.")] = False,
 ) -> None:
     """Runs one stage of a recipe; the others are processes, maybe pods, of their own."""
