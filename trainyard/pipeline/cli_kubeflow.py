@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainyard.errors import NotPushedError, RecipeError
+from trainyard.errors import NotPushedError, RecipeError, nearest
+
+if TYPE_CHECKING:
+    from trainyard.pipeline.kubeflow.api import Api
 
 app = typer.Typer(help="The recipe as a pipeline of Kubeflow.", no_args_is_help=True)
+schedule_app = typer.Typer(help="Runs again and again: one at a time.", no_args_is_help=True)
+app.add_typer(schedule_app, name="schedule")
 
 PipelineFile = Annotated[
     Path, typer.Argument(metavar="PIPELINE", help="What `trainyard kubeflow compile` wrote.")
@@ -20,6 +25,19 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Another value; may be given several times."),
 ]
+Host = Annotated[
+    str, typer.Option(envvar="KF_PIPELINES_ENDPOINT", help="Kubeflow's address, with https://.")
+]
+Namespace = Annotated[str, typer.Option(help="Yours, where Kubeflow has several users.")]
+Auth = Annotated[
+    str,
+    typer.Option(
+        help="none, token (KUBEFLOW_TOKEN), dex (KUBEFLOW_USER, KUBEFLOW_PASSWORD), in-cluster."
+    ),
+]
+TokenFile = Annotated[Path | None, typer.Option(help="Has the token, or the pod's.")]
+CaFile = Annotated[Path | None, typer.Option(help="The certificate that signed the host's.")]
+ScheduleName = Annotated[str, typer.Argument(metavar="NAME", help="Its name, its recipe's, or id.")]
 
 
 def register(main: typer.Typer) -> None:
@@ -68,6 +86,115 @@ def rehearse(
     _print("\n" + listing.why(record))
     if not record.verdict.pushed:
         raise typer.Exit(NotPushedError.exit_code)
+
+
+@app.command()
+def submit(
+    pipeline: PipelineFile,
+    settings: Settings = None,
+    name: Annotated[str | None, typer.Option(help="The run's; else the pipeline's and now.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until the run has ended.")] = False,
+    timeout: Annotated[float, typer.Option(help="Hours to wait at most.")] = 24.0,
+    host: Host = "",
+    namespace: Namespace = "",
+    auth: Auth = "none",
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+) -> None:
+    """Starts a run of a compiled pipeline, and prints its address."""
+    from trainyard.pipeline.console import working
+    from trainyard.pipeline.kubeflow import submission
+
+    api = _api(host, namespace, auth, token_file, ca_file)
+    run_id = submission.submit(pipeline, _pairs(settings), api, _print, name)
+    if wait:
+        with working("waiting"):
+            submission.wait(api, run_id, _print, at_most=3600 * timeout)
+
+
+@app.command()
+def status(
+    run: Annotated[str | None, typer.Argument(help="A run's id; if not given, the newest.")] = None,
+    host: Host = "",
+    namespace: Namespace = "",
+    auth: Auth = "none",
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+) -> None:
+    """Says how the runs are, or one of them, stage by stage."""
+    from trainyard.pipeline.kubeflow import submission
+
+    api = _api(host, namespace, auth, token_file, ca_file)
+    _print("\n".join(submission.status(api, run)))
+
+
+@schedule_app.command("create")
+def schedule_create(
+    pipeline: PipelineFile,
+    settings: Settings = None,
+    cron: Annotated[
+        str | None, typer.Option(help="Five fields, UTC; in place of the recipe's schedule.")
+    ] = None,
+    host: Host = "",
+    namespace: Namespace = "",
+    auth: Auth = "none",
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+) -> None:
+    """Has Kubeflow run a pipeline by the recipe's schedule."""
+    from trainyard.pipeline.kubeflow import schedules
+
+    api = _api(host, namespace, auth, token_file, ca_file)
+    schedules.create(pipeline, _pairs(settings), api, _print, cron)
+
+
+@schedule_app.command("list")
+def schedule_list(
+    host: Host = "",
+    namespace: Namespace = "",
+    auth: Auth = "none",
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+) -> None:
+    """Lists the schedules there are."""
+    from trainyard.pipeline.kubeflow import schedules
+
+    _print("\n".join(schedules.listed(_api(host, namespace, auth, token_file, ca_file))))
+
+
+def _changing(what: str, summary: str) -> Callable[..., None]:
+    def change(
+        name: ScheduleName,
+        host: Host = "",
+        namespace: Namespace = "",
+        auth: Auth = "none",
+        token_file: TokenFile = None,
+        ca_file: CaFile = None,
+    ) -> None:
+        from trainyard.pipeline.kubeflow import schedules
+
+        schedules.change(_api(host, namespace, auth, token_file, ca_file), name, what)
+        _print(f"{name}: {what}d")
+
+    change.__doc__ = summary
+    return change
+
+
+schedule_app.command("pause")(_changing("disable", "Pauses a schedule."))
+schedule_app.command("resume")(_changing("enable", "Lets a paused schedule go on."))
+schedule_app.command("delete")(_changing("delete", "Deletes a schedule; its runs stay."))
+
+
+def _api(
+    host: str, namespace: str, auth: str, token_file: Path | None, ca_file: Path | None
+) -> Api:
+    """Connects to Kubeflow."""
+    from trainyard.pipeline.kubeflow.access import KINDS, Access
+    from trainyard.pipeline.kubeflow.api import Api
+
+    if auth not in KINDS:
+        raise RecipeError(f"--auth {auth}", hint=nearest(auth, KINDS))
+    return Api(Access(host, namespace, auth, token_file, ca_file))
 
 
 def run_node(
