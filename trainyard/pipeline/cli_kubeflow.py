@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The recipe as a pipeline of Kubeflow.", no_args_is_help=True)
 schedule_app = typer.Typer(help="Runs again and again: one at a time.", no_args_is_help=True)
 app.add_typer(schedule_app, name="schedule")
+
+
+
+class Target(StrEnum):
+    """Who runs a compiled file."""
+
+    kfp = "kfp"
+    vertex = "vertex"
+
 
 PipelineFile = Annotated[
     Path, typer.Argument(metavar="PIPELINE", help="What `trainyard kubeflow compile` wrote.")
@@ -47,22 +57,24 @@ def register(main: typer.Typer) -> None:
         main: Trainyard's.
     """
     main.add_typer(app, name="kubeflow")
-    main.command(hidden=True)(run_node)
+    main.command("run-node", hidden=True)(run_node)
 
 
 @app.command("compile")
 def compile_recipe(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+    target: Annotated[Target, typer.Option(help="kfp: Kubeflow Pipelines.")] = Target.kfp,
 ) -> None:
     """Writes a pipeline file that Kubeflow Pipelines runs: a container a stage."""
     from trainyard.pipeline import frameworks
     from trainyard.pipeline.console import working
 
     with frameworks.loading(cloud=True), working("compiling"):
-        from trainyard.pipeline.kubeflow import compiler
+        from trainyard.pipeline.kubeflow import compiler, vertex
 
-        told = compiler.compile_recipe(recipe, output)
+        targets = {Target.kfp: compiler.compile_recipe, Target.vertex: vertex.compile_recipe}
+        told = targets[target](recipe, output)
     _print("\n".join(told))
 
 

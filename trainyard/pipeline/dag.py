@@ -12,6 +12,7 @@ ExampleGen ─┬─> StatisticsGen ─┬─> SchemaGen ─┬─> ExampleValid
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,32 @@ from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules.harness.config import TrainerConfig, TransformConfig
 
 
-def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
+def latest_other_blessed(trainer: Trainer) -> Resolver:
+    """The model that a candidate is compared with.
+
+    Args:
+        trainer: What trains the candidate.
+    """
+    return Resolver(
+        strategy_class=LatestOtherBlessedModel,
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+        candidate=trainer.outputs["model"],
+    )
+
+
+def build_pipeline(
+    recipe: Recipe,
+    workspace: Workspace,
+    baseline_of: Callable[[Trainer], Resolver] = latest_other_blessed,
+) -> pipeline.Pipeline:
     """Wires a recipe's components.
 
     Args:
         recipe: A resolved recipe.
         workspace: Where artifacts, metadata and pushed models go.
+        baseline_of: Makes the node that finds the model to compare with; not every runner can
+            ask the metadata as ours does.
 
     Returns:
         A TFX pipeline for any runner.
@@ -83,12 +104,7 @@ def build_pipeline(recipe: Recipe, workspace: Workspace) -> pipeline.Pipeline:
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
     )
-    baseline = Resolver(
-        strategy_class=LatestOtherBlessedModel,
-        model=Channel(type=standard_artifacts.Model),
-        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-        candidate=trainer.outputs["model"],
-    ).with_id("Baseline")
+    baseline = baseline_of(trainer).with_id("Baseline")
     evaluator = engine.evaluator(
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
