@@ -1,11 +1,14 @@
 """The compiled graph is the local one, and a rehearsal ends as a local run does."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import tensorflow as tf
 from google.protobuf import json_format
+from pyarrow import parquet
 
 from tests.e2e.conftest import RECIPES, ROOT, in_own_process
 from trainyard import outputs
@@ -24,7 +27,14 @@ def shared(tmp_path, monkeypatch):
     monkeypatch.setenv("TRAINYARD_CACHE", str(tmp_path / "cache"))
     (tmp_path / "data" / "some_class").mkdir(parents=True)
     (tmp_path / "data" / "some_class" / "1.jpg").write_bytes(b"")
-    monkeypatch.setattr(recipe.datasets, "fetch", lambda name: str(tmp_path / "data"))
+    columns = {name: pa.array([b""]) for name in ("image", "left", "right")}
+    parquet.write_table(pa.table(columns), tmp_path / "images.parquet")
+
+    def fetch(name):
+        kind = recipe.datasets.find(name).reading.get("format")
+        return str(tmp_path / ("images.parquet" if kind == "parquet" else "data"))
+
+    monkeypatch.setattr(recipe.datasets, "fetch", fetch)
     pushed = outputs.serving("mnist_pretrain") / "1" / weights_file.PUSHED_MODEL
     pushed.parent.mkdir(parents=True)
     pushed.write_bytes(b"")
@@ -64,7 +74,7 @@ def test_the_compiled_graph_is_the_local_dag(name, shared):
         luggage=pipeline.luggage,
         root=shared,
         metadata=f"sqlite:{shared / 'm.sqlite'}",
-        changes=dict(w.split("=", 1) for f, w in zip(command, command[1:]) if f == "--set"),
+        changes=dict(w.split("=", 1) for f, w in pairwise(command) if f == "--set"),
     )
     remote, _ = node.loaded(task)
     there = as_dict(node.runner(task, remote), remote.data.schema_file)

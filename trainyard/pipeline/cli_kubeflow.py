@@ -20,7 +20,6 @@ schedule_app = typer.Typer(help="Runs again and again: one at a time.", no_args_
 app.add_typer(schedule_app, name="schedule")
 
 
-
 class Target(StrEnum):
     """Who runs a compiled file."""
 
@@ -104,7 +103,7 @@ def rehearse(
 def submit(
     pipeline: PipelineFile,
     settings: Settings = None,
-    name: Annotated[str | None, typer.Option(help="The run's; else the pipeline's and now.")] = None,
+    name: Annotated[str | None, typer.Option(help="The run's; else the pipeline's, now.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Until the run has ended.")] = False,
     timeout: Annotated[float, typer.Option(help="Hours to wait at most.")] = 24.0,
     host: Host = "",

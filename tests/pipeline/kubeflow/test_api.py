@@ -213,7 +213,9 @@ def test_a_host_that_is_down_is_told(pipeline, said):
     assert "refused" in caught.value.received
 
 
-@pytest.mark.parametrize(("host", "message"), [("", "where is Kubeflow"), ("ftp://x", "no address")])
+@pytest.mark.parametrize(
+    ("host", "message"), [("", "where is Kubeflow"), ("ftp://x", "no address")]
+)
 def test_a_wrong_address_is_told(host, message):
     with pytest.raises(RecipeError, match=message):
         Api(Access(host))

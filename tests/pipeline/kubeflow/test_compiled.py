@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 import yaml
@@ -25,8 +26,9 @@ def test_commands_as_a_pod_gets_them(pipeline):
     found = commands(compiled.read(pipeline), epochs="3")
     assert list(found) == ["ExampleGen", "Transform", "Trainer"]
     words = found["Transform"]
-    assert words[:8] == "python -m trainyard run-node --node Transform --run R".split()
-    changes = [word for flag, word in zip(words, words[1:], strict=False) if flag == "--set"]
+    assert words[:6] == ["python", "-m", "trainyard", "run-node", "--node", "Transform"]
+    assert words[6:8] == ["--run", "R"]
+    changes = [word for flag, word in pairwise(words) if flag == "--set"]
     assert changes[:2] == ["trainer.epochs=3", "evaluation.thresholds.0.min=0.95"]
     assert "{{" not in " ".join(words)
 
@@ -109,7 +111,7 @@ def test_other_files_are_told(tmp_path, text):
     file = tmp_path / "other.yaml"
     file.write_text(text)
     with pytest.raises(RecipeError):
-        compiled.read(file).luggage
+        assert compiled.read(file).luggage
     with pytest.raises(RecipeError, match="cannot read the pipeline"):
         compiled.read(tmp_path / "none.yaml")
 

@@ -71,9 +71,7 @@ class Api:
             listing = self._experiments.experiment_service_list_experiments
             for found in self._list("experiments", listing, name=name):
                 return str(found.experiment_id)
-            body = kfp.V2beta1Experiment(
-                display_name=name, namespace=self.access.namespace or None
-            )
+            body = kfp.V2beta1Experiment(display_name=name, namespace=self.access.namespace or None)
             made = self._experiments.experiment_service_create_experiment(
                 body, _request_timeout=self._timeout
             )

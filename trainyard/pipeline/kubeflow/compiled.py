@@ -22,6 +22,7 @@ from trainyard.pipeline.kubeflow.luggage import Luggage
 Value = str | int | float | bool
 
 _KINDS: Mapping[str, type] = {"STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
+_NOT_OURS = (LookupError, TypeError, AttributeError, ValueError, CycleError)
 _TASK, _LEFT_OVER = "{{$.pipeline_task_name}}", re.compile(r"\{\{\$.*?\}\}")
 
 
@@ -122,7 +123,7 @@ def read(file: Path) -> Compiled:
         parameters = dict(_parameters(spec["root"]))
     except OSError as error:
         raise RecipeError(f"cannot read the pipeline: {error.strerror}", where=str(file)) from None
-    except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError, CycleError) as error:
+    except (yaml.YAMLError, *_NOT_OURS) as error:
         raise RecipeError(
             f"this is no pipeline of Trainyard's: {str(error).splitlines()[0]}",
             where=str(file),

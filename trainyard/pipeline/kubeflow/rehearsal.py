@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from trainyard import errors
 from trainyard.errors import TrainyardError
 from trainyard.pipeline import records
 from trainyard.pipeline.console import RunConsole
@@ -101,15 +100,14 @@ def _last_words(task: Task, log: Path) -> str:
 def _failure(task: Task, code: int, log: Path) -> TrainyardError:
     """Says what the process said; its exit code tells which kind of error it was."""
     text = log.read_text(encoding="utf-8", errors="replace")
-    _, found, said = text.rpartition(f"\n{_ERROR}")
-    classes = {each.exit_code: each for each in vars(errors).values() if _is_error(each)}
-    kind = classes.get(code, TrainyardError)
-    return kind(
+    _, found, said = f"\n{text}".rpartition(f"\n{_ERROR}")
+    return _kind(code)(
         said.strip() if found else f"the command ended with exit code {code}",
         where=task.shown,
         hint=f"the whole story is in {log}",
     )
 
 
-def _is_error(each: object) -> bool:
-    return isinstance(each, type) and issubclass(each, TrainyardError)
+def _kind(code: int) -> type[TrainyardError]:
+    kinds = TrainyardError.__subclasses__()
+    return next((kind for kind in kinds if kind.exit_code == code), TrainyardError)

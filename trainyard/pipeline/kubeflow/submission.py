@@ -178,4 +178,6 @@ def status(api: Api, run_id: str | None) -> list[str]:
         return lines or ["there are no runs"]
     run = api.run(run_id)
     lines = [f"{run.display_name}: {run.state or 'PENDING'}{_why(run)}", address(api, run_id)]
-    return lines + [f"{task.display_name:<17} {task.state:<10} {_seconds(task)}" for task in _tasks(run)]
+    return lines + [
+        f"{task.display_name:<17} {task.state:<10} {_seconds(task)}" for task in _tasks(run)
+    ]

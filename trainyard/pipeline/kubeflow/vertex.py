@@ -38,7 +38,7 @@ def compile_recipe(recipe_file: Path, output: Path) -> list[str]:
         raise located(error, recipe_file) from None
     write_whole(output, json.dumps(job, indent=1, sort_keys=True))
     return [
-        f"wrote {output}: a PipelineJob, image {recipe.kubeflow.image}, root {recipe.kubeflow.root}",
+        f"wrote {output}: a PipelineJob, image {recipe.kubeflow.image}",
         "its parameters are fixed: for other values compile again",
     ]
 
