@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The recipe as a pipeline of Kubeflow.", no_args_is_help=True)
 schedule_app = typer.Typer(help="Runs again and again: one at a time.", no_args_is_help=True)
 app.add_typer(schedule_app, name="schedule")
+image_app = typer.Typer(help="The container image that pods run.", no_args_is_help=True)
 
 
 class Target(StrEnum):
@@ -56,6 +57,7 @@ def register(main: typer.Typer) -> None:
         main: Trainyard's.
     """
     main.add_typer(app, name="kubeflow")
+    main.add_typer(image_app, name="image")
     main.command("run-node", hidden=True)(run_node)
 
 
@@ -194,6 +196,21 @@ def _changing(what: str, summary: str) -> Callable[..., None]:
 schedule_app.command("pause")(_changing("disable", "Pauses a schedule."))
 schedule_app.command("resume")(_changing("enable", "Lets a paused schedule go on."))
 schedule_app.command("delete")(_changing("delete", "Deletes a schedule; its runs stay."))
+
+
+@image_app.command("build")
+def image_build(
+    tag: Annotated[str | None, typer.Option(help="Its name; else trainyard:COMMIT.")] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="With CUDA.")] = False,
+    push: Annotated[bool, typer.Option("--push", help="To the registry that --tag names.")] = False,
+) -> None:
+    """Builds the image of the commit that is checked out here, by docker or podman."""
+    from trainyard.pipeline import image
+
+    built = image.build(Path.cwd(), tag, gpu=gpu, push=push)
+    _print(f"built {built.tag} of commit {built.commit}; say so in the recipe: kubeflow.image")
+    if built.dirty:
+        _print("warning: what is not committed is not in the image")
 
 
 def _api(
