@@ -132,8 +132,8 @@ def runner(task: Task, recipe: Recipe) -> NodeRunner:
     """
     from trainyard.pipeline.runners.nodes import NodeRunner
 
-    store = stores.connection(task.metadata)
-    return NodeRunner(recipe, Workspace.of(recipe), task.run, store)
+    stores.check(task.metadata)
+    return NodeRunner(recipe, Workspace.of(recipe), task.run, stores.connection(task.metadata))
 
 
 class _Run:

@@ -14,6 +14,9 @@ from trainyard.recipe_schema import MetadataStore
 USER, PASSWORD = "TRAINYARD_MYSQL_USER", "TRAINYARD_MYSQL_PASSWORD"
 """Where a pod finds what its secret says; never in a compiled file."""
 
+_SECONDS = 60
+"""For one answer of the store's server."""
+
 
 def address(store: MetadataStore) -> str:
     """Says where a store is.
@@ -50,10 +53,34 @@ def connection(address: str) -> Any:
     return _KINDS[parts.scheme](parts)
 
 
+def check(address: str) -> None:
+    """Makes sure that a store answers.
+
+    Args:
+        address: As in `connection`.
+
+    Raises:
+        EnvironmentProblem: It does not.
+    """
+    import ml_metadata
+
+    try:
+        ml_metadata.MetadataStore(connection(address)).get_artifact_types()
+    except (RuntimeError, ml_metadata.errors.StatusError) as error:
+        raise EnvironmentProblem(
+            "the metadata store does not answer",
+            where=address,
+            received=str(error).strip().splitlines()[0][:200] if str(error).strip() else "",
+            hint="is it up, and can the pods' namespace reach it? See kubeflow.metadata",
+        ) from None
+
+
 def _grpc(parts: SplitResult) -> Any:
     from ml_metadata.proto import metadata_store_pb2
 
-    return metadata_store_pb2.MetadataStoreClientConfig(host=parts.hostname, port=parts.port)
+    return metadata_store_pb2.MetadataStoreClientConfig(
+        host=parts.hostname, port=parts.port, client_timeout_sec=_SECONDS
+    )
 
 
 def _mysql(parts: SplitResult) -> Any:
