@@ -21,7 +21,9 @@ def registry():
             elif self.headers.get("Authorization") != "Bearer anybody":
                 realm = f"http://{self.headers['Host']}/token"
                 self.send_response(401)
-                self.send_header("WWW-Authenticate", f'Bearer realm="{realm}",service="r",scope="s"')
+                self.send_header(
+                    "WWW-Authenticate", f'Bearer realm="{realm}",service="r",scope="s"'
+                )
             else:
                 there = self.path == "/v2/team/trainyard/manifests/abc"
                 self.send_response(200 if there else 404)

@@ -35,9 +35,7 @@ def test_a_stage_leaves_its_record_for_the_others(task, tmp_path):
     assert node.run_node(task(run="next")) == [
         "ExampleGen: unchanged: unchanged: same inputs, parameters and code"
     ]
-    assert node.run_node(task(run="third", use_cache=False)) == [
-        "ExampleGen: done: caching is off"
-    ]
+    assert node.run_node(task(run="third", use_cache=False)) == ["ExampleGen: done: caching is off"]
 
 
 def test_the_metadata_can_be_a_server(task, tmp_path):
@@ -57,6 +55,18 @@ def test_a_stage_that_fails_makes_the_run_s_record(task, tmp_path, capfd):
     assert (run.state, run.known_as) == ("failed", "abc")
     assert "no such file" in run.error
     assert run.stages[0].state == "failed"
+
+
+def test_a_stage_that_is_tried_again_goes_on_with_the_run(task, tmp_path, capfd):
+    changes = {"data.dataset": "null", "data.path": str(tmp_path / "none.csv")}
+    with pytest.raises(DataError):
+        node.run_node(task(changes=changes))
+    failed = records.find_run("wine")
+    assert node.run_node(task())[0].startswith("ExampleGen: done")
+    assert node.run_node(task("StatisticsGen"))[0].startswith("StatisticsGen: done")
+    with pytest.raises(RecipeError):
+        node.run_node(task("Trainr"))
+    assert [run.id for run in records.all_runs("wine")] == [failed.id]
 
 
 def test_a_store_that_is_down_is_one_error(task, capfd):

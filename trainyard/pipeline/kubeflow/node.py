@@ -150,10 +150,11 @@ class _Run:
         reason = "" if self._task.use_cache else "caching is off"
         stage = StageRecord(name=name, state="running", reason=reason)
         began = time.monotonic()
-        started = datetime.now(UTC)
+        tries = [left.started for left in self._all_left() if left.stage.name == name]
+        started = tries[0] if tries else datetime.now(UTC)  # the run's id hangs on it
         try:
             yield stage
-        except BaseException as error:
+        except Exception as error:
             explained = failures.explain(error, name, Path("this pod's log"))
             traceback.print_exception(error)
             stage.state, stage.seconds = "failed", round(time.monotonic() - began, 3)

@@ -172,7 +172,7 @@ def status(api: Api, run_id: str | None) -> list[str]:
     if run_id is None:
         lines = [
             f"{run.run_id}  {run.display_name:<40} {run.state or 'PENDING':<10} "
-            f"{run.created_at:%Y-%m-%d %H:%M}"
+            f"{run.created_at.isoformat(' ', 'minutes') if run.created_at else ''}"
             for run in api.runs(20)
         ]
         return lines or ["there are no runs"]

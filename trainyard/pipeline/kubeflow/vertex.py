@@ -89,7 +89,7 @@ def _compiled(recipe: Recipe, name: str, root: PurePosixPath) -> dict[str, Any]:
     workspace = Workspace(Path(root / recipe.name), serving)
     pipeline = build_pipeline(recipe, workspace, _latest_blessed)
     pipeline.pipeline_info.pipeline_name = name
-    pipeline.pipeline_info.pipeline_root = f"gs:/{root}".replace(f"{reach.BUCKETS}/", "/", 1)
+    pipeline.pipeline_info.pipeline_root = recipe.kubeflow.root
     config = runner.KubeflowV2DagRunnerConfig(
         default_image=recipe.kubeflow.image, default_commands=list(COMMAND)
     )
