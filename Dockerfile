@@ -28,6 +28,7 @@ COPY recipes /srv/trainyard/recipes
 COPY schemas /srv/trainyard/schemas
 ENV PATH=/opt/trainyard/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    TRAINYARD_HOME=/home/trainyard/trainyard_out \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 # By number: Kubernetes' runAsNonRoot does not look names up. Group 0, as volumes usually are.

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 from google.protobuf import json_format
+from kfp import components
 from pyarrow import parquet
 
 from tests.e2e.conftest import RECIPES, ROOT, in_own_process
@@ -52,6 +53,7 @@ def test_the_compiled_graph_is_the_local_dag(name, shared):
     file, output = ROOT / "recipes" / f"{name}.yaml", shared / "pipeline.yaml"
     compiler.compile_recipe(file, output)
     pipeline = compiled.read(output)
+    assert components.load_component_from_file(str(output)).name == name.replace("_", "-")
 
     local = check.with_module_defaults(recipe.load_recipe(file))
     nodes = NodeRunner(local, workspace.Workspace.of(local), "R")
@@ -118,7 +120,7 @@ def test_a_rehearsal_ends_as_a_local_run_does(rehearsed, ran):
         assert {n: ours[n].read_bytes() for n in kept} == {n: theirs[n].read_bytes() for n in kept}
     assert there.verdict.metrics == pytest.approx(here.verdict.metrics, abs=1e-5)
     assert [f.ok for f in there.verdict.findings] == [f.ok for f in here.verdict.findings]
-    assert [stage.name for stage in there.stages].sort() == [s.name for s in here.stages].sort()
+    assert {each.name for each in there.stages} == {each.name for each in here.stages}
     assert (folder / "report.html").exists()
 
 

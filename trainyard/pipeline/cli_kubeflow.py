@@ -239,16 +239,17 @@ def run_node(
     from trainyard.pipeline.kubeflow import node as nodes
     from trainyard.pipeline.kubeflow.luggage import Luggage
 
+    luggage = Luggage.unpacked(recipe)
     task = nodes.Task(
         node=node,
         run=run,
-        luggage=Luggage.unpacked(recipe),
+        luggage=luggage,
         root=root.absolute(),
         metadata=metadata,
         changes=_pairs(changes),
         use_cache=not no_cache,
     )
-    with frameworks.loading(cloud=True):
+    with frameworks.loading(cloud=luggage.parsed().engine.name != "local"):
         from trainyard.pipeline.runners import nodes as _  # noqa: F401
     quiet.log_to(logging.INFO)
     _print("\n".join(nodes.run_node(task)))
