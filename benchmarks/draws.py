@@ -58,7 +58,7 @@ def _accuracies(file: Path, seeds: range) -> Iterator[float]:
     recipe = load_recipe(file)
     splits = judging.read(recipe)
     for seed in seeds:
-        yield judging.accuracy(recipe, judging.redrawn(splits, seed), seed)
+        yield judging.score(recipe, judging.redrawn(splits, seed), seed)
 
 
 if __name__ == "__main__":

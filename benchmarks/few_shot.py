@@ -86,7 +86,7 @@ def _outcomes(seeds: range, epochs: int | None, kept: list[Outcome]) -> Iterator
         few_shot = _trained_as(few_shot, epochs=epochs)
     scratch, splits = from_scratch(few_shot, first), judging.read(few_shot)
     for seed in seeds:
-        rates = (judging.accuracy(recipe, splits, seed) for recipe in (few_shot, scratch))
+        rates = (judging.score(recipe, splits, seed) for recipe in (few_shot, scratch))
         kept.append(Outcome(seed, *rates))
         yield kept[-1]
 

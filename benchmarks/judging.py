@@ -9,16 +9,18 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.input_rate import newest
 from trainyard.recipe_schema import Recipe
+from trainyard.trainer_modules.harness import names
 
 ROOT = Path(__file__).parents[1]
 SPLITS = "train", "eval", "test"
@@ -100,21 +102,59 @@ def redrawn(splits: Mapping[str, Examples], seed: int) -> dict[str, Examples]:
     return {name: every.taken(rows) for name, rows in zip(splits, dealt, strict=True)}
 
 
-def accuracy(recipe: Recipe, splits: Mapping[str, Examples], seed: int) -> float:
+def score(
+    recipe: Recipe, splits: Mapping[str, Examples], seed: int, metric: str = "accuracy"
+) -> float:
     """Trains with one seed and judges the exported model on the test split.
 
     Args:
         recipe: For the training, and where its Transform graph is.
         splits: What is trained on, validated and judged on.
         seed: Of the training.
+        metric: One of `SCORES`.
 
     Returns:
-        The share of the test split's rows whose class is named rightly.
+        The metric over the test split's rows.
     """
-    named = answers(recipe, splits, seed)["label"].ravel().astype(str)
-    features = (tf_features(row) for row in splits["test"].raw)
-    known = [str(each[recipe.label.name].int64_list.value[0]) for each in features]
-    return float(np.mean(named == np.array(known)))
+    signature = names.EVALUATION if metric in WRITTEN else "serving_default"
+    told = answers(recipe, splits, seed, signature)
+    return SCORES[metric](told, _known(recipe, splits["test"].raw))
+
+
+def _accuracy(told: Mapping[str, Any], known: NDArray[Any]) -> float:
+    return float(np.mean(told["label"].ravel().astype(str) == known.astype(str)))
+
+
+def _rmse(told: Mapping[str, Any], known: NDArray[Any]) -> float:
+    return float(np.sqrt(np.mean((told["predictions"].ravel() - known) ** 2)))
+
+
+def _chrf(told: Mapping[str, Any], _: NDArray[Any]) -> float:
+    from trainyard.components.evaluator import text_metrics
+
+    return text_metrics.CorpusChrf.value(text_metrics.TextSums.counts(told).sum(axis=0))
+
+
+SCORES: dict[str, Callable[[Mapping[str, Any], NDArray[Any]], float]] = {
+    "accuracy": _accuracy,
+    "rmse": _rmse,
+    "chrf": _chrf,
+}
+"""Of what an exported model answers, and the true labels `(rows,)`."""
+
+WRITTEN = ("chrf",)
+"""Those that ask for what a model writes, beside the label."""
+
+
+def _known(recipe: Recipe, rows: Sequence[bytes]) -> NDArray[Any]:
+    """The labels as the rows have them."""
+    values = []
+    for row in rows:
+        feature = tf_features(row)[recipe.label.name]
+        kind = feature.WhichOneof("kind")
+        (value,) = getattr(feature, kind).value
+        values.append(value.decode() if kind == "bytes_list" else value)
+    return np.array(values)
 
 
 def answers(

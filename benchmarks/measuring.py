@@ -6,7 +6,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +78,26 @@ def measure(
         load_before=load,
         others_cores=max(0.0, others),
     )
+
+
+def others() -> Callable[[], float]:
+    """Begins to watch what else is done.
+
+    Returns:
+        What says how many processors other programs have kept busy since, on average; the work
+        of children that have ended is not others'.
+    """
+    started, busy, own = time.monotonic(), _busy_seconds(), _own_seconds()
+
+    def told() -> float:
+        theirs = _busy_seconds() - busy - (_own_seconds() - own)
+        return max(0.0, theirs / (time.monotonic() - started))
+
+    return told
+
+
+def _own_seconds() -> float:
+    return sum(os.times()[:4])
 
 
 def _busy_seconds() -> float:

@@ -22,6 +22,7 @@ STAGES = (
     "ExampleGen",
     "StatisticsGen",
     "SchemaGen",
+    "EarlierStatistics",
     "ExampleValidator",
     "Gate",
     "Transform",

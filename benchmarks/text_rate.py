@@ -6,15 +6,14 @@
 The recipe is run to its end first, in trainyard_out/text_rate; a second time that is done from
 the cache. Then each encoder trains on the same rows: once each text padded to the feature's
 `length`, once with `trainer.bucketing`, in turn and without validation. The first epoch, in which
-TensorFlow traces, does not count. Tokens are those of the texts; padding is none.
+TensorFlow traces, does not count. Tokens are those of the texts; padding is none. The table is
+written to benchmarks/TEXT.md too.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks import judging, measuring, text_page
 from benchmarks.input_rate import clock, training_of
 
 ROOT = Path(__file__).parents[1]
@@ -41,14 +41,16 @@ HEADER = (
 
 
 def main() -> int:
-    """Measures and prints a table."""
+    """Measures, prints a table and writes the page."""
     options = _options()
-    home = Path(os.environ.get("TRAINYARD_HOME", "trainyard_out")).absolute() / "text_rate"
-    os.environ |= {"TRAINYARD_HOME": str(home), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    sys.stdout.write(f"{HEADER}\n")
+    judging.at_home("text_rate")
+    judging.run(options.recipe.absolute())
+    others, lines = measuring.others(), [HEADER]
     for line in _measured(options.recipe, options.epochs, options.repeats):
+        lines.append(line)
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
+    text_page.keep("text_rate", options.recipe.stem, lines, others=others())
     return 0
 
 
@@ -73,8 +75,6 @@ def line(what: str, rates: Rates) -> str:
 
 
 def _measured(recipe_file: Path, epochs: int, repeats: int) -> Iterator[str]:
-    command = [sys.executable, "-m", "trainyard", "run", str(recipe_file)]
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     from trainyard.pipeline.recipe import load_recipe
     from trainyard.trainer_modules.harness import spec
 

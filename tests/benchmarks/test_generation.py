@@ -17,3 +17,9 @@ def test_the_faster_loop_is_what_is_compared_with():
     lines = list(generation.table(measured))
     assert lines[0] == "| inside | 1,000 (900 to 1,100) | 10.0 |"
     assert lines[2].endswith("| 0.2 |")
+
+
+def test_the_verdict_is_of_the_goal():
+    slow = {"inside": [40.0], "step": [10.0], "whole": [5.0]}
+    assert generation.verdict(slow).startswith("The goal is not reached: ")
+    assert "reached: inside the SavedModel it is 6.0" in generation.verdict(slow | {"inside": [60]})

@@ -45,13 +45,13 @@ def test_every_case_is_a_recipe(name, photos, tmp_path):
 
 
 def measured(device=""):
-    rates = images.Rates(2000.0, 500.0, 450.0, cores=2, operations=10**9, device=device)
-    return images.Measured(rates, images.Rates(1000.0, 300.0, 200.0, cores=1), "abc1234")
+    rates = images.Rates(900.0, 2000.0, 500.0, 450.0, cores=2, operations=10**9, device=device)
+    return images.Measured(rates, images.Rates(500.0, 1000.0, 300.0, 200.0, cores=1), "abc1234")
 
 
 def test_training_is_held_against_the_slower_and_against_what_both_can():
     line = images.processor_row("cnn", measured())
-    cells = "2,000 | 500 | 400 | 450 | 0.90 | 1.12 | 1,000 | 2.00 by 2 | abc1234 |"
+    cells = "900 | 1.80 | 2,000 | 2.00 | 500 | 400 | 450 | 0.90 | 1.12 | abc1234 |"
     assert line == f"| cnn | 64 | 32 | {cells}"
     assert line.count("|") == images.PROCESSOR_HEADER.splitlines()[0].count("|")
 

@@ -17,6 +17,7 @@ STAGES = [
     "ExampleGen",
     "StatisticsGen",
     "SchemaGen",
+    "EarlierStatistics",
     "ExampleValidator",
     "Gate",
     "Transform",

@@ -96,7 +96,8 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     "counter": (np.arange(ROWS), "ignored"),
     "day": (pd.date_range("2020-01-01", periods=ROWS).strftime("%d.%m.%Y"), "ignored"),
     "started_at": (1_600_000_000 + RANDOM.integers(0, 1e6, ROWS), "ignored"),
-    "remark": ([f"the driver was {i} minutes late again" for i in range(ROWS)], "ignored"),
+    "remark": ([f"the driver was {i} minutes late again" for i in range(ROWS)], "text"),
+    "name": ([f"Smith, Mr. J{i}" for i in range(ROWS)], "ignored"),
     "colour": (np.resize(["red", "green"], ROWS), "categorical"),
     "code": (np.resize([3, 1, 4, 1, 5], ROWS), "categorical"),
     "flag": (RANDOM.integers(0, 2, ROWS), "numeric"),
@@ -115,6 +116,83 @@ def test_kind_of_a_column(tmp_path: Path, name: str) -> None:
     recipe = loaded(starter_for(tmp_path, frame, "answer"))
 
     assert recipe.features[name].kind == kind
+
+
+def remarks(end: str) -> list[str]:
+    return [f"the driver was {i} minutes late {end}" for i in range(ROWS)]
+
+
+def test_a_column_of_text_gets_a_model_that_reads(tmp_path: Path) -> None:
+    frame = table(remark=remarks("again"), answer=np.resize([0, 1, 1], ROWS))
+
+    recipe = loaded(starter_for(tmp_path, frame, "answer"))
+
+    remark = recipe.features["remark"]
+    assert (remark.ngrams, remark.length) == (2, 20)  # 7 words, 6 pairs, in tens
+    assert recipe.features["size"].kind == "numeric"
+    assert recipe.trainer.module == "text_classifier"
+    assert recipe.data.empty_texts == "refuse"
+    assert not recipe.data.key
+
+
+def test_long_texts_keep_most_of_their_words(tmp_path: Path) -> None:
+    texts = [f"{i} " + "word " * (200 if i % 50 == 0 else 30) for i in range(ROWS)]
+    frame = table(text=texts, answer=np.resize([0, 1, 1], ROWS))
+
+    recipe = loaded(starter_for(tmp_path, frame, "answer"))
+
+    assert recipe.features["text"].length == 70  # not for the few long ones
+
+
+def test_rows_without_a_text_and_texts_that_repeat(tmp_path: Path) -> None:
+    texts = remarks("again")
+    texts[3], texts[5] = None, texts[4]
+    frame = table(remark=texts, answer=np.resize([0, 1, 1], ROWS))
+
+    recipe = loaded(starter_for(tmp_path, frame, "answer"))
+
+    assert recipe.data.empty_texts == "keep"
+    assert recipe.data.key == "remark"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
+def test_a_folder_with_a_file_for_each_class(tmp_path: Path, encoding: str) -> None:
+    folder = tmp_path / "wishes"
+    folder.mkdir()
+    for name, end in (("complaint", "again, très tard"), ("praise", "only")):
+        text = "\n".join(remarks(end)) + "\n"
+        (folder / f"letters.{name}.txt").write_text(text, encoding=encoding)
+    (folder / ".hidden").touch()
+
+    starter = new_recipe(tmp_path / "letters.yaml", folder, "label")
+    recipe = loaded(starter)
+
+    assert (recipe.data.path, recipe.data.format) == ("wishes/*.txt", "lines")
+    assert recipe.data.encoding == encoding
+    assert recipe.task == "binary"
+    assert recipe.features["text"].kind == "text"
+    assert readable_columns(recipe, tmp_path) == ["text", "label"]
+    assert "for wishes/*.txt," in starter.path.read_text("utf-8").splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "has 0 files"),
+        ({"a.txt": b"one"}, "has 1 files"),
+        ({"a.txt": b"one", "b.txt": b""}, "b.txt is empty"),
+        ({"a.jpg": b"\xff\xd8\xff\xe0\0", "b.jpg": b"\xff\xd8"}, "a.jpg is no text"),
+        ({"a.txt": b"one", "b.zip": b"PK\x03\x04\0"}, "b.zip is no text"),
+    ],
+)
+def test_other_folders_are_refused(tmp_path: Path, files: dict[str, bytes], message: str) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+    with pytest.raises(DataError, match=message):
+        new_recipe(tmp_path / "s.yaml", folder, "label")
 
 
 def test_column_that_gives_the_label_away_is_told(tmp_path: Path) -> None:

@@ -93,46 +93,53 @@ def loss_of(model: keras.Model, batch: tf.data.Dataset) -> float:
     return model.evaluate(batch, verbose=0, return_dict=True)["loss"]
 
 
-@pytest.mark.parametrize(("module", "task"), WITH_HEADS)
-def test_overfits_one_batch(module, task, transformed, tmp_path):
+@dataclasses.dataclass(frozen=True)
+class Learnt:
+    """A small model that was trained on one batch, and the losses before and after."""
+
+    built: spec.ModelSpec
+    model: keras.Model
+    inputs: dict[str, tf.Tensor]
+    before: float
+    after: float
+
+
+@pytest.fixture(scope="module")
+def learnt(request, transformed, tmp_path_factory) -> Learnt:
     keras.utils.set_random_seed(1)
+    module, task = request.param
     settings = {"optimizer": {"name": "adam", "learning_rate": 0.03}}
-    built, training = specification(transformed, module, task, tmp_path, **settings)
+    folder = tmp_path_factory.mktemp(f"{module}_{task}")
+    built, training = specification(transformed, module, task, folder, **settings)
     found = registry.find(module)
     model = found.build_model(found.TINY, built)
-    batch = tf.data.Dataset.from_tensors(one_batch(training, built))
+    x, y = one_batch(training, built)
+    batch = tf.data.Dataset.from_tensors((x, y))
+    before = after = loss_of(model, batch)
     for _ in range(4):
         model.fit(batch.repeat(100), verbose=0)
-        if (loss := loss_of(model, batch)) < LEARNT.get(task, 0.02):
+        if (after := loss_of(model, batch)) < LEARNT.get(task, 0.02):
             break
-    assert loss < LEARNT.get(task, 0.02), OVERFIT_HINT.format(module=module, task=task, loss=loss)
+    return Learnt(built, model, x, before, after)
 
 
-@pytest.mark.parametrize(("module", "task"), WITH_HEADS)
-def test_a_step_lowers_the_loss(module, task, transformed, tmp_path):
-    keras.utils.set_random_seed(1)
-    settings = {"optimizer": {"name": "adam", "learning_rate": 0.001}}
-    built, training = specification(transformed, module, task, tmp_path, **settings)
-    model = registry.find(module).build_model(registry.find(module).TINY, built)
-    # As training sees it: batch normalization goes by the batch.
-    first, second = (trained_loss(model, *one_batch(training, built)) for _ in range(2))
-    assert second < first
+every_model = pytest.mark.parametrize(
+    "learnt", WITH_HEADS, indirect=True, ids=["-".join(each) for each in WITH_HEADS]
+)
 
 
-def trained_loss(model: keras.Model, x, y) -> float:
-    """The loss of a step, before it."""
-    model.reset_metrics()
-    return model.train_on_batch(x, y, return_dict=True)["loss"]
+@every_model
+def test_overfits_one_batch(learnt, request):
+    module, task = request.node.callspec.params["learnt"]
+    assert learnt.after < learnt.before
+    assert learnt.after < LEARNT.get(task, 0.02), OVERFIT_HINT.format(
+        module=module, task=task, loss=learnt.after
+    )
 
 
-@pytest.mark.parametrize(("module", "task"), WITH_HEADS)
-def test_predictions_have_the_shape_of_the_task_and_survive_saving(
-    module, task, transformed, tmp_path
-):
-    built, training = specification(transformed, module, task, tmp_path)
-    found = registry.find(module)
-    model = found.build_model(found.TINY, built)
-    x, _ = one_batch(training, built)
+@every_model
+def test_predictions_have_the_shape_of_the_task_and_survive_saving(learnt, tmp_path):
+    built, model, x = learnt.built, learnt.model, learnt.inputs
     predictions = names.parted(model.predict(x, verbose=0))
     assert set(predictions) == set(built.heads)
     for name, head in built.heads.items():

@@ -106,7 +106,21 @@ def test_the_contract_holds_for_texts(either):
         transform_graph=either.made.graph,
         examples=[serialize(row) for row in [*phrases(40, seed=5), *odd]],
     )
-    assert difference == 0
+    assert difference < 1e-6
+
+
+def test_other_probabilities_of_the_same_texts_break_the_contract(either, tmp_path):
+    model = keras.saving.load_model(either.run / "model_run" / export.MODEL_FILE, compile=False)
+    surer = model.get_layer("predictions")
+    surer.set_weights([2 * weights for weights in surer.get_weights()])
+    model.save(tmp_path / export.MODEL_FILE)
+    with pytest.raises(ContractError, match="differs by"):
+        contract.check(
+            saved_model=either.folder,
+            model_run=tmp_path,
+            transform_graph=either.made.graph,
+            examples=[serialize(row) for row in phrases(40, seed=5)],
+        )
 
 
 def test_other_texts_break_the_contract():

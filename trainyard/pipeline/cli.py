@@ -325,8 +325,13 @@ def doctor() -> None:
 @app.command()
 def new(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file to write.")],
-    data: Annotated[Path, typer.Option("--data", help="A CSV or Parquet file.")],
-    label: Annotated[str, typer.Option("--label", help="The column to predict.")],
+    data: Annotated[
+        Path,
+        typer.Option("--data", help="A CSV or Parquet file, or a folder with a text file a class."),
+    ],
+    label: Annotated[
+        str, typer.Option("--label", help="The column to predict; of a folder, `label`.")
+    ],
     force: Annotated[bool, typer.Option("--force", help="Overwrite RECIPE.")] = False,
 ) -> None:
     """Writes a starter recipe for a file: types, leaks, baseline, slices, thresholds."""

@@ -1,8 +1,8 @@
 """The one DAG: every wire of a recipe's pipeline, nothing else.
 
-ExampleGen ─┬─> StatisticsGen ─┬─> SchemaGen ─┬─> ExampleValidator ─> Gate
-│                  └──────────────┘                        │ stops or
-│                                                          v passes
+ExampleGen ─┬─> StatisticsGen ─┬─> SchemaGen ──────────┬─> ExampleValidator ─> Gate
+│                  ├─> EarlierStatistics ──┤                        │ stops or
+│                  └───────────────────────┘                        v passes
 ├───────────────────────> Transform ─> Trainer ─┬─> Baseline
 │                              │                │      │
 ├──────────────────────────────│──────> Evaluator <────┘
@@ -12,11 +12,10 @@ ExampleGen ─┬─> StatisticsGen ─┬─> SchemaGen ─┬─> ExampleValid
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.trainer.component import Trainer
 from tfx.dsl.components.common.resolver import Resolver
@@ -30,6 +29,8 @@ from trainyard.components import example_gen, records
 from trainyard.components.baseline.strategy import LatestOtherBlessedModel
 from trainyard.components.curated_schema.component import CuratedSchema
 from trainyard.components.example_gen.component import ExampleGen
+from trainyard.components.example_validator.component import ExampleValidator
+from trainyard.components.example_validator.previous import StatisticsOfLatestBlessed
 from trainyard.components.gate.component import Gate
 from trainyard.components.pusher.component import Pusher
 from trainyard.pipeline import engines, evaluation
@@ -39,12 +40,17 @@ from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules.harness.config import TrainerConfig, TransformConfig
 
 
-def latest_other_blessed(trainer: Trainer) -> Resolver:
-    """The model that a candidate is compared with.
+def latest_other_blessed(trainer: Trainer, workspace: Workspace) -> Resolver:
+    """What finds the model that a candidate is compared with.
 
     Args:
         trainer: What trains the candidate.
+        workspace: The recipe's folders.
+
+    Returns:
+        A node that answers with a model, if there is one.
     """
+    del workspace
     return Resolver(
         strategy_class=LatestOtherBlessedModel,
         model=Channel(type=standard_artifacts.Model),
@@ -53,18 +59,41 @@ def latest_other_blessed(trainer: Trainer) -> Resolver:
     )
 
 
+def earlier_statistics(statistics: Any) -> list[Resolver]:
+    """What finds the data that new ones are held against.
+
+    Args:
+        statistics: What makes the statistics of the new ones.
+
+    Returns:
+        One node, which answers with statistics.
+    """
+    return [
+        Resolver(
+            strategy_class=StatisticsOfLatestBlessed,
+            statistics=Channel(type=standard_artifacts.ExampleStatistics),
+            examples=Channel(type=standard_artifacts.Examples),
+            model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+            candidate=statistics.outputs["statistics"],
+        )
+    ]
+
+
 def build_pipeline(
     recipe: Recipe,
     workspace: Workspace,
-    baseline_of: Callable[[Trainer], Resolver] = latest_other_blessed,
+    *,
+    earlier_of: Callable[[Any], Sequence[Resolver]] = earlier_statistics,
+    baseline_of: Callable[[Trainer, Workspace], Resolver] = latest_other_blessed,
 ) -> pipeline.Pipeline:
     """Wires a recipe's components.
 
     Args:
         recipe: A resolved recipe.
         workspace: Where artifacts, metadata and pushed models go.
-        baseline_of: Makes the node that finds the model to compare with; not every runner can
-            ask the metadata as ours does.
+        earlier_of: As `earlier_statistics`; makes no node for a runner that cannot ask the
+            metadata: there nothing drifts.
+        baseline_of: As `latest_other_blessed`; asks something else for such a runner.
 
     Returns:
         A TFX pipeline for any runner.
@@ -77,8 +106,11 @@ def build_pipeline(
     engine = engines.of(recipe)
     statistics = engine.statistics_gen(examples=examples.outputs["examples"])
     schema = _schema(recipe, statistics)
+    earlier = [node.with_id("EarlierStatistics") for node in earlier_of(statistics)]
     validator = ExampleValidator(
-        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        previous_statistics=earlier[0].outputs["statistics"] if earlier else None,
     )
     gate = Gate(
         statistics=statistics.outputs["statistics"],
@@ -104,7 +136,7 @@ def build_pipeline(
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
     )
-    baseline = baseline_of(trainer).with_id("Baseline")
+    baseline = baseline_of(trainer, workspace).with_id("Baseline")
     evaluator = engine.evaluator(
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
@@ -134,6 +166,7 @@ def build_pipeline(
             examples,
             statistics,
             schema,
+            *earlier,
             validator,
             gate,
             transform,

@@ -10,6 +10,7 @@ _PICTURE = """\
 ExampleGen         {data}: {splits}
 ├─ StatisticsGen   every column of each split
 │  └─ SchemaGen    {schema}
+│     ├─ EarlierStatistics  of the last blessed model's data, for drift
 │     └─ ExampleValidator ─ Gate   stops on {stops}
 ├─ Transform       {inputs} inputs, label {labels}
 │  └─ Trainer      {module}: {trainer}

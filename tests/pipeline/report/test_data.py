@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from trainyard.pipeline.records import RunRecord, StageRecord
+from trainyard.pipeline.report import examples
 from trainyard.pipeline.report.data import DataSection, data_section
 from trainyard.recipe_schema import Recipe
 
@@ -95,3 +96,22 @@ def test_the_label_comes_first_and_each_column_has_its_use(tmp_path):
         ("age", "input"),
         ("town", "input"),
     ]
+
+
+def test_values_that_occur_once_are_not_counted_one_by_one(tmp_path):
+    texts = [f"\x96the film is {number} hours long" for number in range(50)]
+    frame = pd.DataFrame(
+        {"label": [0, 1] * 25, "text": texts, "site": ["a", "b", "b", "c", "c"] * 10}
+    )
+    section = section_of(frame, tmp_path)
+    told = {column.name: column for column in section.columns}
+    assert told["text"].values.startswith("50 different, such as the film is ")
+    assert not any(told["text"].pictures)
+    assert told["site"].values == "c (40 %), b (40 %), a (20 %)"
+    assert all(told["site"].pictures)
+
+
+def test_of_a_long_list_the_last_values_are_shown():
+    assert examples.words([1, 2, 3]) == "1, 2, 3"
+    assert examples.words(list(range(30))) == "…, 22, 23, 24, 25, 26, 27, 28, 29"
+    assert examples.words(None) == ""

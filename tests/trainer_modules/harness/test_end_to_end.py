@@ -92,6 +92,9 @@ def test_served_predictions_are_those_of_the_stock_way_to_export(trained, tmp_pa
 def test_the_records_are_complete(trained):
     _, run = trained
     assert {file.name for file in (run / "model_run").iterdir()} == RECORDS
+    summary = (run / "model_run" / "summary.txt").read_text().splitlines()
+    assert summary[1][0] == "┏"
+    assert {line[-1] for line in summary if line[:1] in "┏┃┡│├└"} <= set("┓┃┩│┤┘")
     facts = json.loads((run / "model_run" / "training.json").read_text())
     assert facts["epochs"] == 3
     assert facts["steps"] == 3 * 10  # 300 rows in batches of 32

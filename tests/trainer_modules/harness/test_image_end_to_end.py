@@ -118,15 +118,29 @@ def of(transformed, task, module, folder, **trainer):
     return read, spec.build(read.config, read.transform_output, read.train, read.held_out)
 
 
-def test_what_is_held_are_files_and_what_comes_are_pixels(transformed, tmp_path):
+@pytest.mark.parametrize(
+    ("pixels", "memory", "held"),
+    [
+        (True, inputs.IN_MEMORY_BYTES, tf.uint8),
+        (False, inputs.IN_MEMORY_BYTES, tf.string),
+        (True, 0, None),
+    ],
+)
+def test_pixels_are_held_or_made_and_what_comes_is_the_same(
+    pixels, memory, held, transformed, tmp_path
+):
     read, built = of(transformed, "binary", "cnn", tmp_path)
-    assert read.train.held is not None
-    assert read.train.held["image"].dtype == tf.string
-    for epochs in (range(1), None):
-        batches = list(inputs.make_dataset(None, built, read.train, epochs))
-        batch, _ = batches[0]
-        assert batch["image"].shape[1:] == (32, 32, 3)
-        assert 0 <= float(tf.reduce_min(batch["image"])) < float(tf.reduce_max(batch["image"])) <= 1
+    known = read.config.images if pixels else {}
+    train = inputs.Examples(read.train.files, read.train.features, memory, images=known)
+    assert (train.held and train.held["image"].dtype) == held
+    expected = inputs.make_dataset(None, built, read.train, None)
+    for (x, y), (x_expected, y_expected) in zip(
+        inputs.make_dataset(None, built, train, None), expected, strict=True
+    ):
+        assert x["image"].shape[1:] == (32, 32, 3)
+        assert 0 <= float(tf.reduce_min(x["image"])) < float(tf.reduce_max(x["image"])) <= 1
+        np.testing.assert_array_equal(x["image"], x_expected["image"])
+        np.testing.assert_array_equal(y, y_expected)
 
 
 def test_augmentation_is_of_training_batches_and_follows_the_seed(transformed, tmp_path):

@@ -39,3 +39,26 @@ def test_a_sequential_model():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1), keras.layers.Dense(1)])
     _, boxes, lines = drawing(model)
     assert (len(boxes), len(lines)) == (2, 1)
+
+
+def test_operations_between_layers_are_passed_through():
+    left, right = keras.Input((2,), name="left"), keras.Input((2,), name="right")
+    encoder = keras.layers.Dense(3, name="encoder")
+    difference = keras.ops.absolute(encoder(left) - encoder(right))
+    answer = keras.layers.Dense(1, name="answer")(difference)
+    _, boxes, lines = drawing(keras.Model([left, right], answer))
+    assert (len(boxes), len(lines)) == (4, 3)  # of the encoder to the answer, one
+    tops = {float(box.get("y")) for box in boxes}
+    assert len(tops) == 3
+
+
+def test_words_stay_within_their_box():
+    words = keras.Input((None,), name="x" * 28)
+    embedding = keras.layers.Embedding(60_000, 64, name="text_tokens_embedding")(words)
+    texts = [
+        (text.text, float(text.get("font-size")))
+        for text in ElementTree.fromstring(picture.draw(keras.Model(words, embedding))).iter(
+            f"{SVG}text"
+        )
+    ]
+    assert all(len(text) * size * 0.56 < picture.WIDTH for text, size in texts)

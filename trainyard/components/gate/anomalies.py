@@ -162,6 +162,8 @@ def _explain(
     if kind == "wrong_type":
         wanted = schema_pb2.FeatureType.Name(feature.type)
         return f"type {wanted}", f"type {statistics.type_name(name)} in {statistics.rows:,} rows"
+    if kind == "drift":
+        return "data like those of the last blessed model (drift_comparator)", reason.description
     return f"what the schema says of {name!r}", reason.description
 
 

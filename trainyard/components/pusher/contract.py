@@ -31,6 +31,8 @@ def check(
 ) -> float:
     """Sends raw rows through the training graph and through both signatures of the SavedModel.
 
+    Of a model that writes, the likelihood of the rows' labels is compared too.
+
     Args:
         saved_model: What would be served.
         model_run: The Trainer's folder with the Keras model as it was trained.
@@ -51,11 +53,15 @@ def check(
     ways: list[Answer] = [served.predictions, served.raw_predictions]
     if infra_validation:
         ways.append(partial(_predictions_of_a_server, saved_model, told))
-    return max(
+    differences = [
         compare(numbers, names.parted(answered(examples))[head])
         for answered in ways
         for head, numbers in names.parted(trained).items()
-    )
+    ]
+    if told.writes:  # the most probable text may be the same where probabilities are not
+        likelihood = export.reference_likelihood(model_run, transform_graph, examples, told)
+        differences.append(compare(likelihood, served.likelihood(examples)))
+    return max(differences)
 
 
 def _predictions_of_a_server(

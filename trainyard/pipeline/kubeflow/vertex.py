@@ -87,7 +87,9 @@ def _compiled(recipe: Recipe, name: str, root: PurePosixPath) -> dict[str, Any]:
     sys.argv = sys.argv[:1]  # TFX hands the command line on to Beam, which would read ours
     serving = Path(recipe.push.destination or root / "serving" / recipe.name)
     workspace = Workspace(Path(root / recipe.name), serving)
-    pipeline = build_pipeline(recipe, workspace, _latest_blessed)
+    pipeline = build_pipeline(
+        recipe, workspace, earlier_of=lambda statistics: [], baseline_of=_latest_blessed
+    )
     pipeline.pipeline_info.pipeline_name = name
     pipeline.pipeline_info.pipeline_root = recipe.kubeflow.root
     config = runner.KubeflowV2DagRunnerConfig(
@@ -97,14 +99,14 @@ def _compiled(recipe: Recipe, name: str, root: PurePosixPath) -> dict[str, Any]:
     return job
 
 
-def _latest_blessed(trainer: Any) -> Any:
+def _latest_blessed(trainer: Any, workspace: Workspace) -> Any:
     """TFX's own question: Vertex AI can answer no other."""
     from tfx.dsl.components.common.resolver import Resolver
     from tfx.dsl.input_resolution.strategies import latest_blessed_model_strategy
     from tfx.types import standard_artifacts
     from tfx.types.channel import Channel
 
-    del trainer  # it has no candidate yet when Vertex AI asks
+    del trainer, workspace  # Vertex AI knows no candidate when it asks
     return Resolver(
         strategy_class=latest_blessed_model_strategy.LatestBlessedModelStrategy,
         model=Channel(type=standard_artifacts.Model),

@@ -237,14 +237,29 @@ def _numbers(stats: Any) -> str:
 def _texts(feature: Any) -> str:
     stats = feature.string_stats
     total = _present(feature) or 1
+    if _hardly_repeats(feature):
+        some = [_printable(value.value) for value in stats.top_values[:1]]
+        return ", such as ".join([f"{stats.unique:,} different", *some])
     top = [f"{value.value} ({_percent(value.frequency / total)})" for value in stats.top_values]
     shown = ", ".join(top[:MOST_VALUES])
     return f"{stats.unique:,} different: {shown}" if stats.unique > MOST_VALUES else shown
 
 
+def _hardly_repeats(feature: Any) -> bool:
+    """Whether most values occur once, as free texts, names and dates do."""
+    unique = feature.string_stats.unique
+    return bool(unique > max(MOST_VALUES, _present(feature) / 2))
+
+
+def _printable(text: str) -> str:
+    return "".join(sign if sign.isprintable() else " " for sign in text).strip()
+
+
 def _picture(feature: Any, label: str) -> Markup:
     if feature.HasField("num_stats"):
         return marks.histogram(_numeric_counts(feature), label)
+    if feature.HasField("bytes_stats") or _hardly_repeats(feature):
+        return Markup()  # bars of one height, or none
     ranks = feature.string_stats.rank_histogram.buckets[:10]
     return marks.histogram([bucket.sample_count for bucket in ranks], label, apart=True)
 

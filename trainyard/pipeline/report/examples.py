@@ -53,12 +53,14 @@ def _first(row: Row, column: str) -> str:
 
 
 def words(values: Any) -> str:
-    """Writes the values of one column in one row; empty if there is none.
+    """Writes the values of one column in one row, the last of many; empty if there is none.
 
     Args:
         values: A list of whole numbers, numbers or bytes, or None.
     """
-    text = ", ".join(_word(value) for value in (values or ())[:MOST_VALUES])
+    given = list(values or ())
+    earlier = ["…"] if len(given) > MOST_VALUES else []
+    text = ", ".join([*earlier, *map(_word, given[-MOST_VALUES:])])
     return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
 
 

@@ -59,7 +59,9 @@ def _render(record: RunRecord, recipe: Recipe, verdict: Verdict) -> str:
         verdict=verdict,
         reasons=_reasons(record, verdict),
         predicted=" and ".join(
-            f"{_TASKS[head.task]} of {head.label.name}" for head in recipe.heads.values()
+            dict.fromkeys(
+                f"{_TASKS[head.task]} of {head.label.name}" for head in recipe.heads.values()
+            )
         ),
         outcome=_outcome(record, verdict),
         findings=[

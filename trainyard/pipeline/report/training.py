@@ -48,13 +48,13 @@ class Watched:
     Attributes:
         epochs: Numbers of the epochs, counted from 1.
         best: The epoch whose weights were kept.
-        rows: Of each its image as a data address, or empty; its text; what is true; and the
-            answer after each of the epochs.
+        rows: Of each its images as data addresses; its text; what is true; and the answer after
+            each of the epochs.
     """
 
     epochs: list[int]
     best: int
-    rows: list[tuple[str, str, str, list[str]]]
+    rows: list[tuple[list[str], str, str, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _watched(record: dict[str, Any], best: int) -> Watched | None:
     epochs = sorted(spread | ({best} & set(numbers)))
     rows = [
         (
-            next((f"data:image/png;base64,{image}" for image in row["images"].values()), ""),
+            [f"data:image/png;base64,{image}" for image in row["images"].values()],
             " | ".join(row["texts"].values()),
             row["actual"],
             [answers[epoch][place] for epoch in epochs],

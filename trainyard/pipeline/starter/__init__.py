@@ -1,4 +1,4 @@
-"""A starter recipe from a table: `trainyard new RECIPE --data FILE --label COLUMN`."""
+"""A starter recipe from data: `trainyard new RECIPE --data FILE --label COLUMN`."""
 
 from trainyard.pipeline.starter.writing import Starter, new_recipe
 

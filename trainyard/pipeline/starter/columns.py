@@ -6,16 +6,17 @@ first verdict counts. To teach the starter something new, add a rule.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["numeric", "categorical", "bucketized", "ignored"]
+Kind = Literal["numeric", "categorical", "bucketized", "text", "ignored"]
 
 _ROWS_A_CODE = 20  # fewer rows a value, and an integer is taken for a quantity
 _MOST_CODES = 20
@@ -31,6 +32,10 @@ _MOMENT = re.compile(
 )
 _DECIMAL_COMMA = re.compile(r"[-+]?\d{1,3}(\.?\d{3})*,\d+")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+_FEWEST_WORDS = 5  # on average; names and addresses have fewer
+_SHARE_OF_WHOLE_TEXTS = 0.95  # of which no word is cut off
+_LONGEST = 1000
 _UNIX_SECONDS = (3e8, 4.2e9)  # 1979 to 2103
 
 
@@ -41,13 +46,13 @@ class Verdict:
     Attributes:
         kind: The feature's kind in the recipe.
         reason: The comment beside it.
-        vocabulary: Categorical: values to keep, if the default is too few.
+        options: What else the recipe says of it, such as how many values to keep.
         warning: What the user should know before a run; empty if nothing.
     """
 
     kind: Kind
     reason: str
-    vocabulary: int | None = None
+    options: Mapping[str, int] = field(default_factory=dict)
     warning: str = ""
 
 
@@ -186,21 +191,30 @@ def _counts_up(values: pd.Series) -> bool:
     return bool((steps == steps.iloc[0]).all()) and abs(steps.iloc[0]) >= 1
 
 
-def _free_text(facts: Facts) -> Verdict | None:
-    if facts.is_number or facts.distinct < 50:
+def _text(facts: Facts) -> Verdict | None:
+    if facts.is_number or facts.distinct < 50 or facts.distinct < len(facts.present) / 10:
         return None
-    words = sum(len(text.split()) for text in facts.texts) / len(facts.texts)
-    if words > 4 and facts.distinct > len(facts.present) / 10:
-        return _ignored("free text: not for a table's model")
-    if facts.distinct > len(facts.present) / 2:
-        return _ignored("nearly every row has a value of its own")
-    return None
+    mean = sum(len(text.split()) for text in facts.texts) / len(facts.texts)
+    if mean < _FEWEST_WORDS:
+        return None
+    tokens = sorted(len(_TOKEN.findall(text)) for text in facts.texts)
+    usual = tokens[int(len(tokens) * _SHARE_OF_WHOLE_TEXTS)]
+    length = min(_LONGEST, math.ceil(2 * usual / 10) * 10)  # a text has nearly as many pairs
+    reason = f"text of {mean:.0f} words on average; pairs of words count too{facts.missing_words}"
+    return Verdict("text", reason, {"ngrams": 2, "length": length})
+
+
+def _nearly_unique(facts: Facts) -> Verdict | None:
+    if facts.is_number or facts.distinct < max(50, len(facts.present) / 2):
+        return None
+    return _ignored("nearly every row has a value of its own")
 
 
 def _code(facts: Facts) -> Verdict | None:
     if not facts.is_number:
-        vocabulary = facts.distinct if facts.distinct > _DEFAULT_VOCABULARY else None
-        return Verdict("categorical", _values(facts), vocabulary)
+        many = facts.distinct > _DEFAULT_VOCABULARY
+        options = {"vocabulary": facts.distinct} if many else {}
+        return Verdict("categorical", _values(facts), options)
     if not facts.is_whole:
         return None
     if facts.present.abs().min() > _EXACT and facts.distinct <= _DEFAULT_VOCABULARY:
@@ -251,8 +265,9 @@ _RULES: tuple[Callable[[Facts], Verdict | None], ...] = (
     _moment,
     _decimal_comma,
     _nearly_numbers,
+    _text,
     _identifier,
-    _free_text,
+    _nearly_unique,
     _code,
     _long_tail,
     _quantity,

@@ -1,4 +1,4 @@
-"""What kind of file it is: format, delimiter and encoding, told from its bytes."""
+"""What kind of file, or folder of them, it is: format, delimiter and encoding, told from bytes."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _NOT_READ = {
     b"{": "JSON",
     b"[": "JSON",
 }
+_UTF_16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
 _WHAT_TO_DO = "save the table as CSV or Parquet, then try again"
 
 
@@ -31,29 +32,37 @@ class Source:
     """How a file is to be read.
 
     Attributes:
-        path: The file.
+        path: The file, or the pattern of the files.
         format: Told from its first bytes, not from its name.
         delimiter: CSV: between the fields.
-        encoding: CSV: the text's encoding.
+        encoding: Of text.
         sentences: What was assumed, for the user.
     """
 
     path: Path
-    format: Literal["csv", "parquet"]
+    format: Literal["csv", "parquet", "lines"]
     delimiter: str = ","
     encoding: str = "utf-8"
     sentences: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The file's name; of a pattern, with the folder's."""
+        parts = self.path.parts[-2:] if self.format == "lines" else self.path.parts[-1:]
+        return "/".join(parts)
 
 
 def sniff(path: Path) -> Source:
     """Tells format, delimiter and encoding of a file.
 
     Args:
-        path: A CSV or Parquet file.
+        path: A CSV or Parquet file, or a folder with a text file for each class.
 
     Raises:
         DataError: There is no such file, it cannot be read, or it is something else.
     """
+    if path.is_dir():
+        return _classes(path)
     beginning = _beginning(path)
     if beginning.startswith(b"PAR1"):
         return Source(path, "parquet", sentences=("The file is Parquet: its types are kept.",))
@@ -65,6 +74,27 @@ def sniff(path: Path) -> Source:
     delimiter = _delimiter(text, whole=len(beginning) < _BEGINNING)
     sentence = f"The file is read as CSV with {_DELIMITERS[delimiter]} between the fields, "
     return Source(path, "csv", delimiter, encoding, (sentence + encoding_sentence,))
+
+
+def _classes(folder: Path) -> Source:
+    """Texts, one a line, in a file for each class."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and file.name[0] != ".")
+    if len(files) < 2:
+        raise DataError(
+            f"{folder} has {len(files)} files",
+            expected="a text file for each class, a text on each line",
+            hint="of other folders, such as those of images, docs/images.md shows a recipe",
+        )
+    beginnings = {file: _beginning(file) for file in files}
+    for file, beginning in beginnings.items():
+        if b"\0" in beginning and not beginning.startswith(_UTF_16):
+            raise DataError(f"{file} is no text", expected="a file of texts, one a line")
+    told = [_encoding(file, beginning) for file, beginning in beginnings.items()]
+    encoding, sentence = next((each for each in told if each[0] != "utf-8"), told[0])
+    endings = {file.suffix for file in files}
+    pattern = folder / (f"*{endings.pop()}" if len(endings) == 1 else "*")
+    read = f"Each of {len(files)} files is a class, each of its lines a text, "
+    return Source(pattern, "lines", encoding=encoding, sentences=(read + sentence,))
 
 
 def _beginning(path: Path) -> bytes:
@@ -79,7 +109,7 @@ def _beginning(path: Path) -> bytes:
 
 
 def _encoding(path: Path, beginning: bytes) -> tuple[str, str]:
-    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if beginning.startswith(_UTF_16):
         return "utf-16", "in UTF-16 (it begins with a byte order mark)."
     foreign = _first_not_utf8(path)
     if foreign is None:

@@ -54,16 +54,18 @@ class _Table:
     target: Target
     verdicts: dict[str, Verdict]
     groups: list[str]
+    empty_texts: bool
     slices: list[str]
     shape: Shape
 
 
 def new_recipe(file: Path, data: Path, label: str, *, force: bool = False) -> Starter:
-    """Writes a commented starter recipe for a table.
+    """Writes a commented starter recipe for a table, or for texts in a file for each class.
 
     Args:
         file: The recipe to write.
-        data: A CSV or Parquet file; read once, in blocks, whatever its size.
+        data: A CSV or Parquet file, or a folder of text files; read once, in blocks, whatever
+            its size.
         label: The column to predict.
         force: Whether an existing recipe may be replaced.
 
@@ -86,13 +88,14 @@ def new_recipe(file: Path, data: Path, label: str, *, force: bool = False) -> St
 
 def _look(path: Path, label: str) -> _Table:
     source = sniffing.sniff(path)
+    place = str(source.path.absolute())
     data = Data(
-        path=str(path.absolute()),
+        path=place,
         format=source.format,
         delimiter=source.delimiter,
         encoding=source.encoding,
     )
-    files = reader.find(str(path.absolute()))
+    files = reader.find(place)
     columns = reader.columns(data, files)
     if label not in columns:
         raise RecipeError(
@@ -115,7 +118,7 @@ def _judge(source: sniffing.Source, sample: Sample, label: str) -> _Table:
     if all(verdict.kind == "ignored" for verdict in verdicts.values()):
         raise DataError(
             f"{source.path} has no column to learn from",
-            expected="a column besides the label that is not an identifier, a date or free text",
+            expected="a column besides the label that is not an identifier or a date",
             received="; ".join(f"{name}: {v.reason}" for name, v in list(verdicts.items())[:5]),
         )
     shape = shape_for(sample.rows)
@@ -124,7 +127,8 @@ def _judge(source: sniffing.Source, sample: Sample, label: str) -> _Table:
         sample,
         goal,
         verdicts,
-        groups=[name for name, fact in facts.items() if _repeats(fact)],
+        groups=_groups(facts, verdicts),
+        empty_texts=any(_some_empty(facts[name]) for name in _texts(verdicts)),
         slices=_slices(facts, verdicts, shape, sample),
         shape=shape,
     )
@@ -145,6 +149,21 @@ def _without_leaks(
         warning = f"column {name!r} {finding}: is it known at the time of the prediction?"
         verdicts[name] = replace(verdicts[name], warning=f"{warning} If not, write `ignored`.")
     return verdicts
+
+
+def _groups(facts: Mapping[str, Facts], verdicts: Mapping[str, Verdict]) -> list[str]:
+    """Columns whose values several rows have: what names entities first, then texts."""
+    entities = [name for name, fact in facts.items() if _repeats(fact)]
+    texts = [facts[name] for name in _texts(verdicts)]
+    return entities + [text.name for text in texts if text.distinct < len(text.present)]
+
+
+def _texts(verdicts: Mapping[str, Verdict]) -> list[str]:
+    return [name for name, verdict in verdicts.items() if verdict.kind == "text"]
+
+
+def _some_empty(facts: Facts) -> bool:
+    return bool(facts.missing) or bool((facts.present.str.strip() == "").any())
 
 
 def _repeats(facts: Facts) -> bool:
@@ -220,10 +239,11 @@ def _render(file: Path, table: _Table, sentences: list[str]) -> str:
         table.__dict__,
         name=_name(file),
         file_name=file.name,
-        source_name=table.source.path.name,
+        source_name=table.source.name,
         data_path=_relative(table.source.path, file.parent),
         sentences=sentences,
         features=features,
+        texts=_texts(table.verdicts),
         left_out=len(table.verdicts) - len(features),
     )
 

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
+from numpy.typing import NDArray
 from tensorflow_transform.saved import saved_transform_io_v2
 
 from trainyard.recipe_schema import ONLY, Task
@@ -229,28 +230,53 @@ def reference_predictions(
     Returns:
         `[B, 1]` or `[B, C]`; by head if there are several.
     """
+    from trainyard.trainer_modules.harness import writing
+
     transform_output = tft.TFTransformOutput(str(transform_folder))
-    raw = tf.io.parse_example(list(serialized), raw_parse_spec(transform_output))
-    features = transform_output.transform_raw_features(raw)
+    features = _transformed(transform_output, serialized)
     features = images.decoded(_without(told.targets, features), told.images)
-    if told.module:
-        registry.find(told.module)  # Keras has to know its layers
-    model = keras.saving.load_model(model_run / MODEL_FILE, compile=False)
+    model = _trained(model_run, told)
     if told.writes:
-        return _written(model, told, transform_output, features)
+        writer = writing.of(model, told, transform_output)
+        return tf.function(writer.text, autograph=False)(features).numpy()
     return keras.tree.map_structure(np.asarray, model(features, training=False))
 
 
-def _written(
-    model: keras.Model,
+def reference_likelihood(
+    model_run: Path,
+    transform_folder: Path,
+    serialized: Sequence[bytes],
     told: description.Description,
-    transform_output: tft.TFTransformOutput,
-    features: dict[str, tf.Tensor],
-) -> Any:
+) -> NDArray[Any]:
+    """Measures through the training graph how likely labels are to a model that writes.
+
+    Args:
+        model_run: As `reference_predictions` takes it, and what follows.
+        transform_folder: Likewise.
+        serialized: Likewise; with the label.
+        told: Likewise.
+
+    Returns:
+        `[B, 3]`, as `names.LIKELIHOOD` says.
+    """
     from trainyard.trainer_modules.harness import writing
 
-    writer = writing.of(model, told, transform_output)
-    return tf.function(writer.text, autograph=False)(features).numpy()
+    transform_output = tft.TFTransformOutput(str(transform_folder))
+    writer = writing.of(_trained(model_run, told), told, transform_output)
+    return np.asarray(writer.likelihood(_transformed(transform_output, serialized)))
+
+
+def _transformed(
+    transform_output: tft.TFTransformOutput, serialized: Sequence[bytes]
+) -> dict[str, tf.Tensor]:
+    raw = tf.io.parse_example(list(serialized), raw_parse_spec(transform_output))
+    return dict(transform_output.transform_raw_features(raw))
+
+
+def _trained(model_run: Path, told: description.Description) -> keras.Model:
+    if told.module:
+        registry.find(told.module)  # Keras has to know its layers
+    return keras.saving.load_model(model_run / MODEL_FILE, compile=False)
 
 
 def predicted(answers: Mapping[str, Any], told: description.Description) -> Any:
@@ -288,6 +314,18 @@ class Served:
         """
         answers = self._loaded.signatures["serving_default"](tf.constant(list(serialized)))
         return predicted(answers, self.told)
+
+    def likelihood(self, serialized: Sequence[bytes]) -> NDArray[Any]:
+        """Asks the signature `evaluation` of a model that writes how likely labels are to it.
+
+        Args:
+            serialized: Raw tf.Examples, with the label.
+
+        Returns:
+            `[B, 3]`, as `names.LIKELIHOOD` says.
+        """
+        answers = self._loaded.signatures[names.EVALUATION](tf.constant(list(serialized)))
+        return np.asarray(answers[names.LIKELIHOOD])
 
     def raw_predictions(self, serialized: Sequence[bytes]) -> Any:
         """Predicts as `predictions` does, through the signature `serving_raw`.

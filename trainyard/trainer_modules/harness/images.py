@@ -34,24 +34,24 @@ ENDS = {"0-1": (0.0, 1.0), "-1-1": (-1.0, 1.0), "0-255": (0.0, 255.0)}
 def decoded(
     tensors: Mapping[str, tf.Tensor], images: Mapping[str, ImageFeature]
 ) -> dict[str, tf.Tensor]:
-    """Decodes the images among transformed features.
+    """Makes of the images among transformed features what the model is given.
 
     Args:
-        tensors: By name; images are encoded bytes, string `[B, 1]`.
+        tensors: By name; images are encoded, string `[B, 1]`, or what `pixels` made of them.
         images: How to decode them, by name.
 
     Returns:
         All tensors, images as float32 `[B, H, W, C]`.
     """
-    pixels = {name: decode(tensors[name], entry, name) for name, entry in images.items()}
-    return {**tensors, **pixels}
+    made = {name: decode(tensors[name], entry, name) for name, entry in images.items()}
+    return {**tensors, **made}
 
 
-def decode(encoded: tf.Tensor, feature: ImageFeature, name: str = "image") -> tf.Tensor:
+def decode(image: tf.Tensor, feature: ImageFeature, name: str = "image") -> tf.Tensor:
     """Decodes, resizes and scales a batch of images.
 
     Args:
-        encoded: JPEG, PNG, GIF (its first picture) or BMP files, string `[B]` or `[B, 1]`.
+        image: As `pixels` takes them, or as it returns them.
         feature: Size, channels, resizing and scale.
         name: For the error.
 
@@ -61,10 +61,29 @@ def decode(encoded: tf.Tensor, feature: ImageFeature, name: str = "image") -> tf
     Raises:
         InvalidArgumentError: A row is no image, where the graph runs.
     """
+    black, white = ENDS[feature.scale]
+    whole = pixels(image, feature, name) if image.dtype == tf.string else image
+    return tf.cast(whole, tf.float32) * ((white - black) / 255) + black
+
+
+def pixels(encoded: tf.Tensor, feature: ImageFeature, name: str = "image") -> tf.Tensor:
+    """Decodes and resizes a batch of images, to the whole levels that image files have.
+
+    Args:
+        encoded: JPEG, PNG, GIF (its first picture) or BMP files, string `[B]` or `[B, 1]`.
+        feature: Size, channels and resizing.
+        name: For the error.
+
+    Returns:
+        uint8 `[B, H, W, C]`: a quarter of what floats take, to be held in memory.
+
+    Raises:
+        InvalidArgumentError: A row is no image, where the graph runs.
+    """
     flat = tf.reshape(encoded, [-1])
     with tf.control_dependencies([_check_known(flat, name)]):
         flat = tf.identity(flat)
-    shape = tf.TensorSpec(feature.shape, tf.float32)
+    shape = tf.TensorSpec(feature.shape, tf.uint8)
     return tf.map_fn(partial(_one, feature=feature), flat, fn_output_signature=shape)
 
 
@@ -93,16 +112,13 @@ def _check_known(encoded: tf.Tensor, name: str) -> tf.Operation:
 
 
 def _one(encoded: tf.Tensor, feature: ImageFeature) -> tf.Tensor:
-    """Returns float32 `[H, W, C]`."""
-    pixels = tf.cond(
+    """Returns uint8 `[H, W, C]`."""
+    whole = tf.cond(
         tf.io.is_jpeg(encoded),
         lambda: _jpeg(encoded, feature),
         lambda: _other(encoded, feature.channels),
     )
-    black, white = ENDS[feature.scale]
-    # Smoothing rounds to a little more than white.
-    levels = tf.clip_by_value(_fitted(pixels, feature), 0.0, 255.0)
-    return levels * ((white - black) / 255) + black
+    return tf.saturate_cast(tf.round(_fitted(whole, feature)), tf.uint8)
 
 
 def _jpeg(encoded: tf.Tensor, feature: ImageFeature) -> tf.Tensor:

@@ -1,8 +1,9 @@
 """Transformed examples to batches: read once, shuffled by seed and epoch, prefetched.
 
 A split that fits in memory is parsed once, in large blocks, and each epoch is
-a permutation of its rows: a perfect shuffle, at the rate of arrays. A larger
-one is streamed through a shuffle buffer.
+a permutation of its rows: a perfect shuffle, at the rate of arrays. Its images
+are decoded once too, if their pixels fit. A larger split is streamed through a
+shuffle buffer.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from trainyard.errors import RecipeError, nearest
 from trainyard.trainer_modules.harness import images, names, soft_labels, texts
 
 if TYPE_CHECKING:
+    from trainyard.recipe_schema import ImageFeature
     from trainyard.trainer_modules.harness.spec import HeadSpec, ModelSpec
 
 IN_MEMORY_BYTES = 128 * 2**20
@@ -37,6 +39,9 @@ BLOCK_BYTES = 8 * 2**20
 
 VALIDATION_BATCH_BYTES = 2**20
 """Of model inputs. What the layers between make of a batch is some ten to a hundred times that."""
+
+BLOCK_IMAGES = 32
+"""That a processor decodes at a time."""
 
 WINDOW = 50
 """Batches among which rows of like length are put together: few rows pad, and yet each epoch
@@ -66,6 +71,7 @@ class Examples:
         features: How to parse them, as `TFTransformOutput.transformed_feature_spec` says.
         memory: Bytes that its parsed tensors may take to be held.
         targets: Which of the features are labels or weights.
+        images: Which of them are images, and how they are decoded.
     """
 
     def __init__(
@@ -74,10 +80,12 @@ class Examples:
         features: Mapping[str, Any],
         memory: int = IN_MEMORY_BYTES,
         targets: Collection[str] = (names.LABEL,),
+        images: Mapping[str, ImageFeature] | None = None,
     ) -> None:
         self.files = list(files)
         self.features = dict(features)
         self._targets = tuple(targets)
+        self._images = dict(images or {})
         self.memory = memory
 
     @property
@@ -87,7 +95,10 @@ class Examples:
 
     @property
     def held(self) -> Tensors | None:
-        """All rows, parsed, `[rows, ...]`; None if they do not fit in memory."""
+        """All rows, parsed, `[rows, ...]`; None if they do not fit in memory.
+
+        Images are pixels, uint8 `[rows, H, W, C]`, if these fit too.
+        """
         return self._read[1]
 
     def batches(
@@ -151,7 +162,17 @@ class Examples:
         # A column's blocks go before the next column is joined: never two copies of all.
         if not blocks:
             return None
-        return {name: tf.concat([block.pop(name) for block in blocks], 0) for name in self.features}
+        joined = {
+            name: tf.concat([block.pop(name) for block in blocks], 0) for name in self.features
+        }
+        return joined | self._pixels(joined)
+
+    def _pixels(self, joined: Tensors) -> Tensors:
+        """All images, decoded, if they can be held: uint8 `[rows, H, W, C]` by name."""
+        rows = len(joined[self._targets[0]])
+        if rows * sum(math.prod(entry.shape) for entry in self._images.values()) > self.memory:
+            return {}
+        return {name: pixels(joined[name], entry, name) for name, entry in self._images.items()}
 
     def _blocks(self) -> tf.data.Dataset:
         """Serialized examples `[block]`, of some files in turn."""
@@ -269,6 +290,25 @@ def _gathered(
     return batches.map(partial(_taken, tensors), tf.data.AUTOTUNE)
 
 
+def pixels(encoded: tf.Tensor, feature: ImageFeature, name: str) -> tf.Tensor:
+    """Decodes many images, on all processors.
+
+    Args:
+        encoded: Image files, string `[N, 1]`.
+        feature: Size, channels and resizing.
+        name: For the error.
+
+    Returns:
+        uint8 `[N, H, W, C]`.
+    """
+    decoded: list[tf.Tensor] = []
+    blocks = tf.data.Dataset.from_tensor_slices(encoded).batch(BLOCK_IMAGES)
+    for block in blocks.map(partial(images.pixels, feature=feature, name=name), tf.data.AUTOTUNE):
+        decoded.append(block)
+        progress.report(f"{sum(map(len, decoded)):,} images decoded")
+    return tf.concat(decoded, 0) if decoded else tf.zeros([0, *feature.shape], tf.uint8)
+
+
 def spread(tensor: tf.Tensor, rows: int) -> tf.Tensor:
     """Takes some rows at equal distances: neighbours in a file may be all alike.
 
@@ -337,7 +377,7 @@ def _ready(
     augment: Change | None,
     by_class: Mapping[str, tf.Tensor],
 ) -> tf.data.Dataset:
-    # What is held of images are their files; pixels are made of a few batches at a time.
+    # Where not even pixels are held, they are made of a few batches at a time.
     costly = bool(spec.images or augment)
     prepared = _prepared(spec, augment, by_class)
     batches = batches.map(prepared, tf.data.AUTOTUNE if costly else None)

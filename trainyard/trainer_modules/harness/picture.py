@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from html import escape
 
 import keras
 
-WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 190, 44, 16, 34, 12
+WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 230, 44, 16, 34, 12
 MOST_IN_A_ROW = 8
 """A table with a hundred categories has two hundred layers beside each other."""
 
@@ -45,8 +46,11 @@ def draw(model: keras.Model) -> str:
 
 
 def _before(layer: keras.Layer) -> list[keras.Layer]:
+    """The layers that one takes from, perhaps by way of operations that are no layers."""
     nodes = getattr(layer, "_inbound_nodes", [])
-    return [tensor._keras_history.operation for node in nodes for tensor in node.input_tensors]
+    found = [tensor._keras_history.operation for node in nodes for tensor in node.input_tensors]
+    layers = [[each] if isinstance(each, keras.Layer) else _before(each) for each in found]
+    return list(dict.fromkeys(itertools.chain.from_iterable(layers)))
 
 
 def _rows(model: keras.Model) -> list[list[keras.Layer]]:

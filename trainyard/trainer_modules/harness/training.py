@@ -70,7 +70,9 @@ class Training:
         identity = [*known, graph, *fn_args.train_files]
         config = TrainerConfig.from_custom_config(custom)
         train, held_out = (
-            inputs.Examples(inputs.expand(files), features, targets=config.targets)
+            inputs.Examples(
+                inputs.expand(files), features, targets=config.targets, images=config.images
+            )
             for files in (fn_args.train_files, fn_args.eval_files)
         )
         return cls(
@@ -400,6 +402,7 @@ def _write_records(
         facts[names.of(name, "class_counts")] = list(head.label.class_counts)
     (model_run / "training.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     lines: list[str] = []
-    model.summary(print_fn=lambda line, **_: lines.append(line), line_length=100)
+    # Wider than 80 it would be cut off: without a terminal, Keras writes to a page of that width.
+    model.summary(print_fn=lambda line, **_: lines.append(line), line_length=80)
     (model_run / "summary.txt").write_text("\n".join(lines), encoding="utf-8")
     (model_run / "model.svg").write_text(picture.draw(model), encoding="utf-8")
