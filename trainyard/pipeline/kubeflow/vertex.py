@@ -88,7 +88,7 @@ def _compiled(recipe: Recipe, name: str, root: PurePosixPath) -> dict[str, Any]:
     serving = Path(recipe.push.destination or root / "serving" / recipe.name)
     workspace = Workspace(Path(root / recipe.name), serving)
     pipeline = build_pipeline(
-        recipe, workspace, earlier_of=lambda statistics: [], baseline_of=_latest_blessed
+        recipe, workspace, earlier_of=lambda _: [], baseline_of=_latest_blessed
     )
     pipeline.pipeline_info.pipeline_name = name
     pipeline.pipeline_info.pipeline_root = recipe.kubeflow.root
