@@ -3,7 +3,7 @@
 What is compared is what the two runs left behind, from raw rows to metrics. Their models are not
 the same, as Beam writes transformed rows in an order of its own. So that metrics can be compared
 to 1e-6, the local Evaluator judges again what the beam run's Evaluator judged: the same model
-against the same baseline (the local run's model) on the same rows, with the recipe's own slices.
+against the same baseline (an earlier run's model) on the same rows, with the recipe's own slices.
 `test_recipes` holds the same runs of both engines to every recipe's contract.
 """
 
@@ -128,7 +128,7 @@ def judged_again(both, tmp_path) -> Judged:
     from trainyard.components.evaluator.executor import Executor
     from trainyard.pipeline import evaluation
 
-    local, beam = both
+    _, beam = both
 
     def artifact(kind, folder):
         made = getattr(standard_artifacts, kind)()
@@ -142,7 +142,7 @@ def judged_again(both, tmp_path) -> Judged:
         "examples": [examples],
         "schema": [artifact("Schema", beam.record.output("SchemaGen", "schema"))],
         "model": [artifact("Model", beam.record.output("Trainer", "model"))],
-        "baseline_model": [artifact("Model", local.record.output("Trainer", "model"))],
+        "baseline_model": [artifact("Model", beam.record.output("Baseline", "model"))],
     }
     evaluated, blessing = (
         artifact("ModelEvaluation", tmp_path / "evaluation"),

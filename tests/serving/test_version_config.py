@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from trainyard.errors import RecipeError
@@ -36,3 +39,19 @@ def test_a_file_that_is_no_config_is_an_error(base):
     (base / version_config.FILE).write_text("labels: [stable]")
     with pytest.raises(RecipeError, match="no ModelConfig"):
         version_config.read(base)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from trainyard.serving import version_config
+for version in [1, None] * 25 + [1]:
+    version_config.label(Path(sys.argv[1]), {sys.argv[2]: version})
+"""
+
+
+def test_writers_do_not_undo_one_another(base):
+    names = ["stable", "canary", "other"]
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(base), n]) for n in names]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    assert version_config.read(base).version_labels.keys() == set(names)

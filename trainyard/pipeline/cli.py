@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trainyard.errors import NotPushedError, TrainyardError
-from trainyard.pipeline import cli_kubeflow
+from trainyard.pipeline import cli_kubeflow, cli_models
 
 if TYPE_CHECKING:
     from trainyard.pipeline.records import RunRecord
@@ -34,6 +34,7 @@ app = typer.Typer(
 schema_app = typer.Typer(help="Curated schemas: infer, show, diff.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema")
 cli_kubeflow.register(app)
+cli_models.register(app)
 
 RecipeFile = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/wine.yaml.")
@@ -97,10 +98,12 @@ def check(recipe: RecipeFile) -> None:
 
     loaded = load_recipe(recipe)
     quiet.before_imports()
+    from trainyard.pipeline.beam import cluster
     from trainyard.pipeline.check import check as check_recipe
     from trainyard.pipeline.drawing import drawing
 
     with _live("checking the recipe"):
+        cluster.check(loaded.engine)
         checked = check_recipe(loaded, recipe)
     _print(drawing(checked))
 

@@ -34,6 +34,7 @@ from trainyard.components.example_validator.previous import StatisticsOfLatestBl
 from trainyard.components.gate.component import Gate
 from trainyard.components.pusher.component import Pusher
 from trainyard.pipeline import engines, evaluation
+from trainyard.pipeline.beam.options import options
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Gate as GateSettings
 from trainyard.recipe_schema import Recipe
@@ -152,6 +153,8 @@ def build_pipeline(
         model_run=trainer.outputs["model_run"],
         model_blessing=evaluator.outputs["blessing"],
         destination=str(workspace.serving),
+        runs=str(workspace.runs),
+        rollout=recipe.rollout is not None,
         split=recipe.data.split.judged,
         contract_rows=recipe.push.contract_rows,
         infra_validation=recipe.push.infra_validation,
@@ -176,8 +179,7 @@ def build_pipeline(
             pusher,
         ],
         enable_cache=True,
-        # The direct runner is Beam's default; with any option TFX packs its own sources first.
-        beam_pipeline_args=list(recipe.engine.beam_options),
+        beam_pipeline_args=options(recipe.engine),
     )
 
 

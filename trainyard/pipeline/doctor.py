@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from trainyard.data import homes
+from trainyard.errors import EnvironmentProblem
 from trainyard.pipeline import workspace
+from trainyard.pipeline.beam import java
 from trainyard.progress import report
 
 if TYPE_CHECKING:
@@ -272,13 +274,29 @@ def _data_home() -> list[Check]:
 def _tools() -> list[Check]:
     optional = {
         "uv": "installs and updates the Python packages",
-        "java": "only for Beam on Flink or Spark",
+        "mvn": "fetches the job server for Beam on Flink or Spark",
     }
     present = {name: shutil.which(name) is not None for name in optional}
-    return [
+    tools = [
         Check(f"{name} (optional)", "ok", f"{'Found' if present[name] else 'Not found'}; {use}.")
         for name, use in optional.items()
     ]
+    return [*tools, _java()]
+
+
+def _java() -> Check:
+    name, use = "java (optional)", "only for Beam on Flink or Spark"
+    launcher = java.launcher()
+    if launcher is None:
+        return Check(name, "ok", f"Not found; {use}.")
+    try:
+        version = java.version(launcher)
+    except EnvironmentProblem as problem:
+        return Check(name, "warning", f"{launcher} does not start; {use}.", problem.hint)
+    finding = f"Java {version} was found; {use}."
+    if java.OLDEST <= version <= java.NEWEST:
+        return Check(name, "ok", finding)
+    return Check(name, "warning", finding, f"Flink wants Java {java.OLDEST} to {java.NEWEST}")
 
 
 _SUBJECTS: dict[str, Callable[[], list[Check]]] = {

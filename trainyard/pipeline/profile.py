@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from trainyard.pipeline import frameworks, records
+from trainyard.pipeline.beam import cluster
 from trainyard.pipeline.console import RunConsole, output_to
 from trainyard.pipeline.records import StageRecord
 from trainyard.pipeline.runners import local
@@ -58,9 +59,11 @@ def measure(recipe: Recipe, seconds: float) -> Profile:
     workspace = Workspace.of(recipe)
     name = f"profile-{records.new_id(datetime.now(UTC))}"
     folder = workspace.root / "profiles" / name
+    cluster.check(recipe.engine)
     with local.claimed(workspace):
         folder.mkdir(parents=True)
-        outputs = _transformed(recipe, workspace, name, folder)
+        with cluster.at_hand(recipe, folder / "job_server.log") as prepared:
+            outputs = _transformed(prepared, workspace, name, folder)
         return _measured(recipe, outputs, folder, seconds)
 
 

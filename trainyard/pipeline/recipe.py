@@ -20,7 +20,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from trainyard.data import datasets
 from trainyard.errors import RecipeError, nearest
 from trainyard.pipeline import frameworks
-from trainyard.recipe_schema import Feature, Recipe, TextFeature
+from trainyard.recipe_schema import Engine, Feature, PortableEngine, Recipe, TextFeature
 from trainyard.trainer_modules import registry
 
 Location = tuple[int | str, ...]
@@ -289,7 +289,14 @@ def _resolve(recipe: Recipe, document: Any, file: Path, schema_must_exist: bool)
     data = data.model_copy(update={"path": path, "schema_file": schema})
     features = {name: _with_whole_paths(each, folder) for name, each in recipe.features.items()}
     trainer = recipe.trainer.model_copy(update={"params": _pinned(recipe, folder)})
-    resolved = {"data": data, "features": features, "push": push, "trainer": trainer}
+    engine = _with_whole_jar(recipe.engine, folder)
+    resolved = {
+        "data": data,
+        "features": features,
+        "push": push,
+        "trainer": trainer,
+        "engine": engine,
+    }
     return recipe.model_copy(update=resolved)
 
 
@@ -322,6 +329,12 @@ def located(error: RecipeError, recipe_file: Path) -> RecipeError:
         received=error.received,
         hint=error.hint,
     )
+
+
+def _with_whole_jar(engine: Engine, folder: Path) -> Engine:
+    """Makes the path of a job server's jar absolute."""
+    jar = engine.job_server_jar if isinstance(engine, PortableEngine) else None
+    return engine.model_copy(update={"job_server_jar": str(folder / jar)}) if jar else engine
 
 
 def _with_whole_paths(feature: Feature, folder: Path) -> Feature:

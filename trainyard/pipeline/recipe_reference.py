@@ -48,7 +48,7 @@ def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
         key = field.alias or name
         place = key if path == _ROOT else f"{path}.{key}"
         for number, below in enumerate(_models_in(field.annotation)):
-            inner.append((f"{place}, `kind: {_kind(below)}`" if number else place, below))
+            inner.append((f"{place}, {_branch(below)}" if number else place, below))
         value, default, meaning = _type(field.annotation), _default(field), field.description or ""
         yield f"| `{key}` | {value} | {default} | {meaning} |".replace("  ", " ")
     yield ""
@@ -62,8 +62,11 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for argument in get_args(annotation) for model in _models_in(argument)]
 
 
-def _kind(model: type[BaseModel]) -> Any:
-    return model.model_fields["kind"].default
+def _branch(model: type[BaseModel]) -> str:
+    """By which word a recipe chooses this one of several models."""
+    key = next(key for key in ("kind", "runner") if key in model.model_fields)
+    (word,) = get_args(model.model_fields[key].annotation)
+    return f"`{key}: {word}`"
 
 
 def _type(annotation: Any) -> str:
@@ -73,7 +76,8 @@ def _type(annotation: Any) -> str:
     if origin is Literal:
         return " \\| ".join(f"`{choice}`" for choice in arguments)
     if origin in (Union, types.UnionType):
-        return " or ".join(_type(kind) for kind in arguments if kind is not type(None))
+        kinds = (_type(kind) for kind in arguments if kind is not type(None))
+        return " or ".join(dict.fromkeys(kinds))
     if origin is tuple:
         return f"list of {_type(arguments[0])}"
     if origin is dict:

@@ -54,6 +54,11 @@ class Workspace:
         return self.root / "requests"
 
     @property
+    def monitor(self) -> Path:
+        """What `trainyard monitor` found: `latest.json`, a page, Prometheus gauges."""
+        return self.root / "monitor"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that runs the recipe."""
         return self.root / "run.lock"

@@ -18,6 +18,15 @@ from trainyard.recipe_schema.data import (
     Windows,
     text_measures,
 )
+from trainyard.recipe_schema.engine import (
+    AnyEngine,
+    DataflowEngine,
+    DirectEngine,
+    Engine,
+    FlinkEngine,
+    PortableEngine,
+    SparkEngine,
+)
 from trainyard.recipe_schema.evaluation import Bound, Change, Evaluation, SliceValues, Threshold
 from trainyard.recipe_schema.features import (
     AnyFeature,
@@ -40,8 +49,9 @@ from trainyard.recipe_schema.heads import (
 )
 from trainyard.recipe_schema.kubeflow import Kubeflow, MetadataStore, Pod, Secret
 from trainyard.recipe_schema.recipe import Recipe, input_columns
+from trainyard.recipe_schema.rollout import Rollout
 from trainyard.recipe_schema.schedule import Retrain, RunSchedule
-from trainyard.recipe_schema.stages import Anomaly, Engine, Gate, Push
+from trainyard.recipe_schema.stages import Anomaly, Gate, Push
 from trainyard.recipe_schema.trainer import (
     Averages,
     Distribution,
@@ -55,18 +65,22 @@ __all__ = [
     "ONLY",
     "POSITION",
     "Anomaly",
+    "AnyEngine",
     "AnyFeature",
     "Averages",
     "Bound",
     "Change",
     "ClassWeights",
     "Data",
+    "DataflowEngine",
+    "DirectEngine",
     "Distribution",
     "EarlyStopping",
     "Embedding",
     "Engine",
     "Evaluation",
     "Feature",
+    "FlinkEngine",
     "Gate",
     "Head",
     "HeadName",
@@ -78,9 +92,11 @@ __all__ = [
     "MetadataStore",
     "Optimizer",
     "Pod",
+    "PortableEngine",
     "Push",
     "Recipe",
     "Retrain",
+    "Rollout",
     "RunSchedule",
     "Scalar",
     "Schedule",
@@ -90,6 +106,7 @@ __all__ = [
     "SeriesFeature",
     "SeveralImages",
     "SliceValues",
+    "SparkEngine",
     "Split",
     "TableFeature",
     "Target",

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_v
 
 from trainyard.recipe_schema.base import Section
 from trainyard.recipe_schema.data import Data
+from trainyard.recipe_schema.engine import AnyEngine, DirectEngine
 from trainyard.recipe_schema.evaluation import Evaluation
 from trainyard.recipe_schema.features import (
     AnyFeature,
@@ -21,8 +22,9 @@ from trainyard.recipe_schema.features import (
 )
 from trainyard.recipe_schema.heads import ONLY, Head, HeadName, Label, Task
 from trainyard.recipe_schema.kubeflow import Kubeflow
+from trainyard.recipe_schema.rollout import Rollout
 from trainyard.recipe_schema.schedule import Retrain, RunSchedule
-from trainyard.recipe_schema.stages import Engine, Gate, Push
+from trainyard.recipe_schema.stages import Gate, Push
 from trainyard.recipe_schema.trainer import Trainer
 
 
@@ -49,7 +51,8 @@ class Recipe(Section):
     evaluation: Evaluation = Evaluation()
     gate: Gate = Gate()
     push: Push = Push()
-    engine: Engine = Engine()
+    rollout: Rollout | None = None
+    engine: AnyEngine = DirectEngine()
     schedule: RunSchedule | None = None
     retrain: Retrain = Retrain()
     kubeflow: Kubeflow = Kubeflow()

@@ -1,4 +1,4 @@
-"""Settings of the other stages: the gate, the push, the engine."""
+"""Settings of the other stages: the gate and the push."""
 
 from __future__ import annotations
 
@@ -52,14 +52,3 @@ class Push(Section):
     infra_validation: bool = Field(
         False, description="Those rows also through a model server of its own process: 5 s more."
     )
-
-
-class Engine(Section):
-    """What the data stages run on."""
-
-    name: Literal["local", "beam"] = Field(
-        "local",
-        description="local: columnar executors for one machine; beam: TFX's own on a Beam runner.",
-    )
-    runner: Literal["direct"] = Field("direct", description="beam: the runner.")
-    beam_options: tuple[str, ...] = Field((), description="beam: passed on as they are.")

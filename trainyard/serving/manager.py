@@ -15,7 +15,7 @@ from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 
 from trainyard import outputs
 from trainyard.errors import RecipeError
-from trainyard.serving import version_config
+from trainyard.serving import canary, version_config
 from trainyard.serving.errors import ServingError, invalid_argument, not_found
 from trainyard.serving.metrics import Metrics
 from trainyard.serving.options import Options
@@ -49,6 +49,8 @@ class Manager:
         self._base = options.model_base_path
         self._config = version_config.ModelConfig()
         self._config_error = self._failure = ""
+        self.canary: canary.Canary | None = None
+        self._splitter = canary.Splitter()
         self._servables: dict[int, Servable] = {}
         self._statuses: dict[int, _Status] = {}
         self._labels: dict[str, int] = {}
@@ -97,6 +99,21 @@ class Manager:
         if servable is None:
             raise not_found(_missing(name, choice, spec))
         return servable
+
+    def route(self, spec: model_pb2.ModelSpec) -> Servable:
+        """Finds what answers a request: a canary takes its share of those that name no version.
+
+        Args:
+            spec: From the request.
+
+        Raises:
+            ServingError: There is no such model, version or label.
+        """
+        servable = self.find(spec)
+        if self.canary is None or not unnamed(spec):
+            return servable
+        on_trial = self._servables.get(self.canary.version)
+        return on_trial if on_trial and self._splitter.takes(self.canary.share) else servable
 
     def statuses(self, spec: model_pb2.ModelSpec) -> get_model_status_pb2.GetModelStatusResponse:
         """Tells the state of one version or of all, newest first.
@@ -156,8 +173,10 @@ class Manager:
             self._unload(number)
         missing = wanted - self._servables.keys()
         if missing and self._loading is None:
-            labelled = set(self._config.version_labels.values())
-            first = max(missing, key=lambda number: (number in labelled, number))
+            labels = dict(self._config.version_labels)
+            stable, labelled = labels.get(version_config.STABLE), set(labels.values())
+            # Until `stable` is loaded, what is on trial would answer everything.
+            first = max(missing, key=lambda number: (number == stable, number in labelled, number))
             self._loading = asyncio.create_task(self._load(found[first]))
 
     async def load_first(self) -> None:
@@ -215,7 +234,8 @@ class Manager:
 
     def _read_config(self) -> None:
         try:
-            self._config = version_config.read(self._base)
+            config = version_config.read(self._base)
+            self.canary, self._config = canary.read(self._base, config), config
             self._config_error = ""
         except (RecipeError, OSError) as error:  # keep to what held before
             if str(error) != self._config_error:
@@ -309,6 +329,11 @@ class Manager:
         if servable.version not in self._servables:
             self._statuses[servable.version] = _Status(State.END)
         self.say(f"version {servable.version} is unloaded")
+
+
+def unnamed(spec: model_pb2.ModelSpec) -> bool:
+    """Says whether a request leaves it to the server which version answers."""
+    return spec.WhichOneof("version_choice") is None
 
 
 def _whole(base: Path) -> list[Path]:

@@ -48,6 +48,13 @@ class Metrics:
         self.request_count = self._counts(
             "request_count", "The total number of requests.", ("model_name", "status")
         )
+        self.version_requests = self._register(
+            _Counts(
+                "trainyard_serving_version_request_count",
+                "The number of requests that reached a version, by outcome.",
+                ("version", "status"),
+            )
+        )
         self.request_latency = self._histogram(
             ":tensorflow:serving:request_latency",
             "Distribution of wall time (in microseconds) for a request.",
@@ -93,7 +100,9 @@ class Metrics:
     def _counts(
         self, name: str, documentation: str, labels: tuple[str, ...], group: str = "serving"
     ) -> _Counts:
-        counts = _Counts(f":tensorflow:{group}:{name}", documentation, labels)
+        return self._register(_Counts(f":tensorflow:{group}:{name}", documentation, labels))
+
+    def _register(self, counts: _Counts) -> _Counts:
         self.registry.register(counts)
         return counts
 

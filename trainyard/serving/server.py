@@ -16,12 +16,15 @@ import uvicorn
 from trainyard import outputs
 from trainyard.errors import EnvironmentProblem, RecipeError, TrainyardError
 from trainyard.serving import grpc_api
+from trainyard.serving.canary_counts import CanaryCounts
 from trainyard.serving.manager import Manager
 from trainyard.serving.metrics import Metrics
 from trainyard.serving.options import Options
 from trainyard.serving.request_log import RequestLog
 from trainyard.serving.rest_api import Rest
 from trainyard.serving.service import Service
+
+_COUNTS_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -90,13 +93,16 @@ class _Server:
         listener = _listen(options.host, options.rest_api_port)
         if options.log_folder is not None and options.log_sampling_rate > 0:
             log = RequestLog(options.log_folder, options, self._metrics)
-        service = Service(self._manager, self._metrics, log)
+        counts = CanaryCounts(options.log_folder)
+        service = Service(self._manager, self._metrics, log, counts)
+        keeper = asyncio.create_task(counts.keep(_COUNTS_SECONDS))
         rpc, port = grpc_api.server(service, options)
         try:
             await self._first_version()
             await self._answer(service, rpc, port, listener, announce)
         finally:
             listener.close()
+            keeper.cancel()
             await self._manager.close()
             if log is not None:
                 await asyncio.to_thread(log.close)

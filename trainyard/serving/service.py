@@ -16,11 +16,13 @@ from tensorflow_serving.apis import (
 )
 
 from trainyard.serving import methods
+from trainyard.serving.canary_counts import CanaryCounts
 from trainyard.serving.errors import ServingError, deadline_exceeded, internal, invalid_argument
-from trainyard.serving.manager import Manager
+from trainyard.serving.manager import Manager, unnamed
 from trainyard.serving.methods import Method
 from trainyard.serving.metrics import Metrics
 from trainyard.serving.request_log import RequestLog
+from trainyard.serving.servable import Servable
 
 _SIGNATURE_DEF = "signature_def"
 
@@ -34,11 +36,19 @@ class Service:
         manager: The model's versions.
         metrics: Where requests are counted.
         log: Where a sample is kept; None: nowhere.
+        counts: Where requests are counted while there is a canary.
     """
 
-    def __init__(self, manager: Manager, metrics: Metrics, log: RequestLog | None) -> None:
+    def __init__(
+        self,
+        manager: Manager,
+        metrics: Metrics,
+        log: RequestLog | None,
+        counts: CanaryCounts | None = None,
+    ) -> None:
         self.manager = manager
         self._metrics, self._log = metrics, log
+        self._counts = counts or CanaryCounts(None)
 
     async def infer(
         self, method: Method, request: Any, *, entrypoint: str, seconds: float | None
@@ -58,9 +68,11 @@ class Service:
             ServingError: It cannot be answered.
         """
         started, status = time.perf_counter(), "OK"
+        servable: Servable | None = None
         try:
+            servable = self.manager.route(request.model_spec)
             async with asyncio.timeout(seconds):
-                return await self._infer(method, request)
+                return await self._infer(servable, method, request)
         except TimeoutError:
             status = "DEADLINE_EXCEEDED"
             raise deadline_exceeded() from None
@@ -76,13 +88,15 @@ class Service:
             raise internal() from None
         finally:
             name = self.manager.known_name(request.model_spec.name)
+            took = time.perf_counter() - started
             self._metrics.request_count.add(name, status)
-            self._metrics.latencies(name, method.name, entrypoint).observe(
-                (time.perf_counter() - started) * 1e6
-            )
+            self._metrics.latencies(name, method.name, entrypoint).observe(took * 1e6)
+            if servable is not None:
+                self._metrics.version_requests.add(str(servable.version), status)
+                if unnamed(request.model_spec):
+                    self._counts.add(self.manager.canary, servable.version, status, took)
 
-    async def _infer(self, method: Method, request: Any) -> Any:
-        servable = self.manager.find(request.model_spec)
+    async def _infer(self, servable: Servable, method: Method, request: Any) -> Any:
         with servable.in_use():
             call = method.prepare(servable.model, request)
             started = time.perf_counter()

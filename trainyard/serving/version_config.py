@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from filelock import FileLock
 from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig as ModelConfig
 
@@ -75,16 +76,18 @@ def label(base_path: Path, labels: Mapping[str, int | None]) -> None:
     Raises:
         RecipeError: There is no such version.
     """
-    config = read(base_path)
-    for name, version in labels.items():
-        if version is None:
-            config.version_labels.pop(name, None)
-        elif (base_path / str(version) / "saved_model.pb").exists():
-            config.version_labels[name] = version
-        else:
-            raise RecipeError(
-                f"there is no version {version} to be called {name!r}",
-                where=str(base_path),
-                hint=nearest(str(version), [folder.name for folder in versions(base_path)]),
-            )
-    write(base_path, config)
+    # Servers only read; of two writers the second has to see what the first wrote.
+    with FileLock(base_path / f".{FILE}.lock"):
+        config = read(base_path)
+        for name, version in labels.items():
+            if version is None:
+                config.version_labels.pop(name, None)
+            elif (base_path / str(version) / "saved_model.pb").exists():
+                config.version_labels[name] = version
+            else:
+                raise RecipeError(
+                    f"there is no version {version} to be called {name!r}",
+                    where=str(base_path),
+                    hint=nearest(str(version), [folder.name for folder in versions(base_path)]),
+                )
+        write(base_path, config)

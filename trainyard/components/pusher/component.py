@@ -15,6 +15,8 @@ class PusherSpec(component_spec.ComponentSpec):  # type: ignore[misc]
 
     PARAMETERS = {
         "destination": component_spec.ExecutionParameter(type=str),
+        "runs": component_spec.ExecutionParameter(type=str),
+        "rollout": component_spec.ExecutionParameter(type=int),
         "split": component_spec.ExecutionParameter(type=str),
         "contract_rows": component_spec.ExecutionParameter(type=int),
         "infra_validation": component_spec.ExecutionParameter(type=int),
@@ -42,6 +44,8 @@ class Pusher(base_component.BaseComponent):  # type: ignore[misc]
         model_run: The Trainer's folder with the Keras model.
         model_blessing: The Evaluator's answer.
         destination: The model's base path for TensorFlow Serving.
+        runs: Where a run's folder may be, whose record goes with the version.
+        rollout: Whether the version that answers now goes on answering after the push.
         split: The split whose rows are sent through both graphs.
         contract_rows: How many rows.
         infra_validation: Whether they also go through a model server of its own process.
@@ -59,6 +63,8 @@ class Pusher(base_component.BaseComponent):  # type: ignore[misc]
         model_run: BaseChannel,
         model_blessing: BaseChannel,
         destination: str,
+        runs: str,
+        rollout: bool,
         split: str,
         contract_rows: int,
         infra_validation: bool = False,
@@ -71,6 +77,8 @@ class Pusher(base_component.BaseComponent):  # type: ignore[misc]
                 model_run=model_run,
                 model_blessing=model_blessing,
                 destination=destination,
+                runs=runs,
+                rollout=int(rollout),
                 split=split,
                 contract_rows=contract_rows,
                 infra_validation=int(infra_validation),

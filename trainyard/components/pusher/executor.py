@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,17 @@ from tfx.utils import path_utils
 
 from trainyard import progress
 from trainyard.components.pusher import contract
-from trainyard.components.pusher.versions import MARKER, next_version, remove_unfinished
-from trainyard.serving import warmup
+from trainyard.components.pusher.versions import (
+    MARKER,
+    RECORD,
+    Origin,
+    newest_model,
+    next_version,
+    origin,
+    remove_unfinished,
+    versions,
+)
+from trainyard.serving import version_config, warmup
 
 FILE = "push.json"
 
@@ -65,16 +76,43 @@ def _push(inputs: Artifacts, properties: dict[str, Any], run: str) -> dict[str, 
         examples=rows,
         infra_validation=bool(properties["infra_validation"]),
     )
-    marker = {"model": model.uri, "run": run}
-    version = copy_whole(saved_model, Path(properties["destination"]), marker, rows[:_WARM_UP_ROWS])
+    destination = Path(properties["destination"])
+    pushed_by = Origin(
+        model=model.uri,
+        run=run,
+        at=datetime.now(UTC),
+        artifacts={key: artifact.id for key, (artifact,) in inputs.items()},
+    )
+    version = _pushed_before(saved_model, model.uri, destination)
+    if version is not None:
+        pushed_by = origin(version) or pushed_by
+    else:
+        if properties["rollout"]:
+            pin(destination)
+        record = Path(properties["runs"]) / run / "run.json"
+        version = copy_whole(
+            saved_model, destination, pushed_by, rows[:_WARM_UP_ROWS], record=record
+        )
     progress.report(f"version {version.name}")
-    return marker | {
+    return {
+        "model": model.uri,
+        "run": pushed_by.run,
         "pushed": True,
         "version": version.name,
         "destination": str(version),
         "contract_rows": len(rows),
         "contract_difference": difference,
     }
+
+
+def _pushed_before(saved_model: Path, model: str, destination: Path) -> Path | None:
+    """The newest version, if it is this model and as it was; other checks make no other model."""
+    if newest_model(destination) != model:
+        return None
+    version = versions(destination)[-1]
+    files = [file.relative_to(saved_model) for file in saved_model.rglob("*") if file.is_file()]
+    same, _, _ = filecmp.cmpfiles(saved_model, version, files)
+    return version if len(same) == len(files) else None
 
 
 def _raw_examples(inputs: Artifacts, split: str) -> Iterator[bytes]:
@@ -86,8 +124,24 @@ def _raw_examples(inputs: Artifacts, split: str) -> Iterator[bytes]:
         yield record.numpy()
 
 
+def pin(destination: Path) -> None:
+    """Has the newest version go on answering when there is a newer one, unless another does.
+
+    Args:
+        destination: The model's base path.
+    """
+    there = versions(destination)
+    if there and version_config.STABLE not in version_config.read(destination).version_labels:
+        version_config.label(destination, {version_config.STABLE: int(there[-1].name)})
+
+
 def copy_whole(
-    saved_model: Path, destination: Path, marker: dict[str, str], examples: Sequence[bytes] = ()
+    saved_model: Path,
+    destination: Path,
+    pushed_by: Origin,
+    examples: Sequence[bytes] = (),
+    *,
+    record: Path | None = None,
 ) -> Path:
     """Puts a SavedModel under the next version number, whole or not at all.
 
@@ -97,8 +151,9 @@ def copy_whole(
     Args:
         saved_model: The folder with `saved_model.pb`.
         destination: The model's base path.
-        marker: Written beside the model: which model this is, and from which run.
+        pushed_by: Written beside the model: which model this is, and from which run.
         examples: What a server warms the version up with.
+        record: The run's; kept beside the model, which may outlive the run's folder.
 
     Returns:
         The version's folder.
@@ -109,7 +164,9 @@ def copy_whole(
     beside = destination / f".unfinished-{version}"
     shutil.copytree(saved_model, beside)
     (beside / MARKER).parent.mkdir(exist_ok=True)
-    (beside / MARKER).write_text(json.dumps(marker), encoding="utf-8")
+    (beside / MARKER).write_text(pushed_by.model_dump_json(), encoding="utf-8")
+    if record is not None and record.exists():
+        shutil.copy(record, beside / RECORD)
     if examples:
         warmup.write(beside, warmup.predictions(examples))
     return beside.rename(destination / str(version))

@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +30,7 @@ from trainyard.errors import (
     nearest,
 )
 from trainyard.pipeline import failures, frameworks, quiet, records, unchanged
+from trainyard.pipeline.beam import cluster
 from trainyard.pipeline.console import RunConsole, output_to
 from trainyard.pipeline.recipe import dump
 from trainyard.pipeline.records import RunRecord, StageRecord
@@ -66,6 +67,7 @@ def run(
         TrainyardError: A stage failed, or the run could not begin. The record of
             a run that began is on disk, with its report.
     """
+    cluster.check(recipe.engine)
     workspace = Workspace.of(recipe)
     with claimed(workspace):
         _mark_interrupted(recipe.name)
@@ -173,6 +175,7 @@ class _Run:
         try:
             self._run_stages(rerun_from)
             self._judge()
+            self._roll_out()
         except KeyboardInterrupt:
             self._end("interrupted", "stopped by the user")
             raise
@@ -196,11 +199,17 @@ class _Run:
             traceback.print_exception(error, file=file)
 
     def _run_stages(self, rerun_from: str | None) -> None:
-        (self._record.folder / "logs").mkdir(exist_ok=True)
-        with self._starting():
-            from trainyard.pipeline.runners.nodes import NodeRunner
+        logs = self._record.folder / "logs"
+        logs.mkdir(exist_ok=True)
+        with ExitStack() as stack:
+            with self._starting():
+                from trainyard.pipeline.runners.nodes import NodeRunner
 
-            nodes = NodeRunner(self._recipe, self._workspace, self._record.id)
+                recipe = stack.enter_context(cluster.at_hand(self._recipe, logs / "job_server.log"))
+                nodes = NodeRunner(recipe, self._workspace, self._record.id)
+            self._run_all(nodes, rerun_from)
+
+    def _run_all(self, nodes: NodeRunner, rerun_from: str | None) -> None:
         self._record.stages = [StageRecord(name=name) for name in nodes.names]
         fresh = self._stages_from(rerun_from, nodes.descendants)
         for stage in self._record.stages:
@@ -236,6 +245,8 @@ class _Run:
     def _run_stage(self, stage: StageRecord, nodes: NodeRunner) -> None:
         log = self._record.folder / "logs" / f"{stage.name}.log"
         stage.log, stage.state = str(log.relative_to(self._record.folder)), "running"
+        if stage.name == "Pusher":
+            self._measure()
         self._record.save()
         started = time.monotonic()
         with self._console.stage(stage):
@@ -258,6 +269,18 @@ class _Run:
 
         with output_to(self._record.folder / "logs" / "verdict.log"):
             self._record.verdict = verdict.judge(self._record, self._recipe)
+
+    def _measure(self) -> None:
+        """Notes what is known before the push: a pushed version keeps the record as it is then."""
+        self._judge()
+        self._record.verdict.sentences = []  # it is no verdict yet
+
+    def _roll_out(self) -> None:
+        from trainyard.pipeline.registry import rollouts
+
+        verdict = self._record.verdict
+        if decision := rollouts.start_pushed(self._recipe, verdict.version):
+            verdict.sentences.insert(1, f"Version {decision.version} is {decision.reason}.")
 
     def _end(self, state: records.RunState, error: str) -> None:
         """Records the end; the report is written even of a run that failed."""

@@ -1,0 +1,98 @@
+"""What a run with `runner: flink` leaves behind, held against a local run's as `test_engines` does.
+
+Two of the three runs need Java and the jar of Beam's job server, which has a Flink within it, and
+are skipped where these are not to be had. There the third takes their place: in it Beam's own job
+service, in Python, is where the job server would be. All else in it is as with Flink: the checks
+before the run, the options, the job server's start and end, the Job API, and workers in processes
+of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import ROOT, Ran, variant
+from tests.e2e.test_engines import (  # noqa: F401  # collected here, for `both` of this file
+    judged_again,
+    test_sliced_metrics_of_the_same_models_are_equal,
+    test_statistics_are_equal,
+    test_transformed_rows_are_equal_but_for_their_order,
+    test_vocabularies_are_equal,
+)
+from tests.pipeline.beam import stand_in
+from trainyard.errors import EnvironmentProblem
+from trainyard.pipeline.beam import cluster
+from trainyard.pipeline.beam.processes import free_port, running, wait_for
+from trainyard.pipeline.recipe import resolved_recipe
+from trainyard.pipeline.records import find_run
+from trainyard.recipe_schema import FlinkEngine
+
+RECIPE = "taxi_tips"
+RAN: dict[str, Ran] = {}
+
+
+@pytest.fixture(scope="module")
+def why_not() -> str:
+    """Why Flink cannot be run here, if it cannot."""
+    try:
+        cluster.check(FlinkEngine(runner="flink"))
+    except EnvironmentProblem as problem:
+        return str(problem)
+    return ""
+
+
+@pytest.fixture(scope="module")
+def worker_pool(tmp_path_factory) -> Iterator[str]:
+    """The address of one that starts a process for each worker it is asked for."""
+    port, log = free_port(), tmp_path_factory.mktemp("pool") / "pool.log"
+    pool = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main"]
+    with pytest.MonkeyPatch.context() as patch:
+        # It starts what is called `python` on its path.
+        patch.setenv(
+            "PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        )
+        with running([*pool, "--service_port", str(port)], log) as process:
+            wait_for(process, port, log)
+            yield f"localhost:{port}"
+
+
+@pytest.fixture(params=["flink-loopback", "flink-pool", "stand_in-pool"])
+def both(request, ran, trainyard, tmp_path, monkeypatch, why_not) -> tuple[Ran, Ran]:
+    job_server, workers = request.param.split("-")
+    if job_server == "flink" and why_not:
+        pytest.skip(why_not)
+    if job_server == "stand_in" and not why_not:
+        pytest.skip("Flink itself is here")
+    local = ran(RECIPE)
+    if request.param not in RAN:
+        said = {"name": "beam", "runner": "flink", "parallelism": 2}
+        if workers == "pool":
+            said["worker_pool"] = request.getfixturevalue("worker_pool")
+        if job_server == "stand_in":
+            home, jar = stand_in.install(tmp_path)
+            monkeypatch.setenv("JAVA_HOME", str(home))
+            said["job_server_jar"] = str(jar)
+        file = variant(ROOT / "recipes" / f"{RECIPE}.yaml", tmp_path, RECIPE, f"engine: {said}\n")
+        # The cache does not ask which runner computed something.
+        ended = trainyard("run", file, "--from", "StatisticsGen")
+        assert ended.code == 0, ended.out + ended.err
+        record = find_run(RECIPE)
+        RAN[request.param] = Ran(resolved_recipe(record.recipe_json), record, ended)
+    return local, RAN[request.param]
+
+
+def test_a_job_server_of_its_own_did_the_work(both):
+    record = both[1].record
+    assert record.state == "pushed"
+    stages = {stage.name: stage.state for stage in record.stages}
+    assert [stages[name] for name in ("StatisticsGen", "Transform", "Evaluator")] == ["done"] * 3
+    log = (record.folder / "logs" / "job_server.log").read_text()
+    assert log
+    if both[1] is RAN.get("stand_in-pool"):  # what Flink says is not known here
+        assert log.startswith("-jar") or "--flink-master [local]" in log
+        assert log.count("Completed job") >= 3
