@@ -130,6 +130,8 @@ def test_the_record_knows_the_pushed_version(rehearsed):
     assert (destination / "saved_model.pb").exists()
     assert versions.newest_model(destination.parent) == str(record.output("Trainer", "model"))
     assert "Pushed: version 1" in record.verdict.sentences[0]
+    kept = destination / versions.RECORD
+    assert RunRecord.model_validate_json(kept.read_text()).known_as == record.known_as
 
 
 def test_a_stage_that_fails_is_one_error(rehearsed, tmp_path):

@@ -8,11 +8,12 @@ fails, makes the run's record of them, so that `runs`, `why` and `report` know i
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -92,8 +93,8 @@ def run_node(task: Task) -> list[str]:
     at_home(task.root)
     recipe, file = loaded(task)
     run = _Run(task, recipe, file)
-    with run.stage() as stage:
-        nodes = runner(task, recipe)
+    with run.stage() as stage, run.cluster() as within:
+        nodes = runner(task, within)
         if task.node not in nodes.names:
             hint = nearest(task.node, nodes.names)
             raise RecipeError(f"there is no stage {task.node!r}", hint=hint)
@@ -164,6 +165,16 @@ class _Run:
         stage.seconds = round(time.monotonic() - began, 3)
         self._leave(_Left(started=started, stage=stage))
 
+    @contextmanager
+    def cluster(self) -> Iterator[Recipe]:
+        """Has what the recipe's engine needs besides this process."""
+        from trainyard.pipeline.beam import cluster
+
+        cluster.check(self._recipe.engine)
+        log = self._folder / f"{self._task.node}-job_server.log"
+        with cluster.at_hand(self._recipe, log) as recipe:
+            yield recipe
+
     def launch(self, nodes: NodeRunner, stage: StageRecord) -> None:
         """Runs the stage, knowing what the earlier ones gave."""
         for left in self._all_left():
@@ -171,7 +182,23 @@ class _Run:
         runs = records.all_runs(self._recipe.name)
         before = next((run for run in runs if run.known_as != self._task.run), None)
         stages = before.stages if before else []
-        nodes.launch(stage, next((each for each in stages if each.name == stage.name), None))
+        earlier = next((each for each in stages if each.name == stage.name), None)
+        with self._record_to_keep() if stage.name == nodes.last else nullcontext():
+            nodes.launch(stage, earlier)
+
+    @contextmanager
+    def _record_to_keep(self) -> Iterator[None]:
+        """Has what is known before the push where the Pusher looks for it, by the run's name."""
+        from trainyard.pipeline import verdict
+
+        record = self._record("running", "")
+        record.verdict = verdict.judge(record, self._recipe).model_copy(update={"sentences": []})
+        folder = Workspace.of(self._recipe).runs / self._task.run
+        write_whole(folder / "run.json", record.model_dump_json(indent=1))
+        try:
+            yield
+        finally:
+            shutil.rmtree(folder)
 
     def conclude(self) -> RunRecord:
         """Makes the record of a run whose last stage has ended, with verdict and report.
@@ -180,10 +207,14 @@ class _Run:
             The record, saved.
         """
         from trainyard.pipeline import verdict
+        from trainyard.pipeline.registry import rollouts
         from trainyard.pipeline.report.page import write_report
 
         record = self._record("failed", "")
         record.verdict = verdict.judge(record, self._recipe)
+        if decision := rollouts.start_pushed(self._recipe, record.verdict.version):
+            told = f"Version {decision.version} is {decision.reason}."
+            record.verdict.sentences.insert(1, told)
         record.state = "pushed" if record.verdict.pushed else "not pushed"
         record.save()
         write_report(record, self._recipe)
