@@ -55,6 +55,10 @@ def test_another_root_is_refused_with_the_reason(given, message, hint):
         ({"data": {"path": "gs://b/rows.csv"}}, "data.path"),
         ({"push": {"destination": "served"}}, "push.destination"),
         (
+            {"engine": {"name": "beam", "runner": "flink", "job_server_jar": "server.jar"}},
+            "engine.job_server_jar",
+        ),
+        (
             {"trainer": {"module": "transfer", "params": {"weights": "my.keras"}}},
             "trainer.params.weights",
         ),
@@ -70,6 +74,20 @@ def test_a_path_of_this_machine_is_refused(sections, where):
     assert caught.value.where == where
     assert "/trainyard" in caught.value.expected
     assert caught.value.hint
+
+
+def test_workers_that_cannot_reach_the_volume_are_refused():
+    engine = {
+        "name": "beam",
+        "runner": "dataflow",
+        "project": "p",
+        "region": "europe-west1",
+        "temp_location": "gs://b/tmp",
+        "container_image": "registry.example.org/t:1",
+    }
+    with pytest.raises(RecipeError, match="Dataflow cannot read") as caught:
+        reach.check(recipe(engine=engine))
+    assert caught.value.where == "engine.runner"
 
 
 @pytest.mark.parametrize(

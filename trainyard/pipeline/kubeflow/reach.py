@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import Kubeflow, Recipe, TextFeature
+from trainyard.recipe_schema import DataflowEngine, Kubeflow, PortableEngine, Recipe, TextFeature
 from trainyard.trainer_modules import registry
 
 BUCKETS = PurePosixPath("/gcs")
@@ -74,8 +74,14 @@ def check(recipe: Recipe) -> None:
         recipe: As its file has it.
 
     Raises:
-        RecipeError: The recipe names one.
+        RecipeError: The recipe names one, or an engine whose workers are elsewhere.
     """
+    if isinstance(recipe.engine, DataflowEngine):
+        raise RecipeError(
+            "the workers of Dataflow cannot read the folder that pods share",
+            where="engine.runner",
+            hint="the engine `local`, or a Flink or Spark cluster that mounts the volume",
+        )
     for key, path in _named(recipe):
         if not _on_a_volume(PurePosixPath(path), recipe.kubeflow):
             volumes = ", ".join(recipe.kubeflow.volumes.values())
@@ -100,6 +106,8 @@ def _named(recipe: Recipe) -> Iterator[tuple[str, str]]:
     for name, feature in recipe.features.items():
         if isinstance(feature, TextFeature) and feature.embedding:
             yield f"features.{name}.embedding.file", str(feature.embedding.file)
+    if isinstance(recipe.engine, PortableEngine) and recipe.engine.job_server_jar:
+        yield "engine.job_server_jar", recipe.engine.job_server_jar
     for name in _files(recipe):
         yield f"trainer.params.{name}", recipe.trainer.params[name]
 
