@@ -7,7 +7,8 @@ from trainyard.components.pusher import versions
 from trainyard.errors import DataError
 from trainyard.pipeline import records, unchanged
 from trainyard.pipeline.records import RunRecord, StageRecord, Verdict
-from trainyard.recipe_schema import Recipe, TextFeature, Trainer
+from trainyard.recipe_schema import Recipe, RunSchedule, TextFeature, Trainer
+from trainyard.serving import version_config
 
 
 @pytest.fixture(autouse=True)
@@ -133,3 +134,15 @@ def test_another_file_of_word_vectors_is_a_change(recipe, tmp_path):
     before = unchanged.fingerprint(wanting)
     file.write_text("good 1 2\nbad 3 4\n")
     assert unchanged.fingerprint(wanting) != before
+
+
+def test_another_champion_is_a_change_and_another_schedule_none(recipe, pushed, home):
+    served = home / "serving" / "wine"
+    (served / "1" / "saved_model.pb").touch()
+    plain = unchanged.fingerprint(recipe)
+    nightly = recipe.model_copy(update={"schedule": RunSchedule(cron="0 3 * * *")})
+    assert unchanged.fingerprint(nightly) == plain
+    version_config.label(served, {"canary": 1})
+    assert unchanged.fingerprint(recipe) == plain
+    version_config.label(served, {"stable": 1})
+    assert unchanged.fingerprint(recipe) != plain

@@ -120,13 +120,13 @@ def test_every_failure_is_a_sentence_with_value_bound_slice_and_earlier_run(home
         "auc on payment_type = Prize could not be measured: there are no such examples, fewer "
         "than `min_slice_size`, or too few kinds of label among them; the recipe asks for at "
         "least 0.7.",
-        "auc on all rows is 0.9375, run 20261121-090000-7 (the last blessed model) had 1: "
+        "auc on all rows is 0.9375, run 20261121-090000-7 (the model in service) had 1: "
         "0.0625 less; the recipe asks for at most 0.01 less.",
-        "auc on payment_type = Cash is 0.75, run 20261121-090000-7 (the last blessed model) had "
+        "auc on payment_type = Cash is 0.75, run 20261121-090000-7 (the model in service) had "
         "1: 0.25 less; the recipe asks for at least 0.1 more.",
         "auc on payment_type = Card is 1; the recipe asks for at least 0.8.",
         "auc on all rows is 0.9375; the recipe asks for at least 0.5 and at most 0.99.",
-        "auc on payment_type = Card is 1, run 20261121-090000-7 (the last blessed model) had 1: "
+        "auc on payment_type = Card is 1, run 20261121-090000-7 (the model in service) had 1: "
         "the same; the recipe asks for no less.",
         verdict.sentences[-1],
     ]

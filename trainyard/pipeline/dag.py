@@ -26,7 +26,7 @@ from tfx.types.channel import Channel
 
 from trainyard import sources
 from trainyard.components import example_gen, records
-from trainyard.components.baseline.strategy import LatestOtherBlessedModel
+from trainyard.components.baseline.strategy import ModelInService
 from trainyard.components.curated_schema.component import CuratedSchema
 from trainyard.components.example_gen.component import ExampleGen
 from trainyard.components.example_validator.component import ExampleValidator
@@ -41,7 +41,7 @@ from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules.harness.config import TrainerConfig, TransformConfig
 
 
-def latest_other_blessed(trainer: Trainer, workspace: Workspace) -> Resolver:
+def model_in_service(trainer: Trainer, workspace: Workspace) -> Resolver:
     """What finds the model that a candidate is compared with.
 
     Args:
@@ -51,9 +51,9 @@ def latest_other_blessed(trainer: Trainer, workspace: Workspace) -> Resolver:
     Returns:
         A node that answers with a model, if there is one.
     """
-    del workspace
     return Resolver(
-        strategy_class=LatestOtherBlessedModel,
+        strategy_class=ModelInService,
+        config={"destination": str(workspace.serving)},
         model=Channel(type=standard_artifacts.Model),
         model_blessing=Channel(type=standard_artifacts.ModelBlessing),
         candidate=trainer.outputs["model"],
@@ -85,7 +85,7 @@ def build_pipeline(
     workspace: Workspace,
     *,
     earlier_of: Callable[[Any], Sequence[Resolver]] = earlier_statistics,
-    baseline_of: Callable[[Trainer, Workspace], Resolver] = latest_other_blessed,
+    baseline_of: Callable[[Trainer, Workspace], Resolver] = model_in_service,
 ) -> pipeline.Pipeline:
     """Wires a recipe's components.
 
@@ -94,7 +94,7 @@ def build_pipeline(
         workspace: Where artifacts, metadata and pushed models go.
         earlier_of: As `earlier_statistics`; makes no node for a runner that cannot ask the
             metadata: there nothing drifts.
-        baseline_of: As `latest_other_blessed`; asks something else for such a runner.
+        baseline_of: As `model_in_service`; asks something else for such a runner.
 
     Returns:
         A TFX pipeline for any runner.

@@ -288,7 +288,13 @@ def _resolve(recipe: Recipe, document: Any, file: Path, schema_must_exist: bool)
         push = push.model_copy(update={"destination": str(folder / push.destination)})
     data = data.model_copy(update={"path": path, "schema_file": schema})
     features = {name: _with_whole_paths(each, folder) for name, each in recipe.features.items()}
-    trainer = recipe.trainer.model_copy(update={"params": _pinned(recipe, folder)})
+    start = recipe.trainer.start_from
+    trainer = recipe.trainer.model_copy(
+        update={
+            "params": _pinned(recipe, folder),
+            "start_from": start and str(folder / start),
+        }
+    )
     engine = _with_whole_jar(recipe.engine, folder)
     resolved = {
         "data": data,

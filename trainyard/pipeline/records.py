@@ -55,7 +55,7 @@ class Finding(BaseModel):
         slice: The slice in words, `all rows` for all.
         value: What the candidate reached; None where the slice had no examples.
         bound: The bound in words, such as `at least 0.9`.
-        baseline: What the last blessed model reached, for change thresholds.
+        baseline: What the model in service reached, for change thresholds.
         low: The least value that holds, if there is one; worked out from the baseline
             for change thresholds.
         high: The greatest.

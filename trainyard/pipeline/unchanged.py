@@ -21,7 +21,8 @@ from trainyard.pipeline import records
 from trainyard.pipeline.recipe import dump
 from trainyard.pipeline.records import RunRecord, StageRecord, Verdict
 from trainyard.pipeline.workspace import Workspace
-from trainyard.recipe_schema import Recipe
+from trainyard.recipe_schema import Recipe, Retrain
+from trainyard.serving import version_config
 from trainyard.trainer_modules.harness import vector_files
 
 REASON = "unchanged: same inputs, parameters and code"
@@ -45,15 +46,24 @@ def fingerprint(recipe: Recipe) -> str:
 
 
 def _facts(recipe: Recipe) -> Iterator[str]:
-    yield dump(recipe)
+    # When it runs is nothing that it depends on.
+    yield dump(recipe.model_copy(update={"schedule": None, "retrain": Retrain()}))
     yield from map(_state, input_splits.find(recipe.data))
     yield from _named_by_parameters(recipe)
     yield from map(_state, vector_files.files(recipe.features))
     yield images.referenced(recipe.data)
     if recipe.data.schema_file != "infer":
         yield Path(recipe.data.schema_file).read_text(encoding="utf-8")
+    yield from _labelled(Workspace.of(recipe).serving)
     yield sources.digest([Path(trainyard.__path__[0])])
     yield from (version(package) for package in PACKAGES)
+
+
+def _labelled(serving: Path) -> Iterator[str]:
+    """What the candidate is held against is another model when `stable` has moved."""
+    labels = version_config.read(serving).version_labels
+    if version_config.STABLE in labels:
+        yield str(labels[version_config.STABLE])
 
 
 def _state(file: Path) -> str:

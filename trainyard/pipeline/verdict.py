@@ -324,10 +324,10 @@ def _one(finding: Finding, verdict: Verdict) -> str:
         return f"{place} is {written(finding)}; {asked}."
     earlier = f"run {verdict.baseline_run}" if verdict.baseline_run else "an earlier run"
     if finding.baseline is None:
-        return f"{place} is {number(finding.value)}; {earlier} (the last blessed model) has none."
+        return f"{place} is {number(finding.value)}; {earlier} (the model in service) has none."
     return (
-        f"{place} is {number(finding.value, apart=finding.baseline)}, {earlier} (the last "
-        f"blessed model) had {number(finding.baseline, apart=finding.value)}: "
+        f"{place} is {number(finding.value, apart=finding.baseline)}, {earlier} (the model "
+        f"in service) had {number(finding.baseline, apart=finding.value)}: "
         f"{_difference(finding)}; {asked}."
     )
 

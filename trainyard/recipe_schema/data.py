@@ -177,6 +177,12 @@ class Data(Section):
         description="A file, a glob, or a pattern with {SPAN}, {VERSION} or {YYYY}-{MM}-{DD}; "
         "relative to the recipe.",
     )
+    spans: int = Field(
+        1,
+        ge=1,
+        description="How many of the newest spans are read, of those that {SPAN} or the date in "
+        "`path` tells apart: a window that rolls on with each new one.",
+    )
     format: Literal["csv", "parquet", "tfrecord", "folders", "lines", "parallel", "text"] = Field(
         "csv",
         description="CSV columns are integers, floats or text, decided over all rows; dates, times "
@@ -267,6 +273,12 @@ class Data(Section):
             own = {"source": "path"} | images if isinstance(images, dict) else images
             return {**value, "images": own}
         return value
+
+    @model_validator(mode="after")
+    def _spans_told_apart(self) -> Self:
+        if self.spans > 1 and not any(mark in (self.path or "") for mark in ("{SPAN", "{YYYY}")):
+            raise ValueError("several `spans` need a `path` with {SPAN} or {YYYY}-{MM}-{DD}")
+        return self
 
     @model_validator(mode="after")
     def _possible_split(self) -> Self:

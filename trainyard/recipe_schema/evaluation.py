@@ -46,7 +46,7 @@ class Threshold(Bound):
 
 
 class Change(Bound):
-    """The metric must not be worse than the last blessed model's by more than this."""
+    """The metric must not be worse than the model in service's by more than this."""
 
     worse_by: float = Field(0.0, description="Absolute; negative asks for an improvement.")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, field_validator
 
-from trainyard.errors import nearest
 from trainyard.recipe_schema.base import Section
 
 _LONGEST_MONTH = dict.fromkeys(range(1, 13), 31) | {2: 29} | dict.fromkeys((4, 6, 9, 11), 30)
@@ -105,7 +105,8 @@ class RunSchedule(Section):
         try:
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
-            hint = nearest(value, available_timezones())
+            near = get_close_matches(value, available_timezones(), n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "one is Europe/Berlin"
             raise ValueError(f"there is no such time zone; {hint}") from None
         return value
 

@@ -96,6 +96,11 @@ class Trainer(Section):
     )
     optimizer: Optimizer = Optimizer()
     clip_norm: float | None = Field(None, gt=0, description="Global gradient norm at most.")
+    start_from: str | None = Field(
+        None,
+        description="Weights to start from: the folder of a version that was pushed, or a .keras "
+        "file, of the same architecture and vocabularies; relative to the recipe. See `retrain`.",
+    )
     loss: Loss | None = Field(None, description="If not given, the one that fits the task.")
     schedule: Schedule = Schedule()
     early_stopping: EarlyStopping | None = EarlyStopping()

@@ -52,6 +52,23 @@ def read(base_path: Path) -> ModelConfig:
         ) from None
 
 
+def champion(base_path: Path) -> Path | None:
+    """The version that answers requests which name none: `stable`, else the newest.
+
+    Args:
+        base_path: The model's; it need not exist.
+
+    Returns:
+        Its folder; None if there is no version.
+
+    Raises:
+        RecipeError: The file is no ModelConfig.
+    """
+    there = {int(folder.name): folder for folder in versions(base_path)}
+    stable = read(base_path).version_labels.get(STABLE)
+    return there.get(stable) or there.get(max(there, default=0))
+
+
 def write(base_path: Path, config: ModelConfig) -> None:
     """Writes the file whole; servers follow within their poll interval.
 

@@ -16,8 +16,9 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
 from trainyard import progress
-from trainyard.components.example_gen import csv_files, quarantine
+from trainyard.components.example_gen import csv_files, input_splits, inputs_read, quarantine
 from trainyard.components.example_gen.component import ExampleGen
+from trainyard.components.example_gen.driver import Driver
 from trainyard.components.example_gen.executor import Executor, Settings
 from trainyard.components.records import shards
 from trainyard.errors import DataError, EnvironmentProblem, RecipeError
@@ -35,12 +36,12 @@ def rows(folder: Path, count: int = 300, name: str = "rows.csv") -> Path:
 
 
 def execute(component: ExampleGen, folder: Path) -> standard_artifacts.Examples:
-    """Runs the executor on the properties as the stock driver resolves them."""
+    """Runs the executor on the properties as the driver resolves them."""
     properties = {
         key: proto_utils.proto_to_json(value) if hasattr(value, "DESCRIPTOR") else value
         for key, value in component.exec_properties.items()
     }
-    resolved = FileBasedDriver(None).resolve_exec_properties(properties, None, None)
+    resolved = Driver(None).resolve_exec_properties(properties, None, None)
     artifact = standard_artifacts.Examples()
     artifact.uri = str(folder)
     Executor().Do({}, {"examples": [artifact]}, resolved)
@@ -113,6 +114,7 @@ def test_a_key_keeps_its_rows_together(tmp_path):
         (["a/1.csv", "b/1.csv", "b/2.csv"], "*/1.csv", 600),
         (["s1/r.csv", "s2/r.csv", "s2/q.csv"], "s{SPAN}/*.csv", 600),
         (["2020-01-31.csv", "2020-02-01.csv"], "{YYYY}-{MM}-{DD}.csv", 300),
+        (["d-08.csv", "d-09.csv"], "d-{SPAN}.csv", 300),
         (["[1]/r*s.csv", "1/r*s.csv", "[1]/rows.csv"], "[1]/r*s.csv", 300),
     ],
 )
@@ -124,6 +126,63 @@ def test_patterns(tmp_path, names, pattern, expected):
     assert sum(map(len, found.values())) == expected
 
 
+@pytest.mark.parametrize(
+    ("spans", "expected"), [(1, ["9"]), (2, ["8", "9"]), (9, ["6", "7", "8", "9"])]
+)
+def test_a_window_of_spans(tmp_path, spans, expected):
+    for number in range(6, 10):
+        rows(tmp_path, name=f"{number}/rows.csv")
+    data = Data(path=str(tmp_path / "{SPAN}/*.csv"), spans=spans)
+    artifact = execute(ExampleGen(data, {"label": LABEL}, "1"), tmp_path / "out")
+    assert sum(map(len, splits(artifact).values())) == 300 * len(expected)
+    read = inputs_read.read(tmp_path / "out")
+    assert [Path(file).parent.name for file in read] == expected
+    assert read == inputs_read.states(input_splits.find(data))
+
+
+def test_a_window_in_its_newest_versions_has_one_fingerprint(tmp_path):
+    def resolved(spans: int) -> dict[str, object]:
+        data = Data(path=str(tmp_path / "{YYYY}-{MM}-{DD}-v{VERSION}.csv"), spans=spans)
+        component = ExampleGen(data, {"label": LABEL}, "1")
+        properties = {
+            key: proto_utils.proto_to_json(value) if hasattr(value, "DESCRIPTOR") else value
+            for key, value in component.exec_properties.items()
+        }
+        return Driver(None).resolve_exec_properties(properties, None, None)
+
+    for name in ("1970-01-03-v1", "1970-01-04-v2", "1970-01-04-v10", "1970-01-05-v3"):
+        rows(tmp_path, name=f"{name}.csv")
+    one, two = resolved(1), resolved(2)
+    assert (one["span"], one["version"]) == (two["span"], two["version"]) == (4, 3)
+    assert two["input_fingerprint"].startswith(resolved(2)["input_fingerprint"])
+    config = example_gen_pb2.Input()
+    proto_utils.json_to_proto(two["input_config"], config)
+    assert config.splits[0].pattern.split("\n") == ["1970-01-04-v10.csv", "1970-01-05-v3.csv"]
+    rows(tmp_path, 4, name="1970-01-04-v10.csv")
+    assert resolved(1)["input_fingerprint"] == one["input_fingerprint"]
+    assert resolved(2)["input_fingerprint"] != two["input_fingerprint"]
+
+
+def test_one_span_is_resolved_as_stock_does(tmp_path):
+    for number in (9, 10):
+        rows(tmp_path, name=f"s{number}/rows.csv")
+    component = ExampleGen(Data(path=str(tmp_path / "s{SPAN}/*.csv")), {"label": LABEL}, "1")
+    found = []
+    for driver in (Driver, FileBasedDriver):
+        properties = {
+            key: proto_utils.proto_to_json(value) if hasattr(value, "DESCRIPTOR") else value
+            for key, value in component.exec_properties.items()
+        }
+        found.append(driver(None).resolve_exec_properties(properties, None, None))
+    assert found[0] == found[1]
+
+
+def test_no_span_is_there(tmp_path):
+    data = Data(path=str(tmp_path / "{SPAN}.csv"), spans=3)
+    with pytest.raises(DataError, match="there are no files"):
+        execute(ExampleGen(data, {"label": LABEL}, "1"), tmp_path / "out")
+
+
 def test_the_node_is_named_and_the_cache_sees_code_and_schema(tmp_path):
     file, schema = rows(tmp_path), tmp_path / "schema.pbtxt"
 
@@ -131,7 +190,7 @@ def test_the_node_is_named_and_the_cache_sees_code_and_schema(tmp_path):
         schema.write_text(content)
         component = ExampleGen(Data(path=str(file), schema=str(schema)), {"label": LABEL}, code)
         assert component.id == "ExampleGen"
-        assert component.DRIVER_CLASS is FileBasedDriver
+        assert component.DRIVER_CLASS is Driver
         return component.exec_properties["custom_config"]
 
     first = properties("", "1")

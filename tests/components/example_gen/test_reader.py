@@ -445,6 +445,26 @@ def test_find_takes_the_newest_span(tmp_path, pattern, names, expected):
     assert [file.name for file in reader.find(str(tmp_path / pattern))] == expected
 
 
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("s{SPAN}-[ab].csv", ["s9-a.csv", "s10-b.csv"]),
+        ("s{SPAN}-?.csv", ["s9-a.csv", "s9-c.csv", "s10-b.csv"]),
+        ("s{SPAN:2}-?.csv", ["s10-b.csv"]),
+    ],
+)
+def test_find_takes_a_window_of_spans(tmp_path, pattern, expected):
+    for name in ("s8-a.csv", "s9-a.csv", "s9-c.csv", "s10-b.csv", "sx-a.csv"):
+        written(tmp_path, "a\n1\n", name)
+    found = reader.find(str(tmp_path / pattern), 2)
+    assert [file.name for file in found] == expected
+
+
+def test_a_placeholder_that_stands_twice_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="a placeholder stands twice in the path"):
+        reader.find(str(tmp_path / "{YYYY}/{YYYY}-{MM}-{DD}.csv"))
+
+
 def test_reading_csv_needs_neither_tensorflow_nor_tfx(tmp_path):
     file = written(tmp_path, "a,b\n1,2\n")
     code = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import ml_metadata
@@ -10,16 +11,28 @@ from tfx.components.evaluator import constants
 from tfx.dsl.components.common import resolver
 from tfx.utils import path_utils
 
+from trainyard.components.pusher import versions
+from trainyard.serving import version_config
 from trainyard.trainer_modules.harness import description
 
 
-class LatestOtherBlessedModel(resolver.ResolverStrategy):  # type: ignore[misc]
-    """The latest blessed model that predicts the same and is not the candidate itself.
+class ModelInService(resolver.ResolverStrategy):  # type: ignore[misc]
+    """The champion: the model that requests get an answer from, unless it is the candidate itself.
 
-    TFX's LatestBlessedModelStrategy does not know the candidate. On a second,
-    unchanged run it therefore resolves the candidate as its own baseline: a
-    comparison that says nothing, and a changed input that defeats the cache.
+    It is the version labelled `stable`, else the newest one. Where it is not to be had (nothing is
+    pushed, it comes from elsewhere, it predicts something else) the latest other blessed model
+    that predicts the same takes its place.
+
+    TFX's LatestBlessedModelStrategy knows neither: after a rollback it compares with a model that
+    is out of service, and on a second, unchanged run it resolves the candidate as its own
+    baseline: a comparison that says nothing, and a changed input that defeats the cache.
+
+    Args:
+        destination: The model's base path.
     """
+
+    def __init__(self, destination: str) -> None:
+        self._destination = Path(destination)
 
     def resolve_artifacts(
         self, store: ml_metadata.MetadataStore, input_dict: dict[str, list[types.Artifact]]
@@ -47,8 +60,13 @@ class LatestOtherBlessedModel(resolver.ResolverStrategy):  # type: ignore[misc]
             for model in input_dict["model"]
             if model.id in blessed and _predicted(model) in wanted
         ]
-        latest = sorted(models, key=lambda model: model.id)[-1:]
-        return {key: [] for key in input_dict} | {"model": latest}
+        return {key: [] for key in input_dict} | {"model": self._chosen(models)}
+
+    def _chosen(self, models: Sequence[types.Artifact]) -> list[types.Artifact]:
+        champion = version_config.champion(self._destination)
+        origin = champion and versions.origin(champion)
+        in_service = [model for model in models if origin and model.uri == origin.model]
+        return in_service or sorted(models, key=lambda model: model.id)[-1:]
 
 
 def _predicted(model: types.Artifact) -> dict[str, str] | None:

@@ -1,4 +1,4 @@
-"""ExampleGen: stock's file-based component and driver, our executor."""
+"""ExampleGen: stock's file-based component, our executor, and a driver that knows windows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
-from tfx.proto import example_gen_pb2
+from tfx.proto import example_gen_pb2, range_config_pb2
 
 from trainyard.components.example_gen import images, input_splits
+from trainyard.components.example_gen.driver import Driver
 from trainyard.components.example_gen.executor import Executor, Settings
 from trainyard.recipe_schema import Data, Label
 
@@ -18,14 +19,16 @@ from trainyard.recipe_schema import Data, Label
 class ExampleGen(FileBasedExampleGen):  # type: ignore[misc]  # TFX is not typed
     """Reads files into splits of tf.Examples.
 
-    Stock's driver resolves spans and versions in the pattern, and gives the
-    files a fingerprint (sizes and times), by which the cache knows them.
+    The driver resolves spans and versions in the pattern, and gives the files
+    a fingerprint (sizes and times), by which the cache knows them.
 
     Args:
         data: The recipe's data section, its path absolute; see `input_splits.inputs`.
         labels: The recipe's labels, by their keys in it.
         code: A digest of the code, so that the cache notices a change.
     """
+
+    DRIVER_CLASS = Driver
 
     def __init__(self, data: Data, labels: Mapping[str, Label], code: str) -> None:
         folder, patterns = input_splits.inputs(data)
@@ -44,8 +47,16 @@ class ExampleGen(FileBasedExampleGen):  # type: ignore[misc]  # TFX is not typed
             input_config=example_gen_pb2.Input(splits=splits),
             output_config=_output_config(data),
             custom_config=settings.to_proto(),
+            range_config=_window(data),
             custom_executor_spec=executor_spec.ExecutorClassSpec(Executor),
         )
+
+
+def _window(data: Data) -> range_config_pb2.RangeConfig | None:
+    if data.spans == 1:
+        return None
+    rolling = range_config_pb2.RollingRange(num_spans=data.spans)
+    return range_config_pb2.RangeConfig(rolling_range=rolling)
 
 
 def _digest(schema_file: str) -> str:

@@ -28,6 +28,7 @@ from trainyard.components.example_gen import (
     derived_label,
     images,
     input_splits,
+    inputs_read,
     left_out,
     reader,
     splits,
@@ -113,7 +114,9 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
                 where=artifact.uri,
                 hint="free some space on that disk, or set TRAINYARD_HOME to a writable folder",
             ) from None
-        _check_splits(written, names, [file for each in inputs for file in each.files])
+        files = [file for each in inputs for file in each.files]
+        _check_splits(written, names, files)
+        inputs_read.write(Path(artifact.uri), files)
         _describe(artifact, exec_properties)
         artifact.set_int_custom_property(SET_ASIDE, written.aside.bad)
         artifact.set_string_custom_property(ENCODED_AGAIN, json.dumps(written.changes))
@@ -138,10 +141,11 @@ def _inputs(data: Data, exec_properties: Mapping[str, Any]) -> list[_Input]:
     buckets, found = data.split.buckets, list[_Input]()
     claimed = [split.name for split in config.splits[1:]]
     for split in config.splits:
-        pattern = str(folder / split.pattern)
-        files = [Path(file) for file in sorted(fileio.glob(pattern))]
+        # The driver fills in a line for each span.
+        lines = [str(folder / line) for line in split.pattern.split("\n")]
+        files = [Path(file) for line in lines for file in sorted(fileio.glob(line))]
         own = [split.name] if split.name in claimed else [n for n in buckets if n not in claimed]
-        units = input_splits.units(data, files, pattern)
+        units = input_splits.units(data, files, lines[-1])
         found.append(_Input(units, {name: buckets[name] for name in own}))
     return found
 

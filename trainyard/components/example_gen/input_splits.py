@@ -6,8 +6,7 @@ publisher. TFX calls these input splits.
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,7 +42,7 @@ def inputs(data: Data) -> Inputs:
     Args:
         data: The recipe's data section, its path absolute: a path, a glob, or a pattern with
             `{SPAN}`, `{VERSION}` or `{YYYY}-{MM}-{DD}`. It stands for a folder if the format is
-            `folders`, or if there is `train/` in it; of several spans it is the newest.
+            `folders`, or if there is `train/` in it; of several spans the newest says how.
 
     Raises:
         DataError: There is no such folder, or it is divided in a way that nobody knows.
@@ -53,7 +52,7 @@ def inputs(data: Data) -> Inputs:
     folder, below = patterns.divided(data.path or "")
     if parts is None:
         return Inputs(folder, {WHOLE: below})
-    rest = {split: str(Path(below) / pattern) for split, pattern in parts.patterns.items()}
+    rest = {split: str(Path(below) / pattern) for split, pattern in parts.items()}
     return Inputs(folder, rest)
 
 
@@ -79,15 +78,8 @@ def words(data: Data) -> str:
     return "; ".join(f"{rest.partition('/*')[0]}/ as {name}" for name, rest in parts)
 
 
-class _Divided(NamedTuple):
-    """A folder that is read as one: the folder itself, and a pattern in it for each input split."""
-
-    root: Path
-    patterns: dict[str, str]
-
-
-def _divided(data: Data) -> _Divided | None:
-    """Finds out what is in the folder that the data are; None if they are files."""
+def _divided(data: Data) -> dict[str, str] | None:
+    """A pattern in the folder that the data are for each input split; None if they are files."""
     root, is_classes = _root(data.path or ""), data.format == "folders"
     parts = _parts(root, is_classes) if root.is_dir() else {}
     if not is_classes and not parts:
@@ -100,13 +92,13 @@ def _divided(data: Data) -> _Divided | None:
         )
     rest = "*/*" if is_classes else "*"
     found = {split: f"{name}/{rest}" for split, name in _meant_for(data, parts).items()}
-    return _Divided(root, found or {WHOLE: rest})
+    return found or {WHOLE: rest}
 
 
 def _root(pattern: str) -> Path:
     """The one folder of a pattern, of several spans the newest; else the pattern itself."""
     path = Path(pattern)
-    found = [] if path.exists() else reader.newest(str(Path(*patterns.divided(pattern))))
+    found = [] if path.exists() else patterns.newest(pattern)
     return found[0] if len(found) == 1 else path
 
 
@@ -161,14 +153,16 @@ def find(data: Data) -> list[Path]:
         DataError: There are none, or one cannot be read.
         RecipeError: As `inputs`.
     """
-    found = _divided(data)
-    if found is None:
-        return reader.find(data.path or "")
-    return [
-        file
-        for rest in found.patterns.values()
-        for file in units(data, reader.matching(f"{glob.escape(str(found.root))}/{rest}"), rest)
-    ]
+    if _divided(data) is None:
+        return reader.find(data.path or "", data.spans)
+    folder, parts = inputs(data)
+    found = patterns.windows(folder, parts.values(), data.spans)
+    return [file for spans in found.values() for file in _below(data, folder, spans)]
+
+
+def _below(data: Data, folder: str, spans: Sequence[patterns.Span]) -> list[Path]:
+    files = [file for span in spans for file in patterns.matching(str(Path(folder, span.pattern)))]
+    return units(data, files, spans[-1].pattern)
 
 
 def units(data: Data, files: list[Path], pattern: str) -> list[Path]:

@@ -10,7 +10,6 @@ import dataclasses
 import glob
 import itertools
 import os
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from trainyard.components.example_gen import (
     folders,
     line_files,
     parquet_files,
+    patterns,
     series,
     tfrecord_files,
     windows,
@@ -167,59 +167,20 @@ _FORMATS = {
     "text": _Format(windows.batches, _as_it_is, list, windows.types),
 }
 
-_PLACEHOLDERS = {
-    "SPAN": r"(\d+)",
-    "YYYY": r"(\d{4})",
-    "MM": r"(\d{2})",
-    "DD": r"(\d{2})",
-    "VERSION": r"(\d+)",
-}
-_PLACEHOLDER = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(?::\d+)?\}")
 
-
-def find(pattern: str) -> list[Path]:
+def find(pattern: str, spans: int = 1) -> list[Path]:
     """Finds the files of a pattern; of several spans, those of the newest.
 
     Args:
         pattern: A path, a glob, or a pattern with `{SPAN}`, `{VERSION}`, `{YYYY}-{MM}-{DD}`.
+        spans: How many spans.
 
     Raises:
         DataError: There is no such file, or it is a directory.
     """
     if Path(pattern).is_file():
         return checked([Path(pattern)], pattern)
-    return checked(newest(pattern), pattern)
-
-
-def newest(pattern: str) -> list[Path]:
-    """Returns what a pattern matches, in order; of several spans, what is of the newest.
-
-    Args:
-        pattern: As in `find`.
-    """
-    files = matching(_PLACEHOLDER.sub("*", pattern))
-    if not _PLACEHOLDER.search(pattern):
-        return files
-    spans = {file: _span(pattern, str(file)) for file in files}
-    return [file for file in files if spans[file] and spans[file] == max(spans.values())]
-
-
-def matching(pattern: str) -> list[Path]:
-    """Returns what a glob matches, in order."""
-    return [Path(file) for file in sorted(glob.glob(pattern))]  # noqa: PTH207
-
-
-def _span(pattern: str, file: str) -> tuple[int, ...]:
-    """The numbers that stand for the placeholders, most significant first; () if none fit."""
-    names = [match[1] for match in _PLACEHOLDER.finditer(pattern)]
-    literal = [re.escape(glob_part) for glob_part in _PLACEHOLDER.split(pattern)[::2]]
-    expression = literal[0]
-    for name, text in zip(names, literal[1:], strict=True):
-        expression += _PLACEHOLDERS[name] + text
-    expression = expression.replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
-    match = re.fullmatch(expression, file)
-    found = dict(zip(names, match.groups(), strict=True)) if match else {}
-    return tuple(int(found[name]) for name in _PLACEHOLDERS if name in found)
+    return checked(patterns.newest(pattern, spans), pattern)
 
 
 def checked(files: Sequence[Path], pattern: str) -> list[Path]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
 
-What = Literal["promote", "roll back", "canary", "shadow", "refuse", "retrain", "alarm"]
+What = Literal["promote", "roll back", "canary", "shadow", "refuse", "retrain", "keep", "alarm"]
 
 
 class Decision(BaseModel):

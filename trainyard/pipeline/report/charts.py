@@ -181,7 +181,7 @@ def curve(
         name: Unique in the page.
         axes_names: Of the horizontal and the vertical axis.
         candidate: Its points.
-        baseline: The last blessed model's, if there is one.
+        baseline: The model in service's, if there is one.
         chance: What guessing gives.
     """
 

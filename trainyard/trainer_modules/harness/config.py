@@ -22,7 +22,7 @@ from trainyard.recipe_schema import (
     input_columns,
 )
 from trainyard.trainer_modules import registry
-from trainyard.trainer_modules.harness import names, vector_files
+from trainyard.trainer_modules.harness import names, vector_files, warm_start
 
 KEY = "trainyard"
 
@@ -161,7 +161,9 @@ class TrainerConfig(StageConfig):
     def _files_digest(self) -> str:
         """Of what parameters and features have it read, so that caching sees another content."""
         params = registry.params(registry.find(self.trainer.module), self.trainer.params)
+        start = self.trainer.start_from
         named = [*registry.files(params), *vector_files.files(self.features)]
+        named += [warm_start.file_of(start)] if start else []
         return " ".join(homes.digest(file) for file in named)
 
 

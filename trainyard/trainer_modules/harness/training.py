@@ -32,6 +32,7 @@ from trainyard.trainer_modules.harness import (
     picture,
     samples,
     spec,
+    warm_start,
     watched,
     workers,
     writing,
@@ -157,6 +158,9 @@ def _trained(training: Training, writes: bool) -> Trained:
     module = registry.find(config.trainer.module)
     params = registry.params(module, config.trainer.params)
     model = module.build_model(params, model_spec)
+    if config.trainer.start_from:
+        vocabularies = Path(training.transform_output.transform_savedmodel_dir, "assets")
+        warm_start.load(model, config.trainer.start_from, vocabularies)
     saver = fit(training, module, params, model, model_spec, writes=writes)
     return Trained(module, params, model_spec, model, saver)
 

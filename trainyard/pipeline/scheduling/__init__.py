@@ -1,0 +1,1 @@
+"""Recipes that run by themselves: the schedule on disk, and the process that keeps it."""
