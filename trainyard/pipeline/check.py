@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from trainyard.components.example_gen import input_splits, preflight
 from trainyard.errors import RecipeError, nearest
 from trainyard.pipeline import evaluation
-from trainyard.pipeline.recipe import position
+from trainyard.pipeline.recipe import located
 from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules import harness, registry
 from trainyard.trainer_modules.harness import vector_files
@@ -53,11 +50,11 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
         kinds = preflight.preflight(recipe.data, recipe.labels, files)
         labels = [label.name for label in recipe.labels.values()]
         _features(recipe, [*kinds, *recipe.data.besides, *labels])
-        complete = _with_module_defaults(recipe)
+        complete = with_module_defaults(recipe)
         labels = [label.name for label in recipe.labels.values()]
         evaluation.check_metrics(complete, [*kinds, *labels])
     except RecipeError as error:
-        raise _located(error, recipe_file) from None
+        raise located(error, recipe_file) from None
     inputs = recipe.input_columns(list(kinds))
     if not inputs:
         raise RecipeError("no column is left as an input", where=str(recipe_file))
@@ -65,7 +62,18 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
     return Checked(complete, columns, inputs, list(_warnings(recipe, inputs)))
 
 
-def _with_module_defaults(recipe: Recipe) -> Recipe:
+def with_module_defaults(recipe: Recipe) -> Recipe:
+    """Completes a recipe with what its trainer module says.
+
+    Args:
+        recipe: A resolved recipe.
+
+    Returns:
+        The recipe, with the module's metrics and thresholds where it names none itself.
+
+    Raises:
+        RecipeError: The module cannot do what the recipe asks for.
+    """
     module = registry.find(recipe.trainer.module)
     params = registry.params(module, recipe.trainer.params)
     registry.files(params)  # that they are there
@@ -103,22 +111,6 @@ def _features(recipe: Recipe, columns: Collection[str]) -> None:
             expected=f"features: {{{unsized[0]}: {{kind: image, size: [HEIGHT, WIDTH]}}}}",
             hint="the network sees all images in one size; 224 by 224 is usual for photos",
         )
-
-
-def _located(error: RecipeError, recipe_file: Path) -> RecipeError:
-    """Turns the dotted key that a check names into file, line and column."""
-    parts = re.findall(r"[^.\[\]]+", error.where)
-    location = tuple(int(part) if part.isdecimal() else part for part in parts)
-    if not location or location[0] not in Recipe.model_fields:
-        return error
-    document = YAML(typ="rt").load(recipe_file.read_text(encoding="utf-8"))
-    return RecipeError(
-        error.message,
-        where=f"{recipe_file}{position(document, location)}",
-        expected=error.expected,
-        received=error.received,
-        hint=error.hint,
-    )
 
 
 def _warnings(recipe: Recipe, inputs: list[str]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trainyard.errors import NotPushedError, TrainyardError
-from trainyard.pipeline import cli_models, cli_schedule
+from trainyard.pipeline import cli_kubeflow, cli_models, cli_schedule
 
 if TYPE_CHECKING:
     from trainyard.pipeline.records import RunRecord
@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 schema_app = typer.Typer(help="Curated schemas: infer, show, diff.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema")
+cli_kubeflow.register(app)
 cli_models.register(app)
 cli_schedule.register(app)
 

@@ -41,6 +41,25 @@ from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules.harness.config import TrainerConfig, TransformConfig
 
 
+def model_in_service(trainer: Trainer, workspace: Workspace) -> Resolver:
+    """What finds the model that a candidate is compared with.
+
+    Args:
+        trainer: What trains the candidate.
+        workspace: The recipe's folders.
+
+    Returns:
+        A node that answers with a model, if there is one.
+    """
+    return Resolver(
+        strategy_class=ModelInService,
+        config={"destination": str(workspace.serving)},
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+        candidate=trainer.outputs["model"],
+    )
+
+
 def earlier_statistics(statistics: Any) -> list[Resolver]:
     """What finds the data that new ones are held against.
 
@@ -66,6 +85,7 @@ def build_pipeline(
     workspace: Workspace,
     *,
     earlier_of: Callable[[Any], Sequence[Resolver]] = earlier_statistics,
+    baseline_of: Callable[[Trainer, Workspace], Resolver] = model_in_service,
 ) -> pipeline.Pipeline:
     """Wires a recipe's components.
 
@@ -74,6 +94,7 @@ def build_pipeline(
         workspace: Where artifacts, metadata and pushed models go.
         earlier_of: As `earlier_statistics`; makes no node for a runner that cannot ask the
             metadata: there nothing drifts.
+        baseline_of: As `model_in_service`; asks something else for such a runner.
 
     Returns:
         A TFX pipeline for any runner.
@@ -116,13 +137,7 @@ def build_pipeline(
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
     )
-    baseline = Resolver(
-        strategy_class=ModelInService,
-        config={"destination": str(workspace.serving)},
-        model=Channel(type=standard_artifacts.Model),
-        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-        candidate=trainer.outputs["model"],
-    ).with_id("Baseline")
+    baseline = baseline_of(trainer, workspace).with_id("Baseline")
     evaluator = engine.evaluator(
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],

@@ -6,6 +6,8 @@ nearest valid word.
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -40,11 +42,69 @@ def load_recipe(path: str | Path, *, schema_must_exist: bool = True) -> Recipe:
     """
     file = Path(path)
     document = _read(file)
+    return _resolve(_validated(document, file), document, file, schema_must_exist)
+
+
+def parse_recipe(path: str | Path) -> Recipe:
+    """Reads a recipe file that another machine will run.
+
+    Args:
+        path: A YAML file.
+
+    Returns:
+        The recipe as the file has it: no path is resolved, no dataset fetched.
+
+    Raises:
+        RecipeError: As `load_recipe`.
+    """
+    file = Path(path)
+    document = _read(file)
+    _one_source(recipe := _validated(document, file), document, file)
+    return recipe
+
+
+def with_changes(path: str | Path, changes: Mapping[str, str]) -> str:
+    """Reads a recipe file and gives some of its keys other values.
+
+    Args:
+        path: A YAML file.
+        changes: Values as YAML would have them, by dotted keys such as `trainer.epochs` or
+            `evaluation.thresholds.0.min`; what is not in the file is added.
+
+    Returns:
+        The changed file's content.
+
+    Raises:
+        RecipeError: A key leads through something that has no keys.
+    """
+    file = Path(path)
+    document = _read(file)
+    for key, value in changes.items():
+        _change(document, key, YAML(typ="safe").load(value))
+    text = io.StringIO()
+    YAML(typ="rt").dump(document, text)
+    return text.getvalue()
+
+
+def _change(document: Any, key: str, value: Any) -> None:
+    *parents, last = (int(part) if part.isdecimal() else part for part in key.split("."))
+    node = document
     try:
-        recipe = Recipe.model_validate(_with_datasets_own(_plain(document)))
+        for part in parents:
+            node = node[part] if isinstance(part, int) else node.setdefault(part, {})
+        node[last] = value
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise RecipeError(
+            f"there is no {key!r} in the recipe that could have another value",
+            hint="name a key of the recipe, such as trainer.epochs",
+        ) from None
+
+
+def _validated(document: Any, file: Path) -> Recipe:
+    try:
+        return Recipe.model_validate(_with_datasets_own(_plain(document)))
     except ValidationError as error:
         raise _first_error(error, document, file) from None
-    return _resolve(recipe, document, file, schema_must_exist)
 
 
 def resolved_recipe(text: str) -> Recipe:
@@ -208,10 +268,7 @@ def _resolve(recipe: Recipe, document: Any, file: Path, schema_must_exist: bool)
     """Makes paths absolute and turns a dataset's name into its path."""
     folder = file.parent.absolute()
     data = recipe.data
-    if (data.dataset is None) == (data.path is None):
-        # Not a check of the model's: a resolved recipe has both.
-        where = f"{file}{position(document, ('data',))}"
-        raise RecipeError("data: give either `dataset` or `path`", where=where)
+    _one_source(recipe, document, file)
     try:
         path = datasets.fetch(data.dataset) if data.dataset else str(folder / (data.path or ""))
     except RecipeError as error:
@@ -247,6 +304,37 @@ def _resolve(recipe: Recipe, document: Any, file: Path, schema_must_exist: bool)
         "engine": engine,
     }
     return recipe.model_copy(update=resolved)
+
+
+def _one_source(recipe: Recipe, document: Any, file: Path) -> None:
+    # Not a check of the model's: a resolved recipe has both.
+    if (recipe.data.dataset is None) == (recipe.data.path is None):
+        where = f"{file}{position(document, ('data',))}"
+        raise RecipeError("data: give either `dataset` or `path`", where=where)
+
+
+def located(error: RecipeError, recipe_file: Path) -> RecipeError:
+    """Turns the dotted key that an error names into file, line and column.
+
+    Args:
+        error: Its `where` is a key such as `trainer.epochs`, or anything else.
+        recipe_file: The file that has the key.
+
+    Returns:
+        The same error, in that place if it is one of the recipe.
+    """
+    parts = re.findall(r"[^.\[\]]+", error.where)
+    location = tuple(int(part) if part.isdecimal() else part for part in parts)
+    if not location or location[0] not in Recipe.model_fields:
+        return error
+    document = YAML(typ="rt").load(recipe_file.read_text(encoding="utf-8"))
+    return RecipeError(
+        error.message,
+        where=f"{recipe_file}{position(document, location)}",
+        expected=error.expected,
+        received=error.received,
+        hint=error.hint,
+    )
 
 
 def _with_whole_jar(engine: Engine, folder: Path) -> Engine:

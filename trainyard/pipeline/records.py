@@ -117,6 +117,7 @@ class RunRecord(BaseModel):
         resumed_from: The run that this one goes on with.
         versions: Package versions that took part.
         fingerprint: Digest of all that the run depended on; empty where unknown.
+        known_as: What ML Metadata and the pushed model call the run, if that is not its id.
     """
 
     id: str
@@ -133,6 +134,7 @@ class RunRecord(BaseModel):
     resumed_from: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     fingerprint: str = ""
+    known_as: str = ""
 
     @property
     def folder(self) -> Path:

@@ -253,7 +253,7 @@ def _sentence(text: str) -> str:
 
 def _pushed(record: RunRecord, verdict: Verdict, push: dict[str, Any]) -> str:
     pushed_by = str(push.get("run", record.id))
-    if pushed_by != record.id:
+    if pushed_by not in (record.id, record.known_as):
         return (
             f"Nothing to push: this is the model that run {pushed_by} pushed "
             f"as version {verdict.version}, to {verdict.destination}."

@@ -47,6 +47,7 @@ from trainyard.recipe_schema.heads import (
     Target,
     Task,
 )
+from trainyard.recipe_schema.kubeflow import Kubeflow, MetadataStore, Pod, Secret
 from trainyard.recipe_schema.recipe import Recipe, input_columns
 from trainyard.recipe_schema.rollout import Rollout
 from trainyard.recipe_schema.schedule import Retrain, RunSchedule
@@ -85,9 +86,12 @@ __all__ = [
     "HeadName",
     "ImageFeature",
     "Images",
+    "Kubeflow",
     "Label",
     "Loss",
+    "MetadataStore",
     "Optimizer",
+    "Pod",
     "PortableEngine",
     "Push",
     "Recipe",
@@ -96,6 +100,7 @@ __all__ = [
     "RunSchedule",
     "Scalar",
     "Schedule",
+    "Secret",
     "Section",
     "Series",
     "SeriesFeature",

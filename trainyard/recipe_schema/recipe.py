@@ -21,6 +21,7 @@ from trainyard.recipe_schema.features import (
     kind_of,
 )
 from trainyard.recipe_schema.heads import ONLY, Head, HeadName, Label, Task
+from trainyard.recipe_schema.kubeflow import Kubeflow
 from trainyard.recipe_schema.rollout import Rollout
 from trainyard.recipe_schema.schedule import Retrain, RunSchedule
 from trainyard.recipe_schema.stages import Gate, Push
@@ -54,6 +55,7 @@ class Recipe(Section):
     engine: AnyEngine = DirectEngine()
     schedule: RunSchedule | None = None
     retrain: Retrain = Retrain()
+    kubeflow: Kubeflow = Kubeflow()
 
     @property
     def heads(self) -> dict[str, Head]:

@@ -17,7 +17,7 @@ from trainyard.recipe_schema import Target
 class GateFindings(artifact.Artifact):  # type: ignore[misc]
     """What the gate saw and let pass: `gate.json`, a list of findings."""
 
-    TYPE_NAME = "TrainyardGateFindings"
+    TYPE_NAME = "trainyard.GateFindings"  # as Vertex AI wants titles: a word, a dot, a Name
 
 
 class GateSpec(component_spec.ComponentSpec):  # type: ignore[misc]

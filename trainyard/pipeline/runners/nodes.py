@@ -32,9 +32,12 @@ class NodeRunner:
         recipe: A resolved recipe.
         workspace: Its folders.
         run_id: MLMD's name for this run.
+        store: How to reach the metadata store; the workspace's own if None.
     """
 
-    def __init__(self, recipe: Recipe, workspace: Workspace, run_id: str) -> None:
+    def __init__(
+        self, recipe: Recipe, workspace: Workspace, run_id: str, store: Any = None
+    ) -> None:
         # TFX hands the command line on to Beam, which would read ours.
         sys.argv = sys.argv[:1]
         self._workspace = workspace
@@ -44,7 +47,8 @@ class NodeRunner:
         )
         self._deployment = runner_utils.extract_local_deployment_config(self._pipeline)
         connection = self._deployment.metadata_connection_config
-        self._connection = getattr(connection, connection.WhichOneof("connection_config"))
+        own = getattr(connection, connection.WhichOneof("connection_config"))
+        self._connection = store or own
         nodes = [node.pipeline_node for node in self._pipeline.nodes]
         self._nodes = {node.node_info.id: node for node in nodes}
         self._outputs: dict[str, dict[str, list[str]]] = {}
@@ -63,6 +67,19 @@ class NodeRunner:
             below[name] = children.union(*(below[child] for child in children))
         names = self.names
         return {name: [other for other in names if other in below[name]] for name in names}
+
+    @property
+    def last(self) -> str:
+        """The node that nothing waits for: when it has ended, the run has."""
+        return self.names[-1]
+
+    def remember(self, stage: StageRecord) -> None:
+        """Takes note of what another process has launched.
+
+        Args:
+            stage: An earlier node of this run, which has ended.
+        """
+        self._outputs[stage.name] = stage.outputs
 
     def launch(self, stage: StageRecord, earlier: StageRecord | None) -> None:
         """Runs one node, or takes its outputs from the cache.

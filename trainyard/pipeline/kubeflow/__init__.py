@@ -1,0 +1,1 @@
+"""A recipe on Kubeflow Pipelines: compiled, rehearsed, submitted, scheduled."""
