@@ -38,6 +38,7 @@ from trainyard.recipe_schema.heads import (
     Target,
     Task,
 )
+from trainyard.recipe_schema.monitor import Monitor
 from trainyard.recipe_schema.recipe import Recipe, input_columns
 from trainyard.recipe_schema.stages import Anomaly, Engine, Gate, Push
 from trainyard.recipe_schema.trainer import (
@@ -72,6 +73,7 @@ __all__ = [
     "Images",
     "Label",
     "Loss",
+    "Monitor",
     "Optimizer",
     "Push",
     "Recipe",

@@ -20,6 +20,7 @@ from trainyard.recipe_schema.features import (
     kind_of,
 )
 from trainyard.recipe_schema.heads import ONLY, Head, HeadName, Label, Task
+from trainyard.recipe_schema.monitor import Monitor
 from trainyard.recipe_schema.stages import Engine, Gate, Push
 from trainyard.recipe_schema.trainer import Trainer
 
@@ -48,6 +49,7 @@ class Recipe(Section):
     gate: Gate = Gate()
     push: Push = Push()
     engine: Engine = Engine()
+    monitor: Monitor = Monitor()
 
     @property
     def heads(self) -> dict[str, Head]:
