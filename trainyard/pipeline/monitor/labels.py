@@ -14,7 +14,7 @@ from trainyard.recipe_schema import Data
 from trainyard.serving.monitor.rows import Rows
 from trainyard.trainer_modules.harness.description import RawType
 
-_WHOLE = {"true": 1, "false": 0}
+_WHOLE = {"true": "1", "false": "0"}
 
 
 def key_of(data: Data, named: str | None) -> str:
@@ -128,11 +128,12 @@ def _converted(value: Any, column: tuple[str, RawType], where: Callable[[], str]
     if kind == "string":
         return text.encode()
     try:
-        number = _WHOLE.get(text.lower(), None) if kind == "int64" else None
-        number = float(text) if number is None else number
-        if kind == "int64" and number != int(number):
+        if kind == "float32":
+            return float(text)
+        number = float(_WHOLE.get(text.lower(), text))
+        if number != int(number):
             raise ValueError
-        return int(number) if kind == "int64" else number
+        return int(number)
     except (ValueError, OverflowError):
         raise DataError(
             f"the label {name!r} is not what training had",

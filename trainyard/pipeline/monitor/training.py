@@ -194,7 +194,7 @@ class Training:
         some = pa.Table.from_batches([batch]).take(pa.array(places)).combine_chunks()
         batch = some.to_batches()[0]
         slices = {name for columns in self.slices for name in columns}
-        wanted = [n for n in self.types if n in slices | {*self.recipe_labels}]
+        wanted = [n for n in self.types if n in slices | {*self.label_columns}]
         serialized = np.array(encoder.encode(batch).to_pylist(), object)
         signature = model.signature("")
         step = self.told.rows(_BYTES, at_most=_ROWS)
@@ -209,7 +209,7 @@ class Training:
         return Rows(self._columns(batch, wanted), answers, np.ones(len(batch), bool))
 
     @property
-    def recipe_labels(self) -> list[str]:
+    def label_columns(self) -> list[str]:
         """The raw columns of the labels."""
         return [head.label for head in self.told.heads.values()]
 
@@ -227,10 +227,11 @@ class Training:
     def _bounds(self) -> Mapping[str, tuple[float, float]]:
         """What the schema says numbers may be."""
         found = schemas.columns(self._schema)
-        return {
-            name: tuple(np.nan if end is None else end for end in (column.low, column.high))
-            for name, column in found.items()
-        }
+        return {name: (_known(column.low), _known(column.high)) for name, column in found.items()}
+
+
+def _known(end: float | None) -> float:
+    return np.nan if end is None else end
 
 
 def _image(encoded: bytes, settings: Images) -> tuple[float | None, ...]:

@@ -103,7 +103,7 @@ def _of_rows(metric: str, judged: Judged) -> Array:
     chosen = predicted(answers)
     right = chosen == labels
     counted = {"precision": chosen == 1, "recall": labels == 1}.get(metric)
-    return (right if counted is None else right[counted]).astype(np.float64)
+    return np.asarray(right if counted is None else right[counted], np.float64)
 
 
 def _shares(answers: Array) -> Array:
@@ -269,4 +269,4 @@ def _groups(answers: Array, edges: Array) -> int:
 
 
 def _labels(labels: Array, classes: int) -> Array:
-    return np.bincount(labels.astype(np.int64), minlength=classes)
+    return np.asarray(np.bincount(labels.astype(np.int64), minlength=classes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +25,7 @@ _EXAMPLES = "examples"
 _MISSING: dict[str, Any] = {"int64": np.iinfo(np.int64).min, "string": b""}
 _DTYPES = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
 
-Log = prediction_log_pb2.PredictionLog
+Log: TypeAlias = prediction_log_pb2.PredictionLog
 
 
 @dataclass(frozen=True)
