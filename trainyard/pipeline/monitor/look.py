@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from rich.markup import escape
 
-from trainyard.errors import DataError
+from trainyard.errors import RecipeError
 from trainyard.pipeline.monitor import labels, training
 from trainyard.pipeline.monitor.page import write_page
 from trainyard.pipeline.monitor.training import Training
@@ -61,7 +61,7 @@ class Wishes:
         """The recipe's section with what is asked for.
 
         Raises:
-            DataError: The window is no window.
+            RecipeError: The window is no window.
         """
         if self.window is None:
             return recipe.monitor
@@ -69,7 +69,7 @@ class Wishes:
         try:
             return Monitor.model_validate(recipe.monitor.model_dump() | {"window": window})
         except ValueError:
-            raise DataError(
+            raise RecipeError(
                 f"{self.window!r} is no window",
                 where="--window",
                 expected="minutes, hours or days such as 30m, 24h, 7d; or a number of rows",
@@ -127,15 +127,14 @@ def look(recipe: Recipe, wishes: Wishes, now: datetime | None = None) -> Monitor
 def _traffic(
     recipe: Recipe, trained: Training, settings: Monitor, wishes: Wishes, now: datetime
 ) -> Traffic:
-    key = labels.key_of(recipe.data, wishes.key) if wishes.labels else None
-    sliced = {name for columns in trained.slices for name in columns}
-    layout = trained.layout(sliced if key is None else sliced | {key})
+    key = labels.key_of(recipe.data, wishes.key) if wishes.labels else ""
+    layout = trained.layout(key)
     say("reading the request log")
     folder = Workspace.of(recipe).requests
     traffic = windows.read(
         folder, recipe.name, settings, layout, now=now, prepared=trained.prepared
     )
-    if wishes.labels is None or key is None:
+    if wishes.labels is None:
         return traffic
     types = {name: trained.types[name] for name in trained.label_columns}
     rows = labels.joined(traffic.rows, wishes.labels, recipe.data, key, types)

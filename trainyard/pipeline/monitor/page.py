@@ -72,7 +72,7 @@ def write_page(report: MonitorReport, reference: Reference, rows: Rows, folder: 
         report=report,
         outcome=_outcome(report),
         headline=_headline(report),
-        headings=list(_HEADINGS.values()),
+        headings=[(_HEADINGS[each.kind], _bound(each)) for each in _first_of_each(report)],
         columns=list(_columns(report, reference, rows))[:MOST_COLUMNS],
         column_count=len({m.column for m in report.measures if m.kind in _HEADINGS}),
         answers=list(_answers(report, reference, rows)),
@@ -101,6 +101,12 @@ def _headline(report: MonitorReport) -> str:
     return f"{report.rows:,} rows are too few to judge by."
 
 
+def _first_of_each(report: MonitorReport) -> list[Measure]:
+    """What was measured of columns at all, one of each kind in the order of the headings."""
+    first = {measure.kind: measure for measure in reversed(report.measures)}
+    return [first[kind] for kind in _HEADINGS if kind in first]
+
+
 def _columns(report: MonitorReport, reference: Reference, rows: Rows) -> Iterator[ColumnRow]:
     """Those that alarm first, then as the model takes them."""
     found: dict[str, dict[Kind, Measure]] = {}
@@ -111,7 +117,7 @@ def _columns(report: MonitorReport, reference: Reference, rows: Rows) -> Iterato
         ColumnRow(
             name,
             _picture(name, reference, rows),
-            [measures.get(kind) for kind in _HEADINGS],
+            [measures.get(each.kind) for each in _first_of_each(report)],
             any(measure.alarming for measure in measures.values()),
         )
         for name, measures in found.items()
@@ -177,7 +183,7 @@ def _value(measure: Measure) -> str:
 
 def _bound(measure: Measure) -> str:
     """What the recipe allows, in words."""
-    if measure.kind in _SHARES and measure.reference is None:
+    if measure.kind in _SHARES:
         return _share(measure.threshold)
     return number(measure.threshold)
 

@@ -100,15 +100,15 @@ class Training:
         told = isinstance(feature, TableFeature) and feature.kind == "categorical"
         return "category" if told or self.types[name] == "string" else "number"
 
-    def layout(self, extra: Iterable[str]) -> Layout:
-        """Says what to read of a request.
+    def layout(self, key: str = "") -> Layout:
+        """Says what to read of a request: inputs, columns of slices, and a key.
 
         Args:
-            extra: Columns that are no inputs, which tf.Examples may have.
+            key: The column that joins labels with requests, if there are any.
         """
-        others = {name: self.types[name] for name in extra if name in self.types}
-        others = {n: kind for n, kind in others.items() if n not in self.told.inputs}
-        return Layout(self.told, others, self.version)
+        sliced = {name for columns in self.slices for name in columns} - {*self.told.inputs, key}
+        extra = {name: self.types[name] for name in sorted(sliced) if name in self.types}
+        return Layout(self.told, extra, self.version, key)
 
     def prepared(self, rows: Rows) -> Rows:
         """Puts what is measured of images and texts in their place.

@@ -261,7 +261,7 @@ def _bins(answers: Array, edges: Array) -> Array:
     """Each row's bin: by its probability, of several classes by the most probable."""
     if answers.shape[1] > 1:
         return predicted(answers)
-    return np.searchsorted(edges, answers[:, 0], side="right")
+    return np.asarray(np.searchsorted(edges, answers[:, 0], side="right"))
 
 
 def _groups(answers: Array, edges: Array) -> int:

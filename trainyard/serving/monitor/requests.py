@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import tensorflow as tf
+from tensorflow.core.example import example_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from trainyard.serving import methods, tensors
@@ -34,13 +35,20 @@ class Layout:
 
     Attributes:
         told: What the model takes and answers.
-        extra: Type of further columns that tf.Examples may have: keys, slices.
+        extra: Type of further columns that tf.Examples may have.
         version: Whose answers count.
+        key: A column of any type that tf.Examples may have, read as text; none if empty.
     """
 
     told: Description
     extra: Mapping[str, RawType]
     version: int
+    key: str = ""
+
+    @property
+    def beside(self) -> bool:
+        """Whether the key is a column that nothing else reads."""
+        return bool(self.key) and self.key not in self.columns
 
     @property
     def columns(self) -> dict[str, RawType]:
@@ -151,8 +159,10 @@ def _predicted(log: Log, layout: Layout) -> _Asked | None:
     wanted = set(layout.told.tensors.values())
     if set(request.inputs) == {_EXAMPLES} and {_EXAMPLES} != wanted:
         given: dict[str, Array] = {}
-        examples = tensors.from_proto(request.inputs[_EXAMPLES]).reshape(-1).tolist()
-        count = len(examples)
+        strings = tensors.from_proto(request.inputs[_EXAMPLES]).reshape(-1)
+        examples, count = strings.tolist(), len(strings)
+        if strings.dtype != object:
+            return None
     elif wanted and set(request.inputs) == wanted:
         arrays = {name: tensors.from_proto(proto) for name, proto in request.inputs.items()}
         given = {column: arrays[name] for column, name in layout.told.tensors.items()}
@@ -221,7 +231,7 @@ def _of_tensors(asked: Sequence[_Asked], layout: Layout) -> Columns:
             columns[name] = _values(_one_a_row(joined), kind)
         else:
             columns[name] = pa.nulls(count, _arrow(kind))
-    return columns
+    return columns | ({layout.key: pa.nulls(count, pa.binary())} if layout.beside else {})
 
 
 def _one_a_row(values: Array) -> Array:
@@ -238,13 +248,26 @@ def _of_examples(examples: Sequence[bytes], layout: Layout) -> Columns:
     except tf.errors.InvalidArgumentError:  # a column that is no input, of another type
         if not layout.extra:
             raise ValueError("no tf.Examples of this model") from None
-        columns = _of_examples(examples, Layout(layout.told, {}, layout.version))
+        columns = _of_examples(examples, replace(layout, extra={}))
         missing = {n: pa.nulls(len(examples), _arrow(kind)) for n, kind in layout.extra.items()}
-        return {name: (columns | missing)[name] for name in layout.columns}
-    return {
+        return columns | missing
+    columns = {
         name: _values(_first(parsed[name], kind, len(examples)), kind)
         for name, kind in layout.columns.items()
     }
+    return columns | ({layout.key: _keys(examples, layout.key)} if layout.beside else {})
+
+
+def _keys(examples: Sequence[bytes], name: str) -> pa.Array:
+    """A column of whatever type, as text."""
+    keys = []
+    for example in examples:
+        feature = example_pb2.Example.FromString(example).features.feature[name]
+        kind = feature.WhichOneof("kind")
+        values = getattr(feature, kind).value if kind else ()
+        value = values[0] if values else None
+        keys.append(str(value).encode() if isinstance(value, int | float) else value)
+    return pa.array(keys, pa.binary())
 
 
 def _first(sparse: tf.SparseTensor, kind: RawType, count: int) -> Array:
