@@ -38,7 +38,7 @@ from trainyard.serving.monitor.report import Alarm, Measure, Window
 from trainyard.serving.monitor.rows import Columns, Rows
 
 RESAMPLES = 200
-WINDOWS = 50
+WINDOWS = 30
 ROWS = 1000
 _JUDGED = 2000
 PAGE = machine.ROOT / "benchmarks" / "DRIFT.md"

@@ -34,3 +34,17 @@ def test_a_column_without_values_has_no_distance_and_harms_no_other():
     found = tfdv_private.distances(columns, columns, {"x": "number", "none": "number"})
     assert found["x"] == pytest.approx(0, abs=1e-6)
     assert not found.get("none")
+
+
+def test_an_outlier_does_not_decide_how_far_two_samples_are_apart():
+    chance = np.random.default_rng(3)
+    before, now = (chance.gamma(2.0, 5.0, size).astype(np.float32) for size in (5000, 1000))
+    before[0] = 2000.0
+    found = tfdv_private.distances(
+        {"fare": pa.array(before)}, {"fare": pa.array(now)}, {"fare": "number"}
+    )
+    assert found["fare"] < 0.01
+    moved = {"fare": pa.array(now * np.float32(2))}
+    assert (
+        tfdv_private.distances({"fare": pa.array(before)}, moved, {"fare": "number"})["fare"] > 0.1
+    )
