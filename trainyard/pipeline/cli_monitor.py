@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -54,8 +55,9 @@ def monitor(
     if listen is not None:
         watching.listen(loaded, listen)
     alarms = watching.look_and_say(loaded, wishes)
-    while watch is not None:
-        time.sleep(watch)
-        alarms = watching.look_again(loaded, wishes)
+    with suppress(KeyboardInterrupt):  # how a watch ends
+        while watch is not None:
+            time.sleep(watch)
+            alarms = watching.look_again(loaded, wishes)
     if alarms:
         raise typer.Exit(ALARM)

@@ -245,7 +245,8 @@ def summary(made: MonitorReport, folder: Path) -> Sequence[str]:
     head = f"{made.recipe}  version {made.version}  {made.rows:,} rows{labelled}, {made.window}"
     alarms = [f"[red]✗[/] {escape(alarm.sentence)}" for alarm in made.alarms]
     fine = "[green]✓[/] no alarm" if made.judged else "- not judged"
-    watched = f"{len(made.measures)} measures of {len({m.column for m in made.measures})} columns"
+    columns = {measure.column for measure in made.measures if measure.column}
+    watched = f"{len(made.measures)} measures, {len(columns)} columns and answers"
     return [
         head,
         *(alarms or [f"{fine}: {watched}"]),
