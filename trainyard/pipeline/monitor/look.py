@@ -217,11 +217,12 @@ def _missing_metrics(trained: Training, rows: Rows) -> Iterator[str]:
 def _publish(recipe: Recipe, made: MonitorReport, reference: Reference, rows: Rows) -> None:
     folder = Workspace.of(recipe).monitor
     before = report.read(folder)
+    made.write(folder)  # first: a webhook may take its time
     _record(recipe, made, before)
     if recipe.monitor.webhook and made.alarms:
         problem = outlets.post(made, recipe.monitor.webhook)
         made.notes += [f"{problem[0].upper()}{problem[1:]}."] if problem else []
-    made.write(folder)
+        made.write(folder)
     outlets.write_gauges(made, folder)
     write_page(made, reference, rows, folder)
 

@@ -62,7 +62,7 @@ class Training:
     def types(self) -> dict[str, RawType]:
         """The type of every raw column."""
         kinds: dict[int, RawType] = {1: "string", 2: "int64", 3: "float32"}
-        return {feature.name: kinds[feature.type] for feature in self._schema.feature}
+        return {f.name: kinds[f.type] for f in self._schema.feature if f.type in kinds}
 
     @cached_property
     def _schema(self) -> Any:
@@ -147,7 +147,7 @@ class Training:
         Raises:
             RecipeError: The run's examples are gone.
         """
-        folder = self.record.folder / f"monitor-{self.version}-{size}"
+        folder = self.record.folder / f"monitor-{references.FORMAT}-{self.version}-{size}"
         if not folder.exists():
             references.save(self._built(size), folder)
         return references.load(folder)

@@ -198,12 +198,7 @@ def _shown(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def of_concept(
-    head: str,
-    task: Task,
-    before: Judged,
-    now: Judged,
-) -> Iterator[Comparison]:
+def of_concept(head: str, task: Task, before: Judged, now: Judged) -> Iterator[Comparison]:
     """Looks whether rows that are answered alike have other labels than before.
 
     Shares of answers may have moved (`prediction`); what an answer means should not.
@@ -233,40 +228,31 @@ def _moved_labels(before: Judged, now: Judged) -> two_samples.Apart:
     that of chi-squared, added up over the bins.
     """
     edges = _edges(before.answers)
-    tables = [
-        _labels(part.labels[_bins(part.answers, edges) == bin], classes)
-        for classes in [int(max(before.labels.max(), now.labels.max())) + 1]
-        for bin in range(_groups(before.answers, edges))
-        for part in (before, now)
-    ]
-    pairs = np.array(tables).reshape(-1, 2, len(tables[0]))
+    classes = int(max(before.labels.max(), now.labels.max())) + 1
+    pairs = np.stack([_counts(part, edges, classes) for part in (before, now)], axis=1)
     rows = pairs.sum(axis=2)
     used = rows.all(axis=1)
     if not used.any():
         return two_samples.Apart(0.0, 1.0)
-    shares = pairs[used] / rows[used][..., np.newaxis]
+    pairs, rows = pairs[used], rows[used]
+    shares = pairs / rows[..., np.newaxis]
     changes = np.abs(shares[:, 1] - shares[:, 0]).sum(axis=1) / 2
-    distance = float(np.average(changes, weights=rows[used][:, 1]))
-    found = [two_samples.chi_squared(pair) for pair in pairs[used]]
+    distance = float(np.average(changes, weights=rows[:, 1]))
+    found = [two_samples.chi_squared(pair) for pair in pairs]
     total, freedom = (sum(values) for values in zip(*found, strict=True))
     return two_samples.Apart(distance, float(stats.chi2.sf(total, freedom)) if freedom else 1.0)
 
 
 def _edges(answers: Array) -> Array:
     """Of one probability, the ends of bins with equally many rows."""
-    return np.unique(np.quantile(answers[:, 0], np.linspace(0, 1, _BINS + 1)[1:-1]))
+    return np.asarray(np.unique(np.quantile(answers[:, 0], np.linspace(0, 1, _BINS + 1)[1:-1])))
 
 
-def _bins(answers: Array, edges: Array) -> Array:
-    """Each row's bin: by its probability, of several classes by the most probable."""
-    if answers.shape[1] > 1:
-        return predicted(answers)
-    return np.asarray(np.searchsorted(edges, answers[:, 0], side="right"))
-
-
-def _groups(answers: Array, edges: Array) -> int:
-    return answers.shape[1] if answers.shape[1] > 1 else len(edges) + 1
-
-
-def _labels(labels: Array, classes: int) -> Array:
-    return np.asarray(np.bincount(labels.astype(np.int64), minlength=classes))
+def _counts(part: Judged, edges: Array, classes: int) -> Array:
+    """Counts labels, `(bins, classes)`; of several classes the most probable is the bin."""
+    several = part.answers.shape[1] > 1
+    numbers = part.answers[:, 0]
+    bins = predicted(part.answers) if several else np.searchsorted(edges, numbers, side="right")
+    counts = np.zeros((part.answers.shape[1] if several else len(edges) + 1, classes), np.int64)
+    np.add.at(counts, (bins, part.labels.astype(np.int64)), 1)
+    return counts

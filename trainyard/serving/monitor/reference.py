@@ -20,6 +20,9 @@ from trainyard.serving.monitor.two_samples import Array, Counts
 
 Kind = Literal["number", "category"]
 
+FORMAT = 1
+"""Of the files; a folder's name should have it."""
+
 MOST_VALUES = 10_000
 """Of a category with more different values it is not known which are new."""
 
@@ -156,7 +159,7 @@ def save(reference: Reference, folder: Path) -> None:
 
     Args:
         reference: What training looked like.
-        folder: Where to; what is there goes.
+        folder: Where to; what is there stays.
     """
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     beside.mkdir(parents=True)
@@ -167,8 +170,10 @@ def save(reference: Reference, folder: Path) -> None:
         facts = {key: getattr(reference, key) for key in ("kinds", "rows", "missing", "ranges")}
         facts["counted"] = sorted(reference.counts)
         (beside / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
         beside.rename(folder)
+    except OSError:
+        if not folder.exists():  # else another look was quicker
+            raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
