@@ -166,6 +166,11 @@ def test_labels_tell_the_quality_that_the_evaluator_measured(
         assert measure.measured == pytest.approx(metrics[name], abs=1e-5)
         assert measure.reference == pytest.approx(metrics[name], abs=1e-5)
 
+    file.write_text("\n".join(["patient,benign", *lines[:60]]))  # the others are not known yet
+    ended = trainyard("monitor", recipe, "--labels", file, "--key", "patient", *NO_SERVER)
+    assert (ended.code, ended.err) == (0, "")
+    assert report.read(Workspace.of(loaded).monitor).labelled == 60
+
     file.write_text(file.read_text().replace(",1", ",x").replace(",0", ",1").replace(",x", ",0"))
     ended = trainyard("monitor", recipe, "--labels", file, "--key", "patient", *NO_SERVER)
     assert ended.code == 10

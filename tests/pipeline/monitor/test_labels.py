@@ -41,6 +41,13 @@ def test_parquet_with_keys_of_another_type(tmp_path):
     assert found["fare"].to_pylist() == [2.0, 1.5, None]
 
 
+def test_of_several_labels_some_may_be_known_earlier(rows, tmp_path):
+    several = {"tip": "int64", "kind": "string"}
+    found = joined(rows, tmp_path, "trip,tip,kind\n7,1,\n8,,big\n9,,\n", several)
+    assert found["tip"].to_pylist() == [1, None, None, None, 1]
+    assert found["kind"].to_pylist() == [None, b"big", None, None, None]
+
+
 def test_text_labels(rows, tmp_path):
     found = joined(rows, tmp_path, "trip,kind\n7,big\n", {"kind": "string"})
     assert found["kind"].to_pylist() == [b"big", None, None, None, b"big"]

@@ -59,14 +59,16 @@ def test_metrics_are_those_that_everybody_computes(chance):
 
 @pytest.mark.parametrize("metric", ["auc", "accuracy", "precision", "recall", "log_loss", "brier"])
 def test_the_standard_error_is_that_of_many_samples(metric, chance):
-    found = [quality.estimate(metric, binary(chance, 400)) for _ in range(300)]
+    found = [quality.estimate(metric, binary(chance, 400))[:2] for _ in range(300)]
     values, errors = np.array(found).T
     assert errors.mean() == pytest.approx(values.std(), rel=0.15)
 
 
 @pytest.mark.parametrize("metric", ["mae", "mse", "rmse"])
 def test_the_standard_error_of_numbers_too(metric, chance):
-    values, errors = np.array([quality.estimate(metric, number(chance, 400)) for _ in range(300)]).T
+    values, errors = np.array(
+        [quality.estimate(metric, number(chance, 400))[:2] for _ in range(300)]
+    ).T
     assert errors.mean() == pytest.approx(values.std(), rel=0.15)
 
 
@@ -86,6 +88,15 @@ def test_worse_answers_are_noticed_on_all_rows_and_on_slices(chance):
     (same,) = same
     assert (same.column, same.reference) == ("tip_auc", quality.estimate("auc", before).value)
     assert same.p_value > 1e-3
+
+
+def test_two_positives_that_are_missed_are_no_alarm(chance):
+    before = binary(chance, 1500)
+    few = Judged(np.full((40, 1), 0.1, np.float32), np.array([1, 1] + [0] * 38), {})
+    (found,) = quality.of_quality("", ["recall"], [], before, few)
+    assert (found.measured, found.beyond > 0.5) == (0.0, True)
+    assert found.p_value > 0.01
+    assert list(quality.of_quality("", ["auc"], [], before, few)) == []
 
 
 def test_better_answers_are_no_alarm(chance):

@@ -108,13 +108,20 @@ def _read(
         keys = map(_text, block.batch.column(key).to_pylist())
         values = [block.batch.column(name).to_pylist() for name in types]
         for index, (row_key, *row) in enumerate(zip(keys, *values, strict=True)):
-            if row_key not in wanted or any(value in (None, "", *data.missing) for value in row):
+            missing = [value in (None, "", *data.missing) for value in row]
+            if row_key not in wanted or all(missing):
                 continue
             if row_key in seen:
                 raise DataError(f"the key {row_key!r} has two labels", where=block.row(index))
             seen.add(row_key)
             where = _place(block.row, index)
-            yield row_key, tuple(map(_converted, row, types.items(), [where] * len(row)))
+            yield (
+                row_key,
+                tuple(
+                    None if nothing else _converted(value, column, where)
+                    for nothing, value, column in zip(missing, row, types.items(), strict=True)
+                ),
+            )
 
 
 def _place(row: Callable[[int], str], index: int) -> Callable[[], str]:

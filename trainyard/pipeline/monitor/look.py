@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from rich.markup import escape
 
 from trainyard.errors import RecipeError
@@ -144,7 +145,13 @@ def _traffic(
 def _compared(
     trained: Training, reference: Reference, rows: Rows, settings: Monitor
 ) -> Iterator[Comparison]:
-    yield from comparisons.of_columns(reference, rows.columns, settings.ignore_columns)
+    # Rows whose label is not known yet do not lack one.
+    known = {n: rows.columns[n].drop_null() for n in trained.label_columns if n in rows.columns}
+    asked = {name: values for name, values in rows.columns.items() if name not in known}
+    yield from comparisons.of_columns(reference, asked, settings.ignore_columns)
+    for name, values in known.items():
+        if len(values):
+            yield from comparisons.of_columns(reference, {name: values}, settings.ignore_columns)
     yield from comparisons.of_answers(reference.judged, rows)
     for name, head in trained.told.heads.items():
         if head.label in rows.columns and head.task != "text":
@@ -169,7 +176,7 @@ def _with_labels(name: str, head: HeadDescription, rows: Rows) -> Judged:
     """The rows of which both label and answer are known."""
     values = rows.columns[head.label]
     if head.task == "regression":
-        found = values.fill_null(np.nan).to_numpy(zero_copy_only=False).astype(np.float64)
+        found = values.cast(pa.float64()).to_numpy(zero_copy_only=False)  # null is NaN
         there = np.isfinite(found)
     else:
         found = np.array([_index(head, value) for value in values.to_pylist()], np.int64)
@@ -209,7 +216,8 @@ def _notes(trained: Training, traffic: Traffic, settings: Monitor) -> Iterator[s
 def _missing_metrics(trained: Training, rows: Rows) -> Iterator[str]:
     heads = {n: h for n, h in trained.told.heads.items() if h.label in rows.columns}
     known = {names.of(head, metric) for head in heads for metric in quality.METRICS}
-    others = sorted(set(trained.record.verdict.metrics) - known - {"example_count"})
+    counts = {names.of(head, "example_count") for head in heads}
+    others = sorted(set(trained.record.verdict.metrics) - known - counts)
     if heads and others:
         yield f"Of the recipe's metrics these are not watched: {', '.join(others)}."
 

@@ -32,18 +32,29 @@ METRICS: dict[str, tuple[Task, ...]] = {
 }
 """The recipe's metrics that have a standard error here, and the tasks they fit."""
 
-_HIGHER: frozenset[str] = frozenset({"auc", "accuracy", "precision", "recall"})
 _ERRORS = frozenset({"mae", "mse", "rmse"})
+_SHARES = frozenset({"accuracy", "precision", "recall"})
+_HIGHER = _SHARES | {"auc"}
 _FEWEST_ROWS = 30
+_FEWEST_OF_A_CLASS = 10  # with fewer, DeLong's variance is itself a matter of chance
 _BINS = 10
 _LEAST_PROBABILITY = 1e-15  # as the Evaluator's log_loss
 
 
 class Estimate(NamedTuple):
-    """A metric's value and its standard error."""
+    """A metric's value and how sure it is.
+
+    Attributes:
+        value: The metric.
+        error: Its standard error.
+        wrong: Of a share: of how many rows it does not hold.
+        rows: Of how many.
+    """
 
     value: float
     error: float
+    wrong: int = 0
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,8 @@ def estimate(metric: str, judged: Judged) -> Estimate | None:
     if len(values) < 2:
         return None
     mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+    if metric in _SHARES:
+        return Estimate(mean, error, int(np.count_nonzero(values == 0)), len(values))
     if metric == "rmse":  # by the delta method
         root = float(np.sqrt(mean))
         return Estimate(root, error / (2 * root) if root else 0.0)
@@ -125,7 +138,7 @@ def _auc(scores: Array, positive: Array) -> Estimate | None:
     Source: DeLong, DeLong and Clarke-Pearson (1988); by midranks, Sun and Xu (2014).
     """
     m, n = int(positive.sum()), int((~positive).sum())
-    if m < 2 or n < 2:
+    if min(m, n) < _FEWEST_OF_A_CLASS:
         return None
     ranks = stats.rankdata(scores)
     above = (ranks[positive] - stats.rankdata(scores[positive])) / n  # of each positive row
@@ -161,11 +174,18 @@ def _compared(
     name: str, metric: str, slice: str, old: Estimate, new: Estimate, rows: int
 ) -> Comparison:
     worse = old.value - new.value if metric in _HIGHER else new.value - old.value
-    error = np.hypot(old.error, new.error)
-    p_value = float(stats.norm.sf(worse / error)) if error else float(worse <= 0)
     beyond = worse / old.value if metric in _ERRORS and old.value else worse
     detail = f"{old.value:.4g}, now {new.value:.4g} on {rows:,} rows"
+    p_value = _p_value(worse, old, new)
     return Comparison("quality", new.value, beyond, name, slice, old.value, p_value, detail)
+
+
+def _p_value(worse: float, old: Estimate, new: Estimate) -> float:
+    """How likely a metric is so much worse by chance."""
+    if new.rows:  # exact: the standard error of few rows that are all wrong is 0
+        return two_samples.more_often(new.wrong, new.rows, old.wrong, old.rows)
+    error = np.hypot(old.error, new.error)
+    return float(stats.norm.sf(worse / error)) if error else float(worse <= 0)
 
 
 def _sliced(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from trainyard.errors import DataError
@@ -14,6 +15,7 @@ from trainyard.serving.monitor import requests
 from trainyard.serving.monitor.report import Window
 from trainyard.serving.monitor.requests import Layout, Log
 from trainyard.serving.monitor.rows import Rows, Sample
+from trainyard.serving.monitor.two_samples import Array
 
 
 @dataclass
@@ -80,11 +82,15 @@ def read(
         rows = requests.rows(block, layout)
         unread += sum(requests.rows_of(log) for log in block) - len(rows)
         if len(rows):
-            sample.add(len(rows), lambda places, rows=rows: prepared(rows.take(places)))  # type: ignore[misc]
+            sample.add(len(rows), partial(_taken, prepared, rows))
     if not sample.seen:
         raise _nothing(folder, model, settings, unread)
     window = Window(asked=_words(settings), since=_time(span.first), until=_time(span.last))
     return Traffic(sample.rows(), sample.seen, window, unread)
+
+
+def _taken(prepared: Callable[[Rows], Rows], rows: Rows, places: Array) -> Rows:
+    return prepared(rows.take(places))
 
 
 def _newest(folder: Path, model: str, settings: Monitor, now: datetime) -> Iterator[Log]:
