@@ -2,7 +2,7 @@
 
 Exit codes: 0 done (for `run`: pushed), 1 unexpected failure, 2 recipe or usage,
 3 data, 4 anomalies stopped the run, 5 training, 6 not pushed, 7 contract check,
-8 the machine, 9 busy, 130 interrupted.
+8 the machine, 9 busy, 10 an alarm of `monitor`, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trainyard.errors import NotPushedError, TrainyardError
-from trainyard.pipeline import cli_kubeflow, cli_models, cli_schedule
+from trainyard.pipeline import cli_kubeflow, cli_models, cli_monitor, cli_schedule
 
 if TYPE_CHECKING:
     from trainyard.pipeline.records import RunRecord
@@ -29,13 +29,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     epilog="Exit codes: 0 done (run: pushed), 1 unexpected, 2 recipe or usage, 3 data, "
-    "4 anomalies, 5 training, 6 not pushed, 7 contract, 8 machine, 9 busy, 130 interrupted.",
+    "4 anomalies, 5 training, 6 not pushed, 7 contract, 8 machine, 9 busy, 10 alarm, "
+    "130 interrupted.",
 )
 schema_app = typer.Typer(help="Curated schemas: infer, show, diff.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema")
 cli_kubeflow.register(app)
 cli_models.register(app)
 cli_schedule.register(app)
+app.command()(cli_monitor.monitor)
 
 RecipeFile = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/wine.yaml.")

@@ -48,6 +48,7 @@ from trainyard.recipe_schema.heads import (
     Task,
 )
 from trainyard.recipe_schema.kubeflow import Kubeflow, MetadataStore, Pod, Secret
+from trainyard.recipe_schema.monitor import Monitor
 from trainyard.recipe_schema.recipe import Recipe, input_columns
 from trainyard.recipe_schema.rollout import Rollout
 from trainyard.recipe_schema.schedule import Retrain, RunSchedule
@@ -90,6 +91,7 @@ __all__ = [
     "Label",
     "Loss",
     "MetadataStore",
+    "Monitor",
     "Optimizer",
     "Pod",
     "PortableEngine",

@@ -22,6 +22,7 @@ from trainyard.recipe_schema.features import (
 )
 from trainyard.recipe_schema.heads import ONLY, Head, HeadName, Label, Task
 from trainyard.recipe_schema.kubeflow import Kubeflow
+from trainyard.recipe_schema.monitor import Monitor
 from trainyard.recipe_schema.rollout import Rollout
 from trainyard.recipe_schema.schedule import Retrain, RunSchedule
 from trainyard.recipe_schema.stages import Gate, Push
@@ -55,6 +56,7 @@ class Recipe(Section):
     engine: AnyEngine = DirectEngine()
     schedule: RunSchedule | None = None
     retrain: Retrain = Retrain()
+    monitor: Monitor = Monitor()
     kubeflow: Kubeflow = Kubeflow()
 
     @property

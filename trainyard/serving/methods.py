@@ -101,7 +101,18 @@ def _respond_predict(
     return response
 
 
-def _serialized(given: input_pb2.Input) -> Array:
+def serialized(given: input_pb2.Input) -> Array:
+    """Returns the tf.Examples of a Classify or Regress request.
+
+    Args:
+        given: Its input.
+
+    Returns:
+        Serialized, objects `[B]`.
+
+    Raises:
+        ServingError: There are none.
+    """
     kind = given.WhichOneof("kind")
     if kind == "example_list_with_context":
         context = given.example_list_with_context.context.SerializeToString()
@@ -129,7 +140,7 @@ def _example_call(
             f"No {method} inputs found in SignatureDef {name}: expected {_INPUTS!r}, "
             f"found {next(iter(signature.inputs))!r}"
         )
-    rows = _serialized(given)
+    rows = serialized(given)
     return Call(signature, signature.check({_INPUTS: rows}), len(rows))
 
 

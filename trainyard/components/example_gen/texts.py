@@ -66,7 +66,7 @@ def append(data: Data, block: Block) -> Block:
 def _measured(data: Data, block: Block, name: str) -> Block:
     """Measures a column, and takes out rows or raises the error for the first that is bad."""
     texts, undecodable = _decoded(computed.single(block, name, "the text"))
-    characters, words = pc.utf8_length(texts).cast(pa.int64()), _words(texts)
+    characters, words = measured(texts)
     wrong = {
         "is not UTF-8": undecodable,
         "is too long": np.asarray(characters) > data.max_characters,
@@ -84,6 +84,15 @@ def _measured(data: Data, block: Block, name: str) -> Block:
         block, dict(zip((name, *text_measures(name)), (texts, characters, words), strict=True))
     )
     return block.filter(~np.isin(block.numbers, [each.row for each in bad]), bad) if bad else block
+
+
+def measured(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Measures texts: how many characters and how many words each has.
+
+    Args:
+        texts: Strings, shape `(n,)`; none missing.
+    """
+    return pc.utf8_length(texts).cast(pa.int64()), _words(texts)
 
 
 def _words(texts: pa.Array) -> pa.Array:

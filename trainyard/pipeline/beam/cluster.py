@@ -33,7 +33,7 @@ def check(engine: Engine) -> None:
             "the workers of Dataflow cannot read the folders of this machine",
             where=str(home()),
             expected="artifacts in a bucket",
-            hint="run the recipe as a Kubeflow pipeline whose root is gs://BUCKET/FOLDER",
+            hint="another runner: folders that several machines see are no buckets either",
         )
     if not isinstance(engine, PortableEngine):
         return

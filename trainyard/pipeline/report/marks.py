@@ -13,6 +13,8 @@ from trainyard.pipeline.records import Finding
 
 WIDTH, HEIGHT = 220, 26
 _EDGE = 8.0
+_SMALL = 64, 25
+_BASE = f'<line class="axis" x1="0" x2="{_SMALL[0]}" y1="24.5" y2="24.5"/>'
 
 
 @dataclass(frozen=True)
@@ -109,17 +111,38 @@ def histogram(counts: Sequence[float], label: str, apart: bool = False) -> Marku
         label: What it shows, for those who do not see it.
         apart: Whether the bars are categories, which do not touch.
     """
-    most = max(counts, default=0.0) or 1.0
-    across, high = 64, 24
-    step = across / max(len(counts), 1)
+    return _svg([*_bars(counts, max(counts, default=0.0), apart), _BASE], label, *_SMALL)
+
+
+def two_histograms(
+    before: Sequence[float], now: Sequence[float], label: str, apart: bool = False
+) -> Markup:
+    """Draws one small histogram as bars and another as a line over them.
+
+    Args:
+        before: The line's heights, one a bar.
+        now: The bars'.
+        label: What it shows, for those who do not see it.
+        apart: Whether the bars are categories, which do not touch.
+    """
+    most = max([*before, *now], default=0.0)
+    across, high = _SMALL[0], _SMALL[1] - 1
+    step = across / max(len(before), 1)
+    tops = [high * (1 - height / (most or 1.0)) for height in before]
+    steps = (f"H{i * step:.2f}V{top:.2f}H{(i + 1) * step:.2f}" for i, top in enumerate(tops))
+    line = f'<path class="before" d="M0 {high}{"".join(steps)}V{high}"/>'
+    return _svg([*_bars(now, most, apart), _BASE, line], label, *_SMALL)
+
+
+def _bars(counts: Sequence[float], most: float, apart: bool) -> list[str]:
+    across, high = _SMALL[0], _SMALL[1] - 1
+    step, most = across / max(len(counts), 1), most or 1.0
     width = step * (0.72 if apart else 0.96)
-    bars = [
+    return [
         f'<rect class="bar" x="{i * step:.2f}" width="{width:.2f}" '
         f'y="{high * (1 - count / most):.2f}" height="{high * count / most:.2f}"/>'
         for i, count in enumerate(counts)
     ]
-    base = f'<line class="axis" x1="0" x2="{across}" y1="{high + 0.5}" y2="{high + 0.5}"/>'
-    return _svg([*bars, base], label, across, high + 1)
 
 
 def arcs(

@@ -53,7 +53,7 @@ def _render(record: RunRecord, recipe: Recipe, verdict: Verdict) -> str:
     training = training_section(record, recipe.heads)
     class_names = training.class_names if training else {}
     schema, schema_count = schema_rows(record, recipe)
-    return _template().render(
+    return template(_HERE / "template.html.j2").render(
         record=record,
         recipe=recipe,
         verdict=verdict,
@@ -77,20 +77,25 @@ def _render(record: RunRecord, recipe: Recipe, verdict: Verdict) -> str:
         qualities=quality_sections(record, verdict.findings, recipe, class_names),
         stages=stages_section(record, recipe),
         parameters=list(parameters(recipe)),
-        style=Markup((_HERE / "style.css").read_text("utf-8")),
     )
 
 
-def _template() -> jinja2.Template:
+def template(file: Path) -> jinja2.Template:
+    """Loads a template of a page that opens with no network; `style` in it is what all share.
+
+    Args:
+        file: The template.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
+        loader=jinja2.FileSystemLoader(file.parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"number": _number, "duration": duration, "percent": _percent}
-    return environment.get_template("template.html.j2")
+    environment.globals["style"] = Markup((_HERE / "style.css").read_text("utf-8"))
+    return environment.get_template(file.name)
 
 
 def _outcome(record: RunRecord, verdict: Verdict) -> tuple[str, str]:

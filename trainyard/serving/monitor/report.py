@@ -23,7 +23,7 @@ Kind = Literal[
     "prediction",
     "quality",
     "concept",
-    "latency",
+    "latency_ms",
     "error_rate",
 ]
 """What is measured; each is called as its threshold in the recipe's section `monitor`."""

@@ -79,10 +79,21 @@ def homogeneity(table: Array) -> float:
     Returns:
         The p-value; 1 if there are not two values to tell apart.
     """
+    statistic, freedom = chi_squared(table)
+    return float(stats.chi2.sf(statistic, freedom)) if freedom else 1.0
+
+
+def chi_squared(table: Array) -> tuple[float, int]:
+    """Pearson's statistic and its degrees of freedom; those of independent tables add up.
+
+    Args:
+        table: As for `homogeneity`.
+    """
     table = _without_rare(table)
     if table.shape[1] < 2:
-        return 1.0
-    return float(stats.chi2_contingency(table, correction=False).pvalue)
+        return 0.0, 0
+    found = stats.chi2_contingency(table, correction=False)
+    return float(found.statistic), int(found.dof)
 
 
 def _without_rare(table: Array) -> Array:
