@@ -7,7 +7,7 @@ from trainyard.components.pusher import versions
 from trainyard.errors import DataError
 from trainyard.pipeline import records, unchanged
 from trainyard.pipeline.records import RunRecord, StageRecord, Verdict
-from trainyard.recipe_schema import Recipe, RunSchedule, TextFeature, Trainer
+from trainyard.recipe_schema import Monitor, Recipe, RunSchedule, TextFeature, Trainer
 from trainyard.serving import version_config
 
 
@@ -140,7 +140,8 @@ def test_another_champion_is_a_change_and_another_schedule_none(recipe, pushed, 
     served = home / "serving" / "wine"
     (served / "1" / "saved_model.pb").touch()
     plain = unchanged.fingerprint(recipe)
-    nightly = recipe.model_copy(update={"schedule": RunSchedule(cron="0 3 * * *")})
+    around = {"schedule": RunSchedule(cron="0 3 * * *"), "monitor": Monitor(level=0.05)}
+    nightly = recipe.model_copy(update=around)
     assert unchanged.fingerprint(nightly) == plain
     version_config.label(served, {"canary": 1})
     assert unchanged.fingerprint(recipe) == plain

@@ -21,12 +21,15 @@ from trainyard.pipeline import records
 from trainyard.pipeline.recipe import dump
 from trainyard.pipeline.records import RunRecord, StageRecord, Verdict
 from trainyard.pipeline.workspace import Workspace
-from trainyard.recipe_schema import Recipe, Retrain
+from trainyard.recipe_schema import Recipe
 from trainyard.serving import version_config
 from trainyard.trainer_modules.harness import vector_files
 
 REASON = "unchanged: same inputs, parameters and code"
 PACKAGES = ("trainyard", "tfx", "tensorflow", "keras", "apache-beam", "ml-metadata")
+
+AROUND_IT = ("schedule", "retrain", "monitor", "kubeflow")
+"""Sections that say when and where a recipe runs and what is watched after it."""
 
 
 def fingerprint(recipe: Recipe) -> str:
@@ -46,8 +49,7 @@ def fingerprint(recipe: Recipe) -> str:
 
 
 def _facts(recipe: Recipe) -> Iterator[str]:
-    # When it runs is nothing that it depends on.
-    yield dump(recipe.model_copy(update={"schedule": None, "retrain": Retrain()}))
+    yield dump(recipe.model_copy(update={name: _default(name) for name in AROUND_IT}))
     yield from map(_state, input_splits.find(recipe.data))
     yield from _named_by_parameters(recipe)
     yield from map(_state, vector_files.files(recipe.features))
@@ -57,6 +59,10 @@ def _facts(recipe: Recipe) -> Iterator[str]:
     yield from _labelled(Workspace.of(recipe).serving)
     yield sources.digest([Path(trainyard.__path__[0])])
     yield from (version(package) for package in PACKAGES)
+
+
+def _default(section: str) -> object:
+    return Recipe.model_fields[section].default
 
 
 def _labelled(serving: Path) -> Iterator[str]:

@@ -138,12 +138,10 @@ def _holder(recipe: Recipe, wanted: Alias) -> int | None:
 
 def _aliases(serving: Path) -> dict[int, Alias]:
     """The alias of each version that has one; a champion with both labels is on no trial."""
-    labels: dict[str, int] = dict(version_config.read(serving).version_labels)
-    newest = [int(folder.name) for folder in outputs.versions(serving)[-1:]]
-    answers = [labels[version_config.STABLE]] if version_config.STABLE in labels else newest
-    on_trial = [labels[version_config.CANARY]] if version_config.CANARY in labels else []
-    trial: dict[int, Alias] = dict.fromkeys(on_trial, CHALLENGER)
-    return trial | dict.fromkeys(answers, CHAMPION)
+    on_trial = version_config.read(serving).version_labels.get(version_config.CANARY)
+    answers = version_config.champion(serving)
+    trial: dict[int, Alias] = {on_trial: CHALLENGER} if on_trial else {}
+    return trial | ({int(answers.name): CHAMPION} if answers else {})
 
 
 def _version(folder: Path, workspace: Workspace, alias: Alias) -> Version:
