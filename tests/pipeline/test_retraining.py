@@ -111,7 +111,7 @@ def test_many_new_files_are_counted(recipe, last, tmp_path):
 
 
 def test_alarms_since_the_last_run(recipe, last):
-    report(recipe, BEGUN + timedelta(hours=1), "psi", "latency", "concept")
+    report(recipe, BEGUN + timedelta(hours=1), "psi", "latency_ms", "concept")
     assert reasons(recipe) == ["psi is up", "concept is up"]
     assert reasons(recipe, "quality") == ["concept is up"]
     assert reasons(recipe, "new_data") == []

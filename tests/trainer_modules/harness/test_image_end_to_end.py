@@ -71,8 +71,8 @@ def test_both_signatures_answer_as_the_training_graph(trained):
             transform_graph=made.graph,
             examples=examples,
         )
-        <= contract.TOLERANCE
-    )
+        <= contract.TOLERANCE / 100
+    ), "both are compiled: the same operations, the same rounding"
 
 
 def test_a_client_sends_columns_by_name(trained):

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -252,7 +253,10 @@ def reference_predictions(
     if told.writes:
         writer = writing.of(model, told, transform_output)
         return tf.function(writer.text, autograph=False)(features).numpy()
-    return keras.tree.map_structure(np.asarray, model(features, training=False))
+    # Compiled, as what is served is: TensorFlow then joins operations such as convolution and
+    # batch normalization, which rounds in another way; a deep network shows that.
+    compiled = tf.function(partial(model, training=False), autograph=False)
+    return keras.tree.map_structure(np.asarray, compiled(features))
 
 
 def reference_likelihood(
