@@ -387,13 +387,18 @@ def _decoding(recipe: Recipe) -> float:
 
     from trainyard.trainer_modules.harness import inputs
 
-    (name, feature) = next(iter(recipe.features.items()))
+    ((name, feature),) = _images(recipe).items()
     photos = sorted(Path(recipe.data.path).rglob("*.jpg"))[:DECODED]
     files = tf.constant([[photo.read_bytes()] for photo in photos])
     inputs.pixels(files[:8], feature, name)  # traces
     began = time.perf_counter()
     inputs.pixels(files, feature, name)
     return len(photos) / (time.perf_counter() - began)
+
+
+def _images(recipe: Recipe) -> dict[str, ImageFeature]:
+    """A resolved recipe names its label among the features."""
+    return {n: f for n, f in recipe.features.items() if isinstance(f, ImageFeature)}
 
 
 def operations(recipe: Recipe) -> int:
@@ -405,8 +410,7 @@ def operations(recipe: Recipe) -> int:
     from trainyard.trainer_modules import registry
     from trainyard.trainer_modules.harness.spec import InputSpec, LabelSpec, ModelSpec
 
-    images = {n: f for n, f in recipe.features.items() if isinstance(f, ImageFeature)}
-    inputs = {name: InputSpec(entry.shape, "float32") for name, entry in images.items()}
+    inputs = {n: InputSpec(image.shape, "float32") for n, image in _images(recipe).items()}
     label = LabelSpec(rows=2, class_names=("dark", "light"), class_counts=(1, 1))
     module = registry.find(recipe.trainer.module)
     params = registry.params(module, recipe.trainer.params)

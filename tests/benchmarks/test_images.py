@@ -44,6 +44,12 @@ def test_every_case_is_a_recipe(name, photos, tmp_path):
         assert trainer.jit_compile is ("jit" in name)
 
 
+def test_decoding_is_of_the_photographs(photos, tmp_path):
+    file = tmp_path / "case.yaml"
+    file.write_text(json.dumps(images.CASES["cnn"].recipe("case", photos)))
+    assert images._decoding(load_recipe(file)) > 0
+
+
 def measured(device=""):
     rates = images.Rates(900.0, 2000.0, 500.0, 450.0, cores=2, operations=10**9, device=device)
     return images.Measured(rates, images.Rates(500.0, 1000.0, 300.0, 200.0, cores=1), "abc1234")
