@@ -66,6 +66,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--parallelism", type=int, default=2)
     parser.add_argument("--loopback", action="store_true", help="no pool of Python workers")
     parser.add_argument("--job-endpoint", help="a job server that is running")
+    parser.add_argument("--job-server", help="GROUP:NAME:VERSION in Maven, as engine.job_server")
     parser.add_argument("--flink-lib", type=Path, help="the jars of a Flink distribution")
     parser.add_argument("--kill-after", type=float, help="seconds; with --flink-lib")
     return parser.parse_args()
@@ -78,6 +79,8 @@ def _engine(
     if engine != "flink":
         return {"name": {"direct": "beam"}.get(engine, engine)}, None
     said = {"name": "beam", "runner": "flink", "parallelism": options.parallelism}
+    if options.job_server:
+        said["job_server"] = options.job_server
     if not options.loopback:
         said["worker_pool"] = stack.enter_context(_worker_pool(folder))
     if options.job_endpoint:

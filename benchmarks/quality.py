@@ -1,7 +1,8 @@
 """Runs every recipe to its stated reference and writes docs/QUALITY.md.
 
 Can be resumed: what is done is kept in trainyard_out/quality.json, by recipe
-and commit; delete that file to begin anew.
+and by the commit that last changed what trains and judges it; delete that file
+to begin anew.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from benchmarks import references, single_tasks
+from benchmarks import machine, references, single_tasks
+from benchmarks.variants import TRAINED_WITH
 from trainyard.errors import EnvironmentProblem
 from trainyard.files import write_whole
 from trainyard.pipeline import quiet, workspace
@@ -47,8 +49,8 @@ def main() -> int:
     state = workspace.home() / "quality.json"
     workspace.home().mkdir(parents=True, exist_ok=True)
     done: dict[str, list[Row]] = json.loads(state.read_text("utf-8")) if state.exists() else {}
-    commit = _commit()
     for name in RECIPES:
+        commit = machine.commit([*TRAINED_WITH, f"recipes/{name}.yaml"])
         if name not in done or done[name][0]["commit"] != commit:
             done[name] = [row | {"commit": commit} for row in _measure(name)]
             write_whole(state, json.dumps(done, indent=1))
@@ -122,13 +124,6 @@ def _verdict(row: Row) -> str:
     if "not_run" in row:
         return f"not run: {row['not_run']}"
     return "; ".join(row["shortfalls"]) or ("reached, pushed" if row["pushed"] else "reached")
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
 
 
 if __name__ == "__main__":

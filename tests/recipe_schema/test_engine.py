@@ -79,6 +79,8 @@ DATAFLOW = "runner: dataflow, project: p, region: r, container_image: i"
         ("{runner: flink, job_endpoint: 'flink:8099'}", "cannot reach Python workers"),
         ("{runner: spark, spark_master_url: 'spark://s:7077'}", "cannot reach Python workers"),
         ("{runner: flink, worker_pool: 'a:1', container_image: i}", "give either"),
+        ("{runner: flink, job_server: beam}", "'beam' should be GROUP:NAME:VERSION"),
+        ("{runner: flink, job_server: 'g:n:1', job_server_jar: a.jar}", "give either"),
         ("{runner: dataflow, project: p}", "engine.region: Field required"),
         (f"{{{DATAFLOW}, temp_location: /tmp}}", "'/tmp' should be gs://BUCKET/FOLDER"),
         (f"{{{DATAFLOW}, temp_location: 'gs://b', worker_pool: 'a:1'}}", "'worker_pool'"),

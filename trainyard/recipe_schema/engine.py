@@ -3,11 +3,12 @@
 There is a model for each runner; `runner` says which. What a field is called, Beam calls it
 too, so that `trainyard.pipeline.beam.options` hands it on by its name; the exceptions are
 `worker_pool` and `container_image`, each of which is several options of Beam's, and
-`job_server_jar`, as a run starts its job server itself.
+`job_server` and `job_server_jar`, as a run starts its job server itself.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
@@ -48,8 +49,15 @@ def _bucket(address: str) -> str:
     return address
 
 
+def _coordinates(artifact: str) -> str:
+    if not re.fullmatch(r"[\w.-]+:[\w.-]+:[\w.-]+", artifact):
+        raise ValueError(f"{artifact!r} should be GROUP:NAME:VERSION, as Maven has it")
+    return artifact
+
+
 Url = Annotated[str, AfterValidator(_with_port)]
 Address = Annotated[Url, AfterValidator(_without_scheme)]
+Artifact = Annotated[str, AfterValidator(_coordinates)]
 Bucket = Annotated[str, AfterValidator(_bucket)]
 
 
@@ -104,8 +112,13 @@ class PortableEngine(Engine):
         "neither this nor `worker_pool` the run's own process works (LOOPBACK): for a cluster on "
         "this machine.",
     )
+    job_server: Artifact | None = Field(
+        None,
+        description="GROUP:NAME:VERSION of the job server in Maven, which fetches it, once, with "
+        "what it depends on; if not given, the runner's `-job-server` in the version of Beam here.",
+    )
     job_server_jar: str | None = Field(
-        None, description="Relative to the recipe; if not given, Maven fetches it, once."
+        None, description="A jar in its place; relative to the recipe."
     )
     sdk_worker_parallelism: int | None = Field(
         None, ge=0, description="Python workers on each machine; 0: as many as the runner thinks."
@@ -125,6 +138,12 @@ class PortableEngine(Engine):
     def _one_kind_of_workers(self) -> Self:
         if self.worker_pool and self.container_image:
             raise ValueError("give either `worker_pool` or `container_image`")
+        return self
+
+    @model_validator(mode="after")
+    def _one_job_server(self) -> Self:
+        if self.job_server and self.job_server_jar:
+            raise ValueError("give either `job_server` or `job_server_jar`")
         return self
 
     @model_validator(mode="after")

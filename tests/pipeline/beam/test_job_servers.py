@@ -6,6 +6,7 @@ import os
 import zipfile
 from importlib import metadata
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -15,12 +16,14 @@ from trainyard.pipeline.beam.job_servers import JobServer
 from trainyard.recipe_schema import FlinkEngine, SparkEngine
 
 BEAM = metadata.version("apache-beam")
-NAME = f"beam-runners-flink-1.19-job-server-{BEAM}.jar"
+NAME = f"beam-runners-flink-1.19-job-server-{BEAM}"
+DRIVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
 
 # As Maven answers, with a file of the name in place of a download.
 MAVEN = """#!/bin/sh
-echo "$@" > {asked}
+cp pom.xml {asked}
 for word in "$@"; do case "$word" in -DoutputDirectory=*) folder="${{word#*=}}";; esac; done
+mkdir "$folder"
 {then}
 """
 
@@ -42,7 +45,7 @@ def program(file: Path, text: str) -> None:
     file.chmod(0o755)
 
 
-def jar(file: Path, name: str = "org/apache/beam/runners/flink/FlinkJobServerDriver.class") -> Path:
+def jar(file: Path, name: str = DRIVER.replace(".", "/") + ".class") -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(name, b"")
@@ -57,42 +60,63 @@ def test_the_recipes_own_jar(tmp_path):
     own = jar(tmp_path / "own.jar")
     command = flink(job_server_jar=str(own), flink_master="localhost:8081").prepare()
     assert command[0] == str(tmp_path / "bin/java")
-    assert command[-4:] == ["-jar", str(own), "--flink-master", "localhost:8081"]
+    assert command[-5:] == ["-cp", str(own), DRIVER, "--flink-master", "localhost:8081"]
 
 
 def test_one_that_was_fetched_before(tmp_path):
-    kept = jar(tmp_path / "cache/job_servers" / NAME)
-    assert flink().prepare()[-4:] == ["-jar", str(kept), "--flink-master", "[local]"]
+    kept = tmp_path / "cache/job_servers" / NAME
+    jar(kept / f"{NAME}.jar")
+    assert flink().prepare()[-7:-2] == ["-cp", f"{kept}/*", DRIVER, "--flink-master", "[local]"]
+
+
+def test_a_flink_of_its_own_has_settings(tmp_path, monkeypatch):
+    def settings(**said):
+        options = flink(**said).options
+        return options[options.index("--flink-conf-dir") + 1] if len(options) > 2 else None
+
+    monkeypatch.delenv("FLINK_CONF_DIR", raising=False)
+    (own,) = Path(settings()).iterdir()
+    assert own.name == "flink-conf.yaml"  # what Flink 1.17 to 1.19 look for
+    assert settings(flink_master="localhost:8081") is None
+    monkeypatch.setenv("FLINK_CONF_DIR", "conf")
+    assert settings() == "conf"
 
 
 def test_spark():
     server = JobServer.of(SparkEngine(runner="spark", spark_master_url="local[2]"))
-    assert server.artifact == "beam-runners-spark-3-job-server"
-    assert server.master == ("--spark-master-url", "local[2]")
+    assert server.artifact == f"org.apache.beam:beam-runners-spark-3-job-server:{BEAM}"
+    assert server.options == ("--spark-master-url", "local[2]")
 
 
-def test_maven_fetches_it_once(tmp_path, tools):
+@pytest.mark.parametrize(
+    ("named", "name", "version"),
+    [
+        (None, "beam-runners-flink-1.19-job-server", BEAM),
+        ("org.apache.beam:beam-runners-flink-1.19:2.62.0", "beam-runners-flink-1.19", "2.62.0"),
+    ],
+)
+def test_maven_fetches_it_once(tmp_path, tools, named, name, version):
     made = jar(tmp_path / "made.jar")
     asked = tmp_path / "asked"
-    program(tools / "mvn", MAVEN.format(asked=asked, then=f'cp {made} "$folder/{NAME}"'))
-    kept = tmp_path / "cache/job_servers" / NAME
-    assert str(kept) in flink().prepare()
-    assert f"-Dartifact=org.apache.beam:beam-runners-flink-1.19-job-server:{BEAM}" in (
-        asked.read_text()
-    )
+    then = f'cp {made} "$folder/{name}-{version}.jar"'
+    program(tools / "mvn", MAVEN.format(asked=asked, then=then))
+    kept = tmp_path / "cache/job_servers" / f"{name}-{version}"
+    assert f"{kept}/*" in flink(job_server=named).prepare()
+    first = ET.fromstring(asked.read_text()).find(".//{*}dependency")
+    assert [each.text for each in first] == ["org.apache.beam", name, version]
     asked.unlink()
-    flink().prepare()
+    flink(job_server=named).prepare()
     assert not asked.exists()
-    assert [file.name for file in kept.parent.iterdir()] == [NAME]
+    assert [file.name for file in kept.parent.iterdir()] == [kept.name]
 
 
 def test_maven_cannot_fetch_it(tmp_path, tools):
-    fails = "echo '[INFO] Scanning'; echo '[ERROR] Unknown host repo'; exit 1"
+    fails = "echo '[INFO] Scanning'; echo '[ERROR] Unknown host repo -> [Help 1]'; exit 1"
     program(tools / "mvn", MAVEN.format(asked="/dev/null", then=fails))
     with pytest.raises(EnvironmentProblem, match="Maven cannot fetch") as caught:
         flink().prepare()
     assert caught.value.received == "Unknown host repo"
-    assert NAME in caught.value.hint
+    assert NAME.removesuffix(f"-{BEAM}") in caught.value.where
     assert not [*(tmp_path / "cache/job_servers").iterdir()]
 
 

@@ -44,6 +44,7 @@ def test_the_direct_runner_has_no_options():
         ({"max_parallelism": 8}, ["--max_parallelism=8"]),
         ({"number_of_execution_retries": 0}, ["--number_of_execution_retries=0"]),
         ({"job_server_jar": "a.jar"}, []),
+        ({"job_server": "group:name:1"}, []),
         ({"beam_options": ["--object_reuse"]}, ["--object_reuse"]),
     ],
 )

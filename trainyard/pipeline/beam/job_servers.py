@@ -1,7 +1,8 @@
-"""The Beam job servers that a run can start itself: which Java and which jar."""
+"""The Beam job servers that a run can start itself: which Java and which jars."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -18,7 +19,9 @@ from trainyard.pipeline.beam import java
 from trainyard.progress import report
 from trainyard.recipe_schema import FlinkEngine, PortableEngine, SparkEngine
 
-_GROUP = "org.apache.beam"
+_LOCAL_FLINK = Path(__file__).parent / "local_flink"
+_QUIET = "-Dorg.slf4j.simpleLogger.log.org.apache.flink=warn"  # a line a task and state otherwise
+_LOG = "org.slf4j:slf4j-simple:1.7.30"  # as Beam's own; one without all within it has no log
 _NEWEST_JAVA = {"1.17": 11, "1.18": 17, "1.19": 21}  # Flink's own lists, by its version
 
 
@@ -28,10 +31,10 @@ class JobServer:
 
     Attributes:
         runs: What it has within it, such as `Flink 1.19`.
-        artifact: Its name in Maven.
-        main_class: What has to be in the jar.
+        artifact: GROUP:NAME:VERSION in Maven.
+        main_class: What has to be in its jar.
         newest_java: The last version of Java that will do.
-        master: The option that says where jobs run.
+        options: What it is told, first where jobs run.
         jar: The recipe's own jar.
     """
 
@@ -39,7 +42,7 @@ class JobServer:
     artifact: str
     main_class: str
     newest_java: int
-    master: tuple[str, str]
+    options: tuple[str, ...]
     jar: str | None
 
     @classmethod
@@ -53,25 +56,25 @@ class JobServer:
             case FlinkEngine():
                 return cls(
                     runs=f"Flink {engine.flink_version}",
-                    artifact=f"beam-runners-flink-{engine.flink_version}-job-server",
+                    artifact=_artifact(engine, f"flink-{engine.flink_version}"),
                     main_class="org.apache.beam.runners.flink.FlinkJobServerDriver",
                     newest_java=_NEWEST_JAVA[engine.flink_version],
-                    master=("--flink-master", engine.flink_master or "[local]"),
+                    options=_flink_options(engine),
                     jar=engine.job_server_jar,
                 )
             case SparkEngine():
                 return cls(
                     runs="Spark 3",
-                    artifact="beam-runners-spark-3-job-server",
+                    artifact=_artifact(engine, "spark-3"),
                     main_class="org.apache.beam.runners.spark.SparkJobServerDriver",
                     newest_java=17,
-                    master=("--spark-master-url", engine.spark_master_url or "local[*]"),
+                    options=("--spark-master-url", engine.spark_master_url or "local[*]"),
                     jar=engine.job_server_jar,
                 )
         raise TypeError(f"no job server is known for {type(engine).__name__}")
 
     def prepare(self) -> list[str]:
-        """Finds Java and the jar, which Maven fetches if it is not there.
+        """Finds Java and the jars, which Maven fetches if they are not there.
 
         Returns:
             The command, but for where the server listens and keeps files.
@@ -80,16 +83,18 @@ class JobServer:
             EnvironmentProblem: One of them is not to be had, or is not the right one.
         """
         started = java.suitable(self.newest_java, self.runs)
-        return [*started, "-jar", str(self._found()), *self.master]
+        return [*started, _QUIET, "-cp", self._class_path(), self.main_class, *self.options]
 
-    def _found(self) -> Path:
-        version = metadata.version("apache-beam")
-        kept = homes.cache() / "job_servers" / f"{self.artifact}-{version}.jar"
-        jar = Path(self.jar) if self.jar else kept
-        if not self.jar and not jar.is_file():
-            _fetch(f"{_GROUP}:{self.artifact}:{version}", jar)
-        self._check(jar)
-        return jar
+    def _class_path(self) -> str:
+        if self.jar:
+            self._check(Path(self.jar))
+            return self.jar
+        _, name, version = self.artifact.split(":")
+        kept = homes.cache() / "job_servers" / f"{name}-{version}"
+        if not kept.is_dir():
+            _fetch(self.artifact, kept)
+        self._check(kept / f"{kept.name}.jar")
+        return str(kept / "*")
 
     def _check(self, jar: Path) -> None:
         try:
@@ -101,34 +106,63 @@ class JobServer:
                 where=str(jar),
                 expected=f"a jar with {self.main_class}",
                 received="no such file" if isinstance(error, FileNotFoundError) else str(error),
-                hint=f"the jar of {_GROUP}:{self.artifact} in Beam's version; or delete the file, "
-                "and it is fetched anew",
+                hint=f"name {self.artifact}; or, if it was fetched, delete its folder, and it is "
+                "fetched anew",
             ) from None
 
 
-def _fetch(artifact: str, jar: Path) -> None:
-    """Has Maven fetch a jar, by the user's own settings."""
-    by_hand = f"fetch {artifact} elsewhere and put it at {jar}, or set engine.job_server_jar"
+def _flink_options(engine: FlinkEngine) -> tuple[str, ...]:
+    if engine.flink_master:
+        return "--flink-master", engine.flink_master
+    settings = os.environ.get("FLINK_CONF_DIR", str(_LOCAL_FLINK))
+    return "--flink-master", "[local]", "--flink-conf-dir", settings
+
+
+def _artifact(engine: PortableEngine, runner: str) -> str:
+    """What the recipe names, or else the jar in Beam's version that has all within it."""
+    version = metadata.version("apache-beam")
+    return engine.job_server or f"org.apache.beam:beam-runners-{runner}-job-server:{version}"
+
+
+def _fetch(artifact: str, kept: Path) -> None:
+    """Has Maven fetch a jar and what it depends on, by the user's own settings."""
+    by_hand = "or set engine.job_server to a version that is there, or engine.job_server_jar"
     if (maven := shutil.which("mvn")) is None:
         raise EnvironmentProblem(
             "there is no Maven to fetch the job server with",
             where=artifact,
-            hint=f"install Maven (`mvn`); or {by_hand}",
+            hint=f"install Maven (`mvn`); {by_hand}",
         )
     report(f"Maven fetches {artifact}")
-    with _folder_in(jar.parent) as folder:
-        wanted = [f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"]
+    with _folder_in(kept.parent) as folder:
+        (folder / "pom.xml").write_text(_project(artifact), "utf-8")
         # Without -U Maven remembers for a day that there was no network.
-        command = [maven, "--batch-mode", "--strict-checksums", "-U", "dependency:copy", *wanted]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [maven, "--batch-mode", "--strict-checksums", "-U"]
+        wanted = [f"-DoutputDirectory={folder / kept.name}", "-DincludeScope=runtime"]
+        command += ["dependency:copy-dependencies", *wanted]
+        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if ended.returncode:
             raise EnvironmentProblem(
                 "Maven cannot fetch the job server",
                 where=artifact,
                 received=_first_error(ended.stdout),
-                hint=f"check the network and Maven's settings; or {by_hand}",
+                hint=f"check the network and Maven's settings; {by_hand}",
             )
-        (folder / jar.name).replace(jar)
+        (folder / kept.name).replace(kept)
+
+
+def _project(artifact: str) -> str:
+    """A Maven project that has nothing but dependencies: the job server, and a log for it."""
+    listed = "".join(
+        f"<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId>"
+        f"<version>{version}</version></dependency>"
+        for group, name, version in (each.split(":") for each in (artifact, _LOG))
+    )
+    return (
+        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+        "<groupId>trainyard</groupId><artifactId>job-server</artifactId><version>1</version>"
+        f"<dependencies>{listed}</dependencies></project>\n"
+    )
 
 
 @contextmanager
@@ -143,5 +177,5 @@ def _folder_in(cache: Path) -> Iterator[Path]:
 
 def _first_error(output: str) -> str:
     said = [line for line in output.splitlines() if line.startswith("[ERROR] ")]
-    first = (said or ["no message"])[0].removeprefix("[ERROR] ")
-    return first.rpartition("standalone-pom: ")[2][:300]  # before that: which goal failed
+    first = (said or ["no message"])[0].removeprefix("[ERROR] ").removesuffix(" -> [Help 1]")
+    return first.rpartition("job-server:jar:1: ")[2][:300]  # before that: which goal failed

@@ -10,7 +10,8 @@ RUNNERS = {"flink": "FlinkRunner", "spark": "SparkRunner", "dataflow": "Dataflow
 # minute, and fails while the job goes on.
 _TIMEOUT = "--job_server_timeout=604800"
 
-_NOT_BEAMS = {*Engine.model_fields, "worker_pool", "container_image", "job_server_jar"}
+_NOT_BEAMS = {*Engine.model_fields, "worker_pool", "container_image"}
+_NOT_BEAMS |= {"job_server", "job_server_jar"}
 
 
 def options(engine: Engine) -> list[str]:
