@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -26,11 +28,26 @@ def transformed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., table
     """Rows of the kind that a trainer module takes, transformed for a task by it."""
 
     @cache
-    def of(task: str, module: str = "mlp") -> tables.Transformed:
-        kind = "phrases" if task == "text" else registry.find(module).INPUTS
+    def shared(task: str, kind: str, module: str) -> tables.Transformed:
         recipe, rows, types = SOURCES[kind]
         chosen: Recipe = recipe(task, module=module, params={})
         folder = tmp_path_factory.mktemp(task)
         return tables.transform(chosen, folder, rows(300), rows(60, seed=1), types)
 
+    def of(task: str, module: str = "mlp") -> tables.Transformed:
+        kind = "phrases" if task == "text" else registry.find(module).INPUTS
+        made = shared(task, kind, _first_alike(module))
+        recipe = tables.trained_as(made.recipe, module=module, params={})
+        return dataclasses.replace(made, recipe=recipe)
+
     return of
+
+
+def _first_alike(module: str) -> str:
+    """The first of the modules that have their inputs transformed in the same way."""
+
+    def way(name: str) -> tuple[str, Callable[..., Any]]:
+        found = registry.find(name)
+        return found.INPUTS, found.preprocess
+
+    return next(name for name in registry.names() if way(name) == way(module))

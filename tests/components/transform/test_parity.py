@@ -1,9 +1,11 @@
-"""Our Transform and stock's write the same graph, vocabularies and examples."""
+"""Our Transform and stock's write the same graph, vocabularies and examples.
+
+Public data sets are in `tests/e2e/test_engines.py`.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +16,10 @@ from tfx.components.transform.executor import Executor as StockExecutor
 
 from tests.components.transform import functions
 from tests.trainer_modules import tables
-from trainyard.components.example_gen.component import ExampleGen
-from trainyard.components.example_gen.executor import Executor as ExampleGenExecutor
 from trainyard.components.transform import executor
-from trainyard.pipeline.recipe import load_recipe
 from trainyard.trainer_modules.harness.config import TransformConfig
 
 HARNESS = "trainyard.trainer_modules.harness.transform.preprocessing_fn"
-RECIPES = Path(__file__).parents[3] / "recipes"
 
 SCHEMA = """
 feature { name: "id" type: INT shape { dim { size: 1 } } presence { min_fraction: 1 } }
@@ -153,20 +151,3 @@ def test_what_is_left_to_stock_is_whole(tmp_path, caplog):
     sources = functions.raw(tmp_path, {"train": rows, "eval": rows[:5]}, SCHEMA)
     both(sources, tmp_path, "tests.components.transform.functions.by_key", ["train", "eval"])
     assert "runs on Beam" in caplog.text
-
-
-@pytest.mark.e2e
-@pytest.mark.parametrize("name", ["taxi_tips", "adult_income"])
-def test_a_public_data_set(tmp_path, no_fallback, name):
-    home = Path(os.environ.get("TRAINYARD_DATA_HOME", "nowhere"))
-    if not (home / name.split("_")[0]).is_dir():
-        pytest.skip(f"TRAINYARD_DATA_HOME has no {name.split('_')[0]}")
-    recipe = load_recipe(RECIPES / f"{name}.yaml")
-    generator = ExampleGen(recipe.data, recipe.labels, code="")
-    schema = Path(recipe.data.schema_file).read_text(encoding="utf-8")
-    splits = list(recipe.data.split.buckets)
-    sources = functions.inputs(tmp_path, splits, schema)
-    properties = {key: value for key, value in generator.exec_properties.items() if value}
-    ExampleGenExecutor().Do({}, {"examples": sources["examples"]}, properties)
-    config = TransformConfig.of(recipe).custom_config()
-    both(sources, tmp_path, HARNESS, splits, custom_config=json.dumps(config))

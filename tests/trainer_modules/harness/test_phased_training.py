@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import cache
+from typing import Any
 
 import keras
 import numpy as np
@@ -78,15 +80,40 @@ def test_a_phase_trains_what_it_prepares_at_its_own_rate(transformed, tmp_path, 
     ]
 
 
-@pytest.mark.parametrize("schedule", ["constant", "plateau"])
-@pytest.mark.parametrize(("epoch", "batch"), [(1, 3), (2, None), (3, 2), (4, 5)])
+@pytest.fixture(scope="module")
+def whole(transformed, tmp_path_factory):
+    """What comes of a training that nothing interrupts, by the learning rate's schedule."""
+
+    @cache
+    def of(schedule: str):
+        run = tmp_path_factory.mktemp(schedule) / "run"
+        with pytest.MonkeyPatch.context() as patch:
+            hooks(patch)
+            training.run_fn(transformed("binary").fn_args(run, **scheduled(schedule)))
+        return outcome(run)
+
+    return of
+
+
+def scheduled(name: str) -> dict[str, Any]:
+    return SETTINGS | {"schedule": {"name": name, "patience": 1, "decay": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("epoch", "batch", "schedule"),
+    [
+        (1, 3, "constant"),
+        (2, None, "constant"),
+        (3, 2, "constant"),
+        (4, 5, "constant"),
+        (4, 5, "plateau"),
+    ],
+)
 def test_goes_on_in_the_phase_where_it_was(
-    epoch, batch, schedule, transformed, tmp_path, monkeypatch
+    epoch, batch, schedule, whole, transformed, tmp_path, monkeypatch
 ):
-    settings = SETTINGS | {"schedule": {"name": schedule, "patience": 1, "decay": 0.5}}
-    made = transformed("binary")
-    hooks(monkeypatch)
-    training.run_fn(made.fn_args(tmp_path / "whole", **settings))
+    made, settings = transformed("binary"), scheduled(schedule)
+    expected = whole(schedule)
     hooks(monkeypatch, Interrupt(epoch, batch))
     with pytest.raises(InterruptionError):
         training.run_fn(made.fn_args(tmp_path / "run", **settings))
@@ -94,7 +121,7 @@ def test_goes_on_in_the_phase_where_it_was(
     training.run_fn(made.fn_args(tmp_path / "run", **settings))
     facts = json.loads((tmp_path / "run" / "model_run" / "training.json").read_text())
     assert facts["resumed_from_epoch"] == epoch
-    assert_same(outcome(tmp_path / "run"), outcome(tmp_path / "whole"))
+    assert_same(outcome(tmp_path / "run"), expected)
 
 
 def test_only_the_last_phase_is_stopped_and_the_best_may_lie_before_it():

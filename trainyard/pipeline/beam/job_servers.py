@@ -20,7 +20,13 @@ from trainyard.progress import report
 from trainyard.recipe_schema import FlinkEngine, PortableEngine, SparkEngine
 
 _LOCAL_FLINK = Path(__file__).parent / "local_flink"
-_QUIET = "-Dorg.slf4j.simpleLogger.log.org.apache.flink=warn"  # a line a task and state otherwise
+# What says a line or more for each task: megabytes of a small job.
+_QUIET = (
+    "flink=warn",
+    "flink.metrics=error",
+    "beam.runners.flink.FlinkPipelineRunner=warn",
+    "beam.runners.fnexecution=warn",
+)
 _LOG = "org.slf4j:slf4j-simple:1.7.30"  # as Beam's own; one without all within it has no log
 _NEWEST_JAVA = {"1.17": 11, "1.18": 17, "1.19": 21}  # Flink's own lists, by its version
 
@@ -83,7 +89,8 @@ class JobServer:
             EnvironmentProblem: One of them is not to be had, or is not the right one.
         """
         started = java.suitable(self.newest_java, self.runs)
-        return [*started, _QUIET, "-cp", self._class_path(), self.main_class, *self.options]
+        quiet = [f"-Dorg.slf4j.simpleLogger.log.org.apache.{level}" for level in _QUIET]
+        return [*started, *quiet, "-cp", self._class_path(), self.main_class, *self.options]
 
     def _class_path(self) -> str:
         if self.jar:
