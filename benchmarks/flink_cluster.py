@@ -31,8 +31,8 @@ _MEMORY = {
     "taskmanager.memory.task.heap.size": "1024m",
     "taskmanager.memory.task.off-heap.size": "0",
     "taskmanager.memory.managed.size": "512m",
-    "taskmanager.memory.network.min": "256m",
-    "taskmanager.memory.network.max": "256m",
+    "taskmanager.memory.network.min": "512m",
+    "taskmanager.memory.network.max": "512m",
     "taskmanager.memory.jvm-metaspace.size": "512m",
     "taskmanager.memory.jvm-overhead.min": "192m",
     "taskmanager.memory.jvm-overhead.max": "192m",
@@ -63,6 +63,8 @@ class FlinkCluster:
             "io.tmp.dirs": folder,
             "taskmanager.host": "localhost",
             "taskmanager.numberOfTaskSlots": slots,
+            # 512 by default, for each of the many small shuffles of a Beam job at once.
+            "taskmanager.network.sort-shuffle.min-buffers": 16,
             **_MEMORY,
         }
         (folder / "flink-conf.yaml").write_text("".join(f"{k}: {v}\n" for k, v in settings.items()))

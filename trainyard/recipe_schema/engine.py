@@ -173,9 +173,6 @@ class FlinkEngine(PortableEngine):
         None, ge=1, description="Slots a stage works in; if not given, the cluster's default."
     )
     max_parallelism: int | None = Field(None, ge=1, description="Key groups of the state.")
-    number_of_execution_retries: int = Field(
-        3, ge=0, description="How often a job is tried again that lost a task manager."
-    )
 
     @property
     def master(self) -> str | None:

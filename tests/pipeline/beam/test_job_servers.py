@@ -60,7 +60,7 @@ def test_the_recipes_own_jar(tmp_path):
     own = jar(tmp_path / "own.jar")
     command = flink(job_server_jar=str(own), flink_master="localhost:8081").prepare()
     assert command[0] == str(tmp_path / "bin/java")
-    assert command[-5:] == ["-cp", str(own), DRIVER, "--flink-master", "localhost:8081"]
+    assert command[-7:-2] == ["-cp", str(own), DRIVER, "--flink-master", "localhost:8081"]
 
 
 def test_one_that_was_fetched_before(tmp_path):
@@ -69,17 +69,18 @@ def test_one_that_was_fetched_before(tmp_path):
     assert flink().prepare()[-7:-2] == ["-cp", f"{kept}/*", DRIVER, "--flink-master", "[local]"]
 
 
-def test_a_flink_of_its_own_has_settings(tmp_path, monkeypatch):
+def test_flink_gets_settings(monkeypatch):
     def settings(**said):
-        options = flink(**said).options
-        return options[options.index("--flink-conf-dir") + 1] if len(options) > 2 else None
+        return flink(**said).options[-2:]
 
     monkeypatch.delenv("FLINK_CONF_DIR", raising=False)
-    (own,) = Path(settings()).iterdir()
+    name, folder = settings(flink_master="localhost:8081")
+    assert name == "--flink-conf-dir"
+    (own,) = Path(folder).iterdir()
     assert own.name == "flink-conf.yaml"  # what Flink 1.17 to 1.19 look for
-    assert settings(flink_master="localhost:8081") is None
+    assert settings() == (name, folder)
     monkeypatch.setenv("FLINK_CONF_DIR", "conf")
-    assert settings() == "conf"
+    assert settings() == (name, "conf")
 
 
 def test_spark():

@@ -19,7 +19,7 @@ POOL = ["--environment_type=EXTERNAL", "--environment_config=localhost:50000"]
 IMAGE = ["--environment_type=DOCKER", "--environment_config=trainyard:1"]
 TIMEOUT = "--job_server_timeout=604800"
 INSTALLED = "--sdk_container_image=installed"
-FLINK = ["--runner=FlinkRunner", "--flink_version=1.19", "--number_of_execution_retries=3"]
+FLINK = ["--runner=FlinkRunner", "--flink_version=1.19"]
 
 
 def engine(**said) -> Engine:
@@ -42,7 +42,6 @@ def test_the_direct_runner_has_no_options():
         ({"sdk_worker_parallelism": 2}, ["--sdk_worker_parallelism=2"]),
         ({"parallelism": 4}, ["--parallelism=4"]),
         ({"max_parallelism": 8}, ["--max_parallelism=8"]),
-        ({"number_of_execution_retries": 0}, ["--number_of_execution_retries=0"]),
         ({"job_server_jar": "a.jar"}, []),
         ({"job_server": "group:name:1"}, []),
         ({"beam_options": ["--object_reuse"]}, ["--object_reuse"]),

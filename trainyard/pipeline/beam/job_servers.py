@@ -19,7 +19,7 @@ from trainyard.pipeline.beam import java
 from trainyard.progress import report
 from trainyard.recipe_schema import FlinkEngine, PortableEngine, SparkEngine
 
-_LOCAL_FLINK = Path(__file__).parent / "local_flink"
+_FLINK_SETTINGS = Path(__file__).parent / "flink"
 # What says a line or more for each task: megabytes of a small job.
 _QUIET = (
     "flink=warn",
@@ -119,10 +119,8 @@ class JobServer:
 
 
 def _flink_options(engine: FlinkEngine) -> tuple[str, ...]:
-    if engine.flink_master:
-        return "--flink-master", engine.flink_master
-    settings = os.environ.get("FLINK_CONF_DIR", str(_LOCAL_FLINK))
-    return "--flink-master", "[local]", "--flink-conf-dir", settings
+    settings = os.environ.get("FLINK_CONF_DIR", str(_FLINK_SETTINGS))
+    return "--flink-master", engine.flink_master or "[local]", "--flink-conf-dir", settings
 
 
 def _artifact(engine: PortableEngine, runner: str) -> str:
