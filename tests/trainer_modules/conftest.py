@@ -35,8 +35,9 @@ def transformed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., table
         return tables.transform(chosen, folder, rows(300), rows(60, seed=1), types)
 
     def of(task: str, module: str = "mlp") -> tables.Transformed:
-        kind = "phrases" if task == "text" else registry.find(module).INPUTS
-        made = shared(task, kind, _first_alike(module))
+        if task == "text":  # by characters or by words
+            return shared(task, "phrases", module)
+        made = shared(task, registry.find(module).INPUTS, _first_alike(module))
         recipe = tables.trained_as(made.recipe, module=module, params={})
         return dataclasses.replace(made, recipe=recipe)
 
