@@ -107,7 +107,8 @@ def test_a_job_server_of_its_own_did_the_work(both, request):
     record = both[1].record
     assert record.state == "pushed"
     stages = {stage.name: stage.state for stage in record.stages}
-    assert {stages[name] for name in STAGES[which]} == {"done"}
+    done = {name for name in STAGES["flink"] if stages[name] == "done"}
+    assert done == set(STAGES[which])  # the others are kept, whatever the job server's port
     log = (record.folder / "logs" / "job_server.log").read_text()
     said = "Completed job" if which == "stand_in-pool" else "FlinkJobInvoker - Invoking job"
     assert log.count(said) >= len(STAGES[which])

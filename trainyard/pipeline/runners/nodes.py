@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from google.protobuf.message import Message
 from ml_metadata.proto.metadata_store_pb2 import Execution
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import data_types, launcher, runtime_parameter_utils
+from tfx.proto.orchestration import executable_spec_pb2
 
 from trainyard.components.pusher import versions
 from trainyard.pipeline import unchanged
@@ -105,14 +107,19 @@ class NodeRunner:
             stage.state, stage.reason = "done", reason or _what_changed(stage, earlier)
 
     def _launcher(self, name: str) -> launcher.Launcher:
-        return launcher.Launcher(
+        made = launcher.Launcher(
             pipeline_node=self._nodes[name],
             mlmd_connection=metadata.Metadata(self._connection),
             pipeline_info=self._pipeline.pipeline_info,
             pipeline_runtime_spec=self._pipeline.runtime_spec,
-            executor_spec=runner_utils.extract_executor_spec(self._deployment, name),
+            executor_spec=self._executor_spec(name),
             custom_driver_spec=runner_utils.extract_custom_driver_spec(self._deployment, name),
         )
+        made._executor_spec = _without_beam_options(self._executor_spec(name))
+        return made
+
+    def _executor_spec(self, name: str) -> Message | None:
+        return runner_utils.extract_executor_spec(self._deployment, name)
 
     def _why_cache_would_lie(self, name: str) -> str:
         """The Pusher's effect is outside the metadata: look whether it still holds."""
@@ -126,7 +133,7 @@ class NodeRunner:
 
     def _only_looks_up(self, name: str) -> bool:
         """Whether a node has no work of its own, only a question to the metadata."""
-        return runner_utils.extract_executor_spec(self._deployment, name) is None
+        return self._executor_spec(name) is None
 
     def _describe(self, stage: StageRecord, info: data_types.ExecutionInfo) -> bool:
         """Fills in what went in and came out; returns whether it came from the cache."""
@@ -147,6 +154,16 @@ class NodeRunner:
         if state not in (Execution.CACHED, Execution.COMPLETE):
             raise RuntimeError(f"{stage.name} ended in state {Execution.State.Name(state)}")
         return bool(state == Execution.CACHED)
+
+
+def _without_beam_options(spec: Message | None) -> Message | None:
+    """What goes into the cache's key: what a stage computes, not where.
+
+    Otherwise the port of a run's own job server would have every stage run again.
+    """
+    if not isinstance(spec, executable_spec_pb2.BeamExecutableSpec):
+        return spec
+    return executable_spec_pb2.BeamExecutableSpec(python_executor_spec=spec.python_executor_spec)
 
 
 def _flatten(prefix: str, value: Any) -> Iterable[tuple[str, str]]:
