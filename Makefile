@@ -11,13 +11,13 @@ export TRAINYARD_DATA_HOME ?= $(abspath $(wildcard ../shared/data))
 # Set in many images; without bytecode every start takes seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint unit e2e parts quality bench lock clean
+.PHONY: demo test lint unit modules e2e parts quality bench lock clean
 
 demo: $(VENV)/.ready  ## from embedded data to a pushed model and a report
 	$(BIN)/trainyard run recipes/breast_cancer.yaml
 
 test: lint  ## everything that CI runs; three at a time, for each waits now and then
-	$(MAKE) --jobs=3 unit e2e parts
+	$(MAKE) --jobs=3 e2e modules unit parts
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -25,8 +25,11 @@ lint: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.ready  ## seconds: no DAG
-	$(BIN)/pytest -m "not e2e"
+unit: $(VENV)/.ready  ## a few minutes: no DAG, no training
+	$(BIN)/pytest -m "not e2e" --ignore=tests/trainer_modules
+
+modules: $(VENV)/.ready  ## minutes: every trainer module learns something small
+	$(BIN)/pytest -m "not e2e" tests/trainer_modules
 
 e2e: $(VENV)/.ready  ## minutes: the real DAG
 	$(BIN)/pytest tests/e2e
