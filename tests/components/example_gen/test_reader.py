@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -477,6 +479,20 @@ def test_reading_csv_needs_neither_tensorflow_nor_tfx(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr.strip() == "0"
+
+
+def test_the_threads_of_arrow_hold_nothing_of_python_s(tmp_path, monkeypatch):
+    """One that let go of Python's bytes while the interpreter ended aborted the process."""
+    file = written(tmp_path, "a,b\n" + "1,2\n" * 300_000)
+    before, held, read_csv = pa.total_allocated_bytes(), list[int](), pa.csv.read_csv
+
+    def recorded(*given: Any) -> pa.Table:
+        held.append(pa.total_allocated_bytes() - before)
+        return read_csv(*given)
+
+    monkeypatch.setattr(pa.csv, "read_csv", recorded)
+    assert len(read(file)["a"]) == 300_000
+    assert min(held) >= file.stat().st_size
 
 
 AWKWARD = 'a,b\n1,"x\ny"\n2,"say ""no"""\n3,5" pipe\n4,"a,b"\n\n5,plain\n6,"ends\n""\nhere"\n7,last'

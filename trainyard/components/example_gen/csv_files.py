@@ -230,7 +230,7 @@ def _parsed(data: Data, rows: _Rows) -> pa.Table:
         return pa.table({})
     names = None if rows.has_header else rows.names
     return pa.csv.read_csv(
-        pa.BufferReader(rows.text),
+        pa.BufferReader(_owned_by_arrow(rows.text)),
         pa.csv.ReadOptions(column_names=names, block_size=_portion(data, rows.text)),
         pa.csv.ParseOptions(
             delimiter=data.delimiter,
@@ -244,6 +244,17 @@ def _parsed(data: Data, rows: _Rows) -> pa.Table:
             quoted_strings_can_be_null=True,
         ),
     )
+
+
+def _owned_by_arrow(text: bytes) -> pa.Buffer:
+    """Copies text: 2 ms for a block of 8 MB.
+
+    A thread of Arrow that lets go of Python's own bytes while the interpreter ends
+    takes the process with it ("terminate called without an active exception").
+    """
+    copy = pa.BufferOutputStream()
+    copy.write(text)
+    return copy.getvalue()
 
 
 def _portion(data: Data, text: bytes) -> int:
