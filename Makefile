@@ -25,7 +25,7 @@ lint: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.ready  ## a few minutes: no DAG, no training
+unit: $(VENV)/.ready  ## a few minutes: no DAG, no trainer module
 	$(BIN)/pytest -m "not e2e" --ignore=tests/trainer_modules
 
 modules: $(VENV)/.ready  ## minutes: every trainer module learns something small

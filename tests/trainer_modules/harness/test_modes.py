@@ -120,7 +120,7 @@ def test_a_model_of_mixed_precision_is_served_in_float32(
         {"precision": "mixed_float16"},
         {"precision": "mixed_float16", "ema": {"momentum": 0.8}, "accumulate": 3},
     ],
-    ids=["loss scale", "and averages, accumulated gradients"],
+    ids=["loss scale", "all"],
 )
 def test_an_interrupted_training_goes_on_with_its_whole_state(
     settings, transformed, tmp_path, monkeypatch

@@ -107,15 +107,17 @@ class NodeRunner:
             stage.state, stage.reason = "done", reason or _what_changed(stage, earlier)
 
     def _launcher(self, name: str) -> launcher.Launcher:
+        spec = self._executor_spec(name)
         made = launcher.Launcher(
             pipeline_node=self._nodes[name],
             mlmd_connection=metadata.Metadata(self._connection),
             pipeline_info=self._pipeline.pipeline_info,
             pipeline_runtime_spec=self._pipeline.runtime_spec,
-            executor_spec=self._executor_spec(name),
+            executor_spec=spec,
             custom_driver_spec=runner_utils.extract_custom_driver_spec(self._deployment, name),
         )
-        made._executor_spec = _without_beam_options(self._executor_spec(name))
+        # The executor has its spec by now; the launcher keeps one for the cache's key alone.
+        made._executor_spec = _without_beam_options(spec)
         return made
 
     def _executor_spec(self, name: str) -> Message | None:
