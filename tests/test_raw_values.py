@@ -1,0 +1,39 @@
+"""One text for one value."""
+
+import datetime
+import decimal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainyard.raw_values import canonical_text
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([None, float("nan"), np.float32("nan")], ""),
+        ([True, np.bool_(True), 1, 1.0, np.float32(1), np.int64(1), decimal.Decimal("1.00")], "1"),
+        ([False, 0, 0.0, -0.0], "0"),
+        ([0.1, np.float32(0.1), decimal.Decimal("0.10")], "0.1"),
+        ([1e300], str(int(1e300))),
+        ([float("inf")], "inf"),
+        (["0007"], "0007"),
+        (["café", "café".encode()], "café"),
+        ([datetime.date(2026, 11, 28)], "2026-11-28"),
+    ],
+)
+def test_equal_values_have_one_text(values: list[object], text: str) -> None:
+    assert {canonical_text(value) for value in values} == {text}
+
+
+@given(st.integers(-(2**53), 2**53))
+def test_a_whole_float_has_the_text_of_its_integer(number: int) -> None:
+    assert canonical_text(float(number)) == canonical_text(number) == str(number)
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_a_32_bit_float_reads_back(number: float) -> None:
+    assert np.float32(canonical_text(np.float32(number))) == np.float32(number)
