@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from trainyard.errors import DataError, EnvironmentProblem, RecipeError
-from trainyard.pipeline.predict import predict
+from trainyard.pipeline.predict import asked, predict
 from trainyard.recipe_schema import Data
 from trainyard.trainer_modules.harness import description
 from trainyard.trainer_modules.harness.description import Description
@@ -21,7 +21,13 @@ INPUTS: dict[str, Any] = {"fare": "float32", "hour": "int64", "kind": "string"}
 CLASSES = {"regression": (), "binary": ("no", "yes"), "multiclass": ("a", "b", "c")}
 
 
-def export(folder: Path, task: Any, factor: float = 1.0) -> None:
+def export(
+    folder: Path,
+    task: Any,
+    factor: float = 1.0,
+    classes: tuple[str, ...] = (),
+    kinds: dict[str, Any] | None = None,
+) -> None:
     """A model whose score is factor * fare + hour + length of kind; missing counts -1."""
     import tensorflow as tf
 
@@ -30,7 +36,8 @@ def export(folder: Path, task: Any, factor: float = 1.0) -> None:
         name: tf.io.FixedLenFeature([1], tf.as_dtype(kind), [defaults[kind]])
         for name, kind in INPUTS.items()
     }
-    names = tf.constant(CLASSES[task] or ("",))
+    classes = classes or CLASSES[task]
+    names = tf.constant(classes or ("",))
 
     class Model(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
@@ -54,7 +61,9 @@ def export(folder: Path, task: Any, factor: float = 1.0) -> None:
 
     model = Model()
     tf.saved_model.save(model, str(folder), signatures={"serving_default": model.serve})
-    told = Description(task=task, label="tip", inputs=INPUTS, class_names=CLASSES[task])
+    told = Description(
+        task=task, label="tip", inputs=INPUTS, class_names=classes, kinds=kinds or {}
+    )
     (folder / description.FILE).parent.mkdir(exist_ok=True)
     (folder / description.FILE).write_text(told.model_dump_json())
 
@@ -139,6 +148,27 @@ def test_binary_gives_class_and_probability(servings: dict[str, Path], tmp_path:
     np.testing.assert_allclose(found.probability, expected, rtol=1e-5)
     assert list(found.prediction) == ["yes" if share > 0.5 else "no" for share in expected]
     assert set(found.prediction) == {"yes", "no"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes", "values"),
+    [("integer", ("1", "2"), [1, 2]), ("boolean", ("False", "True"), [False, True])],
+)
+def test_predictions_are_the_labels_own_values(
+    tmp_path: Path, kind: Any, classes: tuple[str, ...], values: list[Any]
+) -> None:
+    export(tmp_path / "serving" / "1", "binary", classes=classes, kinds={"tip": kind})
+    rows(20).assign(fare=np.linspace(-40, 5, 20)).to_csv(tmp_path / "in.csv", index=False)
+
+    found = run({"": tmp_path / "serving"}, "", tmp_path / "in.csv", tmp_path / "out.parquet")
+
+    expected = [values[share > 0.5] for share in found.probability]
+    assert found.prediction.tolist() == expected
+    assert set(expected) == set(values)
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    said = asked(tmp_path / "serving", [], source, target, DATA, None)
+    assert f"probability: that 'tip' is {classes[1]!r}" in said
+    assert pd.read_csv(target).prediction.tolist() == expected
 
 
 def test_multiclass_gives_a_probability_a_class(servings: dict[str, Path], tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.pipeline import prediction_files
 from trainyard.progress import report
 from trainyard.recipe_schema import Data, Images, Series
-from trainyard.trainer_modules.harness import description, names
+from trainyard.trainer_modules.harness import description, kinds, names
 from trainyard.trainer_modules.harness.description import Description, HeadDescription
 
 PREDICTION = "prediction"
@@ -49,8 +49,8 @@ def predict(
 ) -> int:
     """Writes a table with its predictions, whole or not at all, in the input's order.
 
-    Adds `prediction`: a number, or the name of the most probable class. For
-    classes also `probability`, that of the positive class, or
+    Adds `prediction`: a number, or the label's most probable value, of the label's
+    own type. For classes also `probability`, that of the positive class, or
     `probability_CLASS` for each of more than two. Of several heads each adds its
     own, such as `HEAD_prediction`.
 
@@ -164,12 +164,22 @@ def asked(
         )
     if input and output:
         rows = predict(serving, input, output, data, version=version)
-        return f"{rows:,} rows predicted: {output}"
+        return "\n".join(
+            [f"{rows:,} rows predicted: {output}", *_meanings(pushed(serving, version))]
+        )
     batches = predict_images(serving, paths, data, version=version)
     if output is None:
         return "\n".join(line for batch in batches for line in _lines(batch))
     rows = prediction_files.write(output, data.delimiter, batches)
     return f"{rows:,} images predicted: {output}"
+
+
+def _meanings(folder: Path) -> Iterator[str]:
+    """Says of which class a lone probability is."""
+    for name, head in description.read(folder).heads.items():
+        if head.task == "binary" and head.class_names:
+            column = names.of(name, PROBABILITY)
+            yield f"{column}: that {head.label!r} is {head.class_names[-1]!r}"
 
 
 def _lines(batch: pa.RecordBatch) -> Iterator[str]:
@@ -266,8 +276,7 @@ def _no_answers(told: Description, rows: int) -> dict[str, pa.Array]:
     """The columns of answers, all missing."""
     return {
         names.of(name, word): pa.nulls(
-            rows,
-            pa.string() if word == PREDICTION and head.task != "regression" else pa.float32(),
+            rows, _class_type(told, head) if word == PREDICTION else pa.float32()
         )
         for name, head in told.heads.items()
         for word in _words(head)
@@ -392,9 +401,20 @@ def _answer_columns(answers: Mapping[str, Array], told: Description) -> Iterator
         if head.task == "regression":
             yield pa.array(numbers[:, 0])
             continue
+        kind = told.kinds.get(head.label)
         classes = answers[names.predicted_class(name)].reshape(-1)
-        yield pa.array([each.decode() for each in classes], pa.string())
+        values = [kinds.label_of(each.decode(), kind) for each in classes]
+        yield pa.array(values, _class_type(told, head))
         yield from (pa.array(column) for column in numbers.T.copy())
+
+
+def _class_type(told: Description, head: HeadDescription) -> pa.DataType:
+    """The type of a head's predictions: that of the label, if it has classes."""
+    if head.task == "regression":
+        return pa.float32()
+    own = {"boolean": pa.bool_(), "integer": pa.int64(), "float": pa.float64()}
+    kind = told.kinds.get(head.label)
+    return own.get(kind, pa.string()) if kind and head.task != "text" else pa.string()
 
 
 def _check_finite(predictions: Array, block: Block) -> None:

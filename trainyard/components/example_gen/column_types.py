@@ -12,11 +12,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainyard.errors import RecipeError
+from trainyard.trainer_modules.harness.kinds import Kind
 
 
 class ColumnType(enum.IntEnum):
@@ -32,6 +34,11 @@ class ColumnType(enum.IntEnum):
     def arrow(self) -> pa.DataType:
         """The Arrow type of such a column in a block."""
         return (pa.null(), pa.int64(), pa.float64(), pa.string(), pa.binary())[self]
+
+    @property
+    def kind(self) -> Kind:
+        """What a model's description calls it."""
+        return cast(Kind, self.name.lower())
 
 
 _LONGEST_SAFE_INTEGER = 18  # any integer of so many digits fits in 64 bits

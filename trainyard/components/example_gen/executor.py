@@ -40,6 +40,7 @@ from trainyard.components.records import encoder, parallel, shards
 from trainyard.components.records.shards import ShardWriter
 from trainyard.errors import DataError, EnvironmentProblem
 from trainyard.recipe_schema import Data, Label, Section
+from trainyard.trainer_modules.harness import kinds
 
 SHARD = "data_tfrecord"  # stock's name
 _TRAIN = 0  # the place of the training split: the first in `Split.buckets`
@@ -167,6 +168,7 @@ def _generate(
     data, files = settings.data, [file for each in inputs for file in each.files]
     types = reader.columns(data, files)
     columns = texts.columns(data, images.columns(data, types))
+    kinds.write(folder, {name: found.kind for name, found in columns.items()})
     for key, label in settings.labels.items():
         derived_label.check(label, columns, f"({files[0]})", key=key)
     left_out.check(data, [*columns, *(label.name for label in settings.labels.values())])

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
-from trainyard.recipe_schema import Anomaly, Gate, Task
+from trainyard.raw_values import canonical_text, is_same
+from trainyard.recipe_schema import Anomaly, Gate, Target
 
 _Type = anomalies_pb2.AnomalyInfo
 _WRONG_TYPE_WORDS = ("_NOT_", "_NOW_", "UNEXPECTED_DATA_TYPE", "_EXPECTED", "NON_STRING")
@@ -102,6 +104,16 @@ class SplitStatistics:
         if not feature.HasField("num_stats"):
             return None
         return feature.num_stats.min, feature.num_stats.max
+
+    def between(self, column: str) -> int:
+        """How many rows of a numeric column have neither its smallest nor its largest value.
+
+        Counted by the histogram of equal buckets: what is close to an end is not noticed.
+        """
+        histograms = self.columns[column].num_stats.histograms
+        standard = (h for h in histograms if h.type == statistics_pb2.Histogram.STANDARD)
+        inner = [round(bucket.sample_count) for h in standard for bucket in h.buckets[1:-1]]
+        return sum(inner)
 
     @staticmethod
     def _typed(feature: statistics_pb2.FeatureNameStatistics) -> Any:
@@ -200,15 +212,14 @@ def of_presence(schema: schema_pb2.Schema, statistics: SplitStatistics) -> Itera
             yield Finding(statistics.split, feature.name, "missing_values", words, found)
 
 
-def of_label(label: str, task: Task, statistics: SplitStatistics) -> Iterator[Finding]:
-    """Checks that a label can be learnt and judged: present, of the task's type, not single-valued.
+def of_label(target: Target, statistics: SplitStatistics) -> Iterator[Finding]:
+    """Checks that the label is there, and what the task needs.
 
     Args:
-        label: The label's name in the examples.
-        task: What the recipe wants to learn.
+        target: What the recipe wants to learn.
         statistics: One split's statistics.
     """
-    split, rows = statistics.split, statistics.rows
+    split, rows, label = statistics.split, statistics.rows, target.label.name
 
     def finding(expected: str, found: str) -> Finding:
         return Finding(split, label, "label", expected, found)
@@ -223,9 +234,11 @@ def of_label(label: str, task: Task, statistics: SplitStatistics) -> Iterator[Fi
         return
     bounds = statistics.bounds(label)
     if bounds is not None:
-        yield from (finding(*words) for words in _numeric_label(task, bounds, rows))
+        between = statistics.between(label)
+        yield from (finding(*words) for words in _numeric_label(target, bounds, between, rows))
     else:
-        yield from (finding(*words) for words in _text_label(task, statistics.counts(label), rows))
+        counts = statistics.counts(label)
+        yield from (finding(*words) for words in _text_label(target, counts, rows))
 
 
 def of_weight(column: str, statistics: SplitStatistics) -> Iterator[Finding]:
@@ -246,17 +259,31 @@ def of_weight(column: str, statistics: SplitStatistics) -> Iterator[Finding]:
         yield Finding(split, column, "out_of_range", "weights of 0 or more, not all 0", found)
 
 
-def _numeric_label(task: Task, bounds: tuple[float, float], rows: int) -> Iterator[tuple[str, str]]:
+def _numeric_label(
+    target: Target, bounds: tuple[float, float], between: int, rows: int
+) -> Iterator[tuple[str, str]]:
     low, high = bounds
-    if task == "text":
+    positive = target.label.positive
+    if target.task == "text":
         yield "text", f"numbers in {rows:,} rows"
     elif low == high:
-        yield "more than one value", f"the single value {low:g} in {rows:,} rows"
-    elif task == "binary" and (low, high) != (0, 1):
-        yield "0 and 1 for a binary task", f"values from {low:g} to {high:g} in {rows:,} rows"
+        yield "more than one value", f"the single value {_number(low)} in {rows:,} rows"
+    elif target.task != "binary":
+        return
+    elif positive is None and (low, high) != (0, 1):
+        yield (
+            "0 and 1 for a binary task, or `label.positive`: which of two values counts as 1",
+            f"values from {_number(low)} to {_number(high)} in {rows:,} rows",
+        )
+    elif between:
+        found = f"{between:,} of {rows:,} rows have a value between {_number(low)} and "
+        yield "two values for a binary task", f"{found}{_number(high)}"
+    elif positive is not None and not any(is_same(positive, np.float32(x)) for x in bounds):
+        yield _positive(positive), f"{_number(low)} and {_number(high)} in {rows:,} rows"
 
 
-def _text_label(task: Task, counts: dict[str, int], rows: int) -> Iterator[tuple[str, str]]:
+def _text_label(target: Target, counts: dict[str, int], rows: int) -> Iterator[tuple[str, str]]:
+    task, positive = target.task, target.label.positive
     if task == "regression":
         yield "a number for a regression", f"text in {rows:,} rows"
     elif task == "text":
@@ -266,6 +293,16 @@ def _text_label(task: Task, counts: dict[str, int], rows: int) -> Iterator[tuple
     elif task == "binary" and len(counts) > 2:
         shown = ", ".join(map(repr, list(counts)[:5]))
         yield "two values for a binary task", f"{len(counts)} values ({shown}) in {rows:,} rows"
+    elif positive is not None and not any(is_same(positive, text) for text in counts):
+        yield _positive(positive), f"{' and '.join(map(repr, counts))} in {rows:,} rows"
+
+
+def _positive(value: str) -> str:
+    return f"the value {value!r}, which `label.positive` names"
+
+
+def _number(value: float) -> str:
+    return canonical_text(value)
 
 
 def of_size(gate: Gate, statistics: SplitStatistics) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from tfx.utils import io_utils
 
 from trainyard.components.gate import anomalies as found
 from trainyard.errors import AnomalyError
-from trainyard.recipe_schema import Gate, Task
+from trainyard.recipe_schema import Gate, Target
 
 FILE = "gate.json"
 
@@ -63,15 +63,15 @@ def _findings(
 ) -> Iterator[found.Finding]:
     statistics = artifact_utils.get_single_instance(inputs["statistics"])
     schema = _read_schema(artifact_utils.get_single_uri(inputs["schema"]))
-    targets: list[tuple[str, Task]] = json.loads(properties["targets"])
+    targets = [Target.model_validate(target) for target in json.loads(properties["targets"])]
     weight: str = properties["weight"]
-    told = {*(name for name, _ in targets), weight}
+    told = {*(target.label.name for target in targets), weight}
     for split in artifact_utils.decode_split_names(statistics.split_names):
         proto = stats_artifact_utils.load_statistics(statistics, split).proto()
         split_statistics = found.SplitStatistics(split, proto)
         yield from found.of_size(gate, split_statistics)
-        for label, task in targets:
-            yield from found.of_label(label, task, split_statistics)
+        for target in targets:
+            yield from found.of_label(target, split_statistics)
         if weight:
             yield from found.of_weight(weight, split_statistics)
         anomalies = _read_anomalies(artifact_utils.get_split_uri(inputs["anomalies"], split))
