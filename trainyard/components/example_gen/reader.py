@@ -120,6 +120,7 @@ class _Format:
         names: If so, the columns' names.
         units: What is read as one file each.
         told: What the functions that read are told first, of all files there are.
+        joined: The type of a column that has two.
     """
 
     batches: Callable[..., Iterator[RawBatch]]
@@ -129,6 +130,7 @@ class _Format:
     names: Callable[..., Iterable[str]] = list
     units: Callable[[Sequence[Path]], Sequence[Path]] = list
     told: Callable[[Sequence[Path]], tuple[Any, ...]] = lambda _: ()
+    joined: Callable[[ColumnType, ColumnType], ColumnType] = column_types.joined
 
 
 _Column = TypeVar("_Column")
@@ -140,7 +142,13 @@ def _as_it_is(values: pa.Array, column_type: ColumnType) -> pa.Array:
 
 
 _FORMATS = {
-    "csv": _Format(csv_files.batches, column_types.from_text, list, names=csv_files.header),
+    "csv": _Format(
+        csv_files.batches,
+        column_types.from_text,
+        list,
+        names=csv_files.header,
+        joined=column_types.joined_texts,
+    ),
     "parquet": _Format(
         parquet_files.batches, parquet_files.convert, set, parquet_files.schema_types
     ),
@@ -163,6 +171,7 @@ _FORMATS = {
         names=line_files.columns,
         units=line_files.units,
         told=lambda files: (files,),
+        joined=column_types.joined_texts,
     ),
     "text": _Format(windows.batches, _as_it_is, list, windows.types),
 }
@@ -226,7 +235,8 @@ def columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
 
     CSV is read through once for this, Parquet tells it by its schema. Integers
     and floats in different files make a float column, numbers and text a text
-    column. A curated schema (`data.schema`) then decides where it can.
+    column; so do numbers and `true` of CSV, while that of Parquet is 1. A curated
+    schema (`data.schema`) then decides where it can.
 
     Args:
         data: The recipe's data section.
@@ -267,7 +277,7 @@ def _types(
     types = dict.fromkeys(form.names(*told, data, file), ColumnType.MISSING)
     texts = (raw.batch for raw in itertools.islice(form.batches(*told, data, file), batches))
     for found in (map if batches else parallel.mapped)(partial(_widened, types), texts):
-        _widen(types, found)
+        _widen(form, types, found)
     return types
 
 
@@ -275,8 +285,8 @@ def _widened(types: dict[str, ColumnType], batch: pa.RecordBatch) -> dict[str, C
     return {n: column_types.widened(types[n], batch.column(n)) for n in batch.schema.names}
 
 
-def _widen(types: dict[str, ColumnType], found: Mapping[str, ColumnType]) -> None:
-    types |= {name: max(kind, types.get(name, kind)) for name, kind in found.items()}
+def _widen(form: _Format, types: dict[str, ColumnType], found: Mapping[str, ColumnType]) -> None:
+    types |= {name: form.joined(kind, types.get(name, kind)) for name, kind in found.items()}
 
 
 def _merged(data: Data, files: Sequence[Path], batches: int | None) -> dict[str, ColumnType]:
@@ -286,7 +296,7 @@ def _merged(data: Data, files: Sequence[Path], batches: int | None) -> dict[str,
         found = _renamed(data, _types(data, file, files, batches), file)
         if merged and form.same_columns(found) != form.same_columns(merged):
             raise _other_columns(file, list(found), files[0], list(merged))
-        _widen(merged, found)
+        _widen(form, merged, found)
     merged |= {name: ColumnType.TEXT for name in data.text_columns if name in merged}
     merged = series.columns(data, merged)
     if data.schema_file == "infer":

@@ -89,5 +89,6 @@ def label_of(name: str, kind: Kind | None) -> bool | int | float | str:
     """
     if kind == "boolean":
         return bool(as_flag(name))
-    of_text = {"integer": int, "float": float}.get(kind or "", str)
-    return of_text(name)
+    if kind == "integer":
+        return int(name)
+    return float(name) if kind == "float" else name
