@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from contextlib import AbstractContextManager, suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +47,13 @@ RunName = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="A run's id or a recipe's name; the newest if not given."),
 ]
+
+
+class OnBadRow(StrEnum):
+    """What `predict` does with a row that the model cannot take."""
+
+    ERROR = "error"
+    QUARANTINE = "quarantine"
 
 
 @app.command()
@@ -181,6 +189,10 @@ def predict(
     version: Annotated[
         int | None, typer.Option(help="A pushed version; the newest if not given.")
     ] = None,
+    on_bad_row: Annotated[
+        OnBadRow,
+        typer.Option(help="Refuse the table, or leave the row's prediction empty and list it."),
+    ] = OnBadRow.ERROR,
 ) -> None:
     """Predicts a table of any size, or images, through the pushed model."""
     from trainyard.pipeline import quiet
@@ -193,7 +205,7 @@ def predict(
     loaded = load_recipe(recipe)
     serving = Workspace.of(loaded).serving
     with _live():
-        told = asked(serving, images or [], input, output, loaded.data, version)
+        told = asked(serving, images or [], input, output, loaded.data, version, on_bad_row.value)
     _print(told)
 
 

@@ -399,36 +399,57 @@ def _block(
     data: Data, raw: RawBatch, file: Path, first_row: int, types: Mapping[str, ColumnType]
 ) -> Block:
     """Types a block; what does not fit is an error, or is taken out."""
-    bad = tuple(each._replace(row=first_row + each.row) for each in raw.bad)
-    numbers = np.delete(np.arange(len(raw)), [each.row for each in raw.bad]) + first_row
-    block = Block(_with_new_names(data, raw.batch), file, numbers, 0.0, bad)
+    block = numbered(raw, file, first_row)
+    block = dataclasses.replace(block, batch=_with_new_names(data, raw.batch))
     try:
         return _typed(data, block, types)
     except DataError:
         if data.on_bad_row == "error":
             raise
-    misfits = dict(_misfits(data, block, types))
-    found = [
-        BadRow(int(numbers[index]), error.message, error.received, text)
-        for (index, error), text in zip(misfits.items(), raw.as_text([*misfits]), strict=True)
+    found = dict(misfits(lambda part: _typed(data, part, types), block))
+    rows = [
+        BadRow(int(block.numbers[index]), error.message, error.received, text)
+        for (index, error), text in zip(found.items(), raw.as_text([*found]), strict=True)
     ]
-    fits = np.isin(np.arange(len(block.batch)), list(misfits), invert=True)
-    return _typed(data, block.filter(fits, found), types)
+    fits = np.isin(np.arange(len(block.batch)), list(found), invert=True)
+    return _typed(data, block.filter(fits, rows), types)
 
 
-def _misfits(
-    data: Data, block: Block, types: Mapping[str, ColumnType], start: int = 0
+def numbered(raw: RawBatch, file: Path, first_row: int) -> Block:
+    """Returns the rows that can be read, and says which cannot.
+
+    Args:
+        raw: Some rows of a file.
+        file: The file.
+        first_row: The number of the first of them.
+    """
+    bad = tuple(each._replace(row=first_row + each.row) for each in raw.bad)
+    numbers = np.delete(np.arange(len(raw)), [each.row for each in raw.bad]) + first_row
+    return Block(raw.batch, file, numbers, 0.0, bad)
+
+
+def misfits(
+    convert: Callable[[Block], object], block: Block, start: int = 0
 ) -> Iterator[tuple[int, DataError]]:
-    """Finds the rows that cannot be typed, by halving."""
+    """Finds the rows that cannot be converted, by halving.
+
+    Args:
+        convert: What raises DataError if it is given such a row.
+        block: The rows.
+        start: The place of the first of them.
+
+    Yields:
+        The place of each such row, ascending, and its error.
+    """
     try:
-        _typed(data, block, types)
+        convert(block)
     except DataError as error:
         half = len(block.batch) // 2
         if not half:
             yield start, error
             return
         for part, first in zip(block.cut([0, half]), (start, start + half), strict=True):
-            yield from _misfits(data, part, types, first)
+            yield from misfits(convert, part, first)
 
 
 def _typed(data: Data, block: Block, types: Mapping[str, ColumnType]) -> Block:
