@@ -43,6 +43,7 @@ ZONED = pa.timestamp("ms", "Europe/Berlin")
         (pa.array(["0007"], pa.large_string()), T.TEXT, "text", "string", ["0007"]),
         (pa.array([b"0007"]), T.BYTES, "text", "string", ["0007"]),
         (pa.array([7, 8]), T.INTEGER, "integer", "string", ["7", "8"]),  # a curated schema
+        (pa.array([True, None]), T.BOOLEAN, "boolean", "string", ["True", None]),
         # Dates and times.
         (pa.array([MIDNIGHT.date()]), T.DATE, "date", "string", ["2026-11-28"]),
         (pa.array([MIDNIGHT], pa.timestamp("ns")), T.TIMESTAMP, "date", "string", ["2026-11-28"]),

@@ -189,3 +189,17 @@ def test_curated_schema_decides_what_flags_are(
 def test_word_among_flags_is_named() -> None:
     with pytest.raises(ValueError, match="'maybe'"):
         from_text(pa.array(["True", None, "maybe"]), BOOLEAN)
+
+
+def test_numbers_that_a_curated_schema_has_as_text_are_known_to_be_numbers(tmp_path: Path) -> None:
+    schema = tmp_path / "a.pbtxt"
+    schema.write_text('feature { name: "a" type: BYTES }', encoding="utf-8")
+    pd.DataFrame({"a": [7], "b": [True]}).to_parquet(tmp_path / "a.parquet")
+    (tmp_path / "a.csv").write_text("a,b\n0007,True\n", encoding="utf-8")
+
+    for form, expected in (("parquet", INTEGER), ("csv", TEXT)):
+        data = Data.model_validate({"path": "x", "format": form, "schema": str(schema)})
+        files = [tmp_path / f"a.{form}"]
+        types = reader.columns(data, files)
+        assert types == {"a": TEXT, "b": BOOLEAN}
+        assert reader.held(data, files, types) == {"a": expected, "b": BOOLEAN}

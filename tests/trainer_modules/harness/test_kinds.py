@@ -17,6 +17,7 @@ from trainyard.trainer_modules.harness import kinds
         (2, "integer", "2", 2),
         (1, "boolean", "True", True),
         (0, "boolean", "False", False),
+        (b"False", "boolean", "False", False),  # as a curated schema has it
         (np.float32(0.1), "float", "0.1", 0.1),
         (np.float32(1e10), "float", "10000000000", 1e10),
         (b"0007", "text", "0007", "0007"),

@@ -109,6 +109,8 @@ def convert(values: pa.Array, found: ColumnType, kind: Kind | None, raw: RawType
         plain = _each(plain, read, wanted)
     if wanted in (ColumnType.INTEGER, ColumnType.FLOAT):
         plain = _numbers(plain, wanted)
+    if wanted is ColumnType.BOOLEAN and type_ is ColumnType.TEXT:  # as a curated schema has it
+        plain = parquet_files.convert(plain.cast(pa.bool_()), type_)
     return plain.cast(type_.arrow)
 
 

@@ -168,7 +168,8 @@ def _generate(
     data, files = settings.data, [file for each in inputs for file in each.files]
     types = reader.columns(data, files)
     columns = texts.columns(data, images.columns(data, types))
-    kinds.write(folder, {name: found.kind for name, found in columns.items()})
+    held = reader.held(data, files, columns)
+    kinds.write(folder, {name: found.kind for name, found in held.items()})
     for key, label in settings.labels.items():
         derived_label.check(label, columns, f"({files[0]})", key=key)
     left_out.check(data, [*columns, *(label.name for label in settings.labels.values())])

@@ -251,6 +251,22 @@ def columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
     return _merged(data, files, None)
 
 
+def held(
+    data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]
+) -> dict[str, ColumnType]:
+    """Returns what columns hold that a curated schema has written as text, where files say it.
+
+    Args:
+        data: The recipe's data section.
+        files: The input.
+        types: From `columns`; may have further columns.
+    """
+    if data.format != "parquet" or data.schema_file == "infer":
+        return dict(types)
+    own = columns(data.model_copy(update={"schema_file": "infer"}), files)
+    return {n: own.get(n, kind) if kind is ColumnType.TEXT else kind for n, kind in types.items()}
+
+
 def first_columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
     """Like `columns`, but looks at the headers and the first block only: quick, provisional.
 

@@ -77,7 +77,8 @@ def class_name(value: Any, kind: Kind | None) -> str:
         value: As tf.Examples have it.
         kind: What the label's column holds; None if nobody knows.
     """
-    return str(bool(value)) if kind == "boolean" else canonical_text(value)
+    is_flag = kind == "boolean" and not isinstance(value, str | bytes)
+    return str(bool(value)) if is_flag else canonical_text(value)
 
 
 def label_of(name: str, kind: Kind | None) -> bool | int | float | str:
