@@ -368,7 +368,7 @@ def test_bad_rows_have_no_prediction_and_are_kept_word_for_word(
     assert bad.row.tolist() == ["2", "3", "5"]
     assert bad.text.tolist() == ["1,x,a", "1,2", "y,1,c"]
     assert "'hour'" in bad.reason[0]
-    assert bad.detail[0] == "'x'"
+    assert bad.detail[0] == "'x' instead of a whole number"
     assert bad.reason[1] == "wrong number of fields"
     said = asked(known, [], tmp_path / "in.csv", target, DATA, None, "quarantine")
     assert said.startswith("2 rows predicted")

@@ -67,13 +67,7 @@ class Predictor:
         if self.data.on_bad_row == "quarantine":
             found = dict(reader.misfits(self._converted, block))
             fits = np.isin(np.arange(len(block.batch)), list(found), invert=True)
-            block = block.filter(
-                fits,
-                [
-                    BadRow(int(block.numbers[row]), error.message, error.received, "")
-                    for row, error in found.items()
-                ],
-            )
+            block = block.filter(fits, [_bad(block, *misfit) for misfit in found.items()])
         enough = np.ones(len(block.batch), bool)
         for name in self.told.series:  # else there are too few values before the row
             enough &= np.asarray(block.batch[name].is_valid())
@@ -105,6 +99,11 @@ class Predictor:
             if head.task != "text":
                 _check_finite(answers[names.prediction(name)], block)
         return prediction_answers.columns(answers, self.told)
+
+
+def _bad(block: Block, row: int, error: DataError) -> BadRow:
+    detail = f"{error.received} instead of {error.expected}"
+    return BadRow(int(block.numbers[row]), error.message, detail, "")
 
 
 def _in_order(batch: pa.RecordBatch, block: Block) -> pa.RecordBatch:
