@@ -36,6 +36,7 @@ from trainyard.pipeline.recipe import dump
 from trainyard.pipeline.records import RunRecord, StageRecord
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
+from trainyard.recipe_schema.secret_values import hide
 
 if TYPE_CHECKING:  # it loads TFX
     from trainyard.pipeline.runners.nodes import NodeRunner
@@ -196,7 +197,7 @@ class _Run:
     @staticmethod
     def _note(error: Exception, log: Path) -> None:
         with contextlib.suppress(OSError), log.open("a", encoding="utf-8") as file:
-            traceback.print_exception(error, file=file)
+            file.write(hide("".join(traceback.format_exception(error))))
 
     def _run_stages(self, rerun_from: str | None) -> None:
         logs = self._record.folder / "logs"
