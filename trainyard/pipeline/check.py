@@ -10,7 +10,7 @@ from trainyard.components.example_gen import input_splits, preflight
 from trainyard.errors import RecipeError, nearest
 from trainyard.pipeline import evaluation
 from trainyard.pipeline.recipe import located
-from trainyard.recipe_schema import Recipe
+from trainyard.recipe_schema import Recipe, secret_values
 from trainyard.trainer_modules import harness, registry
 from trainyard.trainer_modules.harness import vector_files
 from trainyard.trainer_modules.harness.names import joined
@@ -46,6 +46,8 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
         DataError: The data cannot be read.
     """
     try:
+        for option in recipe.engine.beam_options:
+            secret_values.resolve(option, "engine.beam_options")
         files = input_splits.find(recipe.data)
         kinds = preflight.preflight(recipe.data, recipe.labels, files)
         labels = [label.name for label in recipe.labels.values()]
@@ -125,5 +127,18 @@ def _warnings(recipe: Recipe, inputs: list[str]) -> Iterator[str]:
     module = registry.find(recipe.trainer.module)
     if own := getattr(module, "warnings", None):
         yield from own(registry.params(module, recipe.trainer.params))
+    yield from _webhook_warnings(recipe)
     if not recipe.data.split.test:
         yield "no test split: the Evaluator judges on the rows that stopped the training"
+
+
+def _webhook_warnings(recipe: Recipe) -> Iterator[str]:
+    webhook = recipe.monitor.webhook
+    if webhook is None:
+        return
+    if webhook.literal_secret:
+        yield (
+            "`monitor.webhook` stands in the recipe for all who can read it; `${env:NAME}` or "
+            "`${file:PATH}` keeps it out (records of runs show only its host)"
+        )
+    yield from (f"`monitor.webhook`: {text}" for text in webhook.missing("monitor.webhook"))

@@ -58,21 +58,17 @@ def run(
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every stage again.")] = False,
 ) -> None:
     """Takes a recipe from its data to a verdict, and a good model to its serving directory."""
-    from trainyard.pipeline import frameworks, listing, unchanged
+    from trainyard.pipeline import listing, unchanged
     from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline.runners import local
 
     loaded = load_recipe(recipe)
     if not (from_stage or no_cache) and (record := unchanged.taken_over(loaded, recipe)):
         _print(listing.stages(record))
         _conclude(record)
         return
-    with frameworks.loading(cloud=loaded.engine.name != "local"), _live("checking the recipe"):
-        from trainyard.pipeline.check import check as check_recipe
-        from trainyard.pipeline.runners import local
-
-        complete = check_recipe(loaded, recipe).recipe
     record = local.run(
-        complete,
+        loaded,
         recipe,
         rerun_from=from_stage,
         use_cache=not no_cache,
@@ -83,12 +79,12 @@ def run(
 
 @app.command()
 def resume(run: RunName = None) -> None:
-    """Goes on with a run that failed or was killed: finished stages are kept."""
+    """Resumes a run that failed, was interrupted or was killed: finished stages are kept."""
     from trainyard.pipeline.recipe import resolved_recipe
-    from trainyard.pipeline.records import find_run
+    from trainyard.pipeline.resuming import resumable
     from trainyard.pipeline.runners import local
 
-    record = find_run(run)
+    record = resumable(run)
     recipe = resolved_recipe(record.recipe_json)
     _conclude(local.run(recipe, Path(record.recipe_file), resumed_from=record.id))
 
@@ -440,7 +436,7 @@ def answer() -> int:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; go on with: trainyard resume", file=sys.stderr)  # noqa: T201
+        print("interrupted; resume it: trainyard resume", file=sys.stderr)  # noqa: T201
         return 130
     except BrokenPipeError:
         return 0

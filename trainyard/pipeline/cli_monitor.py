@@ -44,7 +44,7 @@ def monitor(
 
     from trainyard.pipeline import frameworks, quiet
     from trainyard.pipeline.console import working
-    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline.recipe import load_recipe, locating
 
     loaded = load_recipe(recipe)
     with frameworks.loading(cloud=False), working("starting"):
@@ -54,7 +54,8 @@ def monitor(
     wishes = Wishes(window, labels, key, server, version)
     if listen is not None:
         watching.listen(loaded, listen)
-    alarms = watching.look_and_say(loaded, wishes)
+    with locating(recipe):
+        alarms = watching.look_and_say(loaded, wishes)
     with suppress(KeyboardInterrupt):  # how a watch ends
         while watch is not None:
             time.sleep(watch)

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from trainyard import outputs
 from trainyard.components.example_gen import input_splits, inputs_read
 from trainyard.errors import BusyError, RecipeError, TrainyardError
-from trainyard.pipeline import frameworks, records, unchanged
-from trainyard.pipeline.console import working
+from trainyard.pipeline import records, unchanged
 from trainyard.pipeline.records import RunRecord
 from trainyard.pipeline.registry import decisions, promotion
+from trainyard.pipeline.runners import local
 from trainyard.pipeline.scheduling import owed
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
@@ -60,7 +60,7 @@ def last_ended(recipe: Recipe) -> RunRecord | None:
     Args:
         recipe: Whose.
     """
-    ended = (run for run in records.all_runs(recipe.name) if run.state in ("pushed", "not pushed"))
+    ended = (run for run in records.all_runs(recipe.name) if run.state in records.ENDED)
     return next(ended, None)
 
 
@@ -149,12 +149,7 @@ def _trained(recipe: Recipe, file: Path) -> RunRecord:
     """Does what `trainyard run` does."""
     if record := unchanged.taken_over(recipe, file):
         return record
-    with frameworks.loading(cloud=recipe.engine.name != "local"), working("checking the recipe"):
-        from trainyard.pipeline.check import check
-        from trainyard.pipeline.runners import local
-
-        complete = check(recipe, file).recipe
-    return local.run(complete, file, fingerprint=unchanged.fingerprint(recipe))
+    return local.run(recipe, file, fingerprint=unchanged.fingerprint(recipe))
 
 
 def _champion(recipe: Recipe) -> int | None:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from trainyard import outputs
 from trainyard.errors import RecipeError, nearest
-from trainyard.pipeline import processes, records, retraining
+from trainyard.pipeline import records, retraining
 from trainyard.pipeline.recipe import resolved_recipe
 from trainyard.pipeline.records import RunRecord
 from trainyard.pipeline.registry import decisions
@@ -152,10 +152,8 @@ def _recipe(name: str, entry: Entry | None, server: str) -> RecipeStatus:
 
 def _run(run: RunRecord) -> Run:
     stage = next((stage.name for stage in run.stages if stage.state == "running"), "")
-    state, seconds = str(run.state), run.seconds
-    if run.state == "running" and not processes.alive(run.pid, run.started.timestamp()):
-        state = "killed"
-    elif run.state == "running":
+    state, seconds = run.shown_state, run.seconds
+    if run.alive:
         seconds = (datetime.now(UTC) - run.started).total_seconds()
     return Run(id=run.id, state=state, stage=stage, started=run.started, seconds=round(seconds, 1))
 

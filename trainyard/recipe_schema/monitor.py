@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from trainyard.recipe_schema.base import Section
+from trainyard.recipe_schema.secret_values import SecretUrl
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -79,10 +80,10 @@ class Monitor(Section):
         1000.0, description="99th percentile of what the server takes for a request."
     )
     error_rate: Distance = Field(0.01, description="Share of requests that the server refused.")
-    webhook: str | None = Field(
+    webhook: SecretUrl | None = Field(
         None,
-        pattern=r"^https?://\S+$",
-        description="Where a report with alarms is sent as JSON (POST).",
+        description="Where a report with alarms is sent as JSON (POST): an address, or as it is "
+        "a secret `${env:NAME}` or `${file:PATH}`.",
     )
 
     @field_validator("window")

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests import hostile
 from trainyard.errors import DataError, RecipeError
 from trainyard.pipeline.monitor import labels
 from trainyard.recipe_schema import Data
@@ -89,3 +90,12 @@ def test_which_column_joins():
     for key in (None, ("a", "b")):
         with pytest.raises(RecipeError, match="no column is known"):
             labels.key_of(Data(path="x", key=key), None)
+
+
+def test_a_hostile_file_of_labels_runs_no_code(rows, tmp_path):
+    file = hostile.write(tmp_path / "labels.parquet", tmp_path / "marker")
+
+    with pytest.raises(DataError, match=r"'code'.*would run code"):
+        labels.joined(rows, file, DATA, "trip", WHOLE)
+
+    assert not (tmp_path / "marker").exists()

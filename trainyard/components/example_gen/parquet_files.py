@@ -6,6 +6,9 @@ own schema decides; text that looks like a number stays text.
 
 from __future__ import annotations
 
+import base64
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trainyard.arrow_hotfix import EXTENSION
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.raw_batch import RawBatch
 from trainyard.errors import DataError
@@ -22,6 +26,8 @@ from trainyard.recipe_schema import Data
 BLOCK_VALUES = 1 << 19
 BLOCK_BYTES = 1 << 25
 _BUFFER_BYTES = 1 << 20
+_ARROW_SCHEMA = re.compile(rb"ARROW:schema\x18[\x80-\xff]*[\x00-\x7f]([A-Za-z0-9+/=]+)")
+"""In a footer (Thrift): the key, the length as a varint, the schema in base64."""
 
 
 def schema_types(data: Data, file: Path) -> dict[str, ColumnType]:
@@ -121,6 +127,37 @@ def _open(file: Path) -> Any:
             where=str(file),
             hint="set `data.format` in the recipe to what the file is: csv, parquet or tfrecord",
         ) from None
+    except Exception:  # pyarrow-hotfix refuses in more than one way
+        if columns := _pickled_columns(file):
+            raise _runs_code(file, columns) from None
+        raise
+
+
+def _runs_code(file: Path, columns: list[str]) -> DataError:
+    return DataError(
+        f"the type of the column {' and of '.join(map(repr, columns))} is a pickled Python object: "
+        "reading it would run code from the file (CVE-2023-47248)",
+        where=str(file),
+        expected="columns of Arrow's own types",
+        received=f"the extension type {EXTENSION}",
+        hint="do not open this file with other tools unless you trust its author; write it again "
+        "without Python extension types (pyarrow.PyExtensionType)",
+    )
+
+
+def _pickled_columns(file: Path) -> list[str]:
+    """Finds the columns to refuse in the Arrow schema of the file's footer, unpickling nothing."""
+    with file.open("rb") as stream:
+        stream.seek(-8, os.SEEK_END)
+        length = int.from_bytes(stream.read(4), "little")
+        stream.seek(-8 - length, os.SEEK_END)
+        found = _ARROW_SCHEMA.search(stream.read(length))
+    if found is None:
+        return []
+    # Under another name Arrow knows no such type, and reads the column as what it stores.
+    marker, harmless = EXTENSION.encode(), b"?" * len(EXTENSION)
+    schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(found[1]).replace(marker, harmless)))
+    return [f.name for f in schema if harmless in pa.schema([f]).serialize().to_pybytes()]
 
 
 def _column_type(field: pa.Field, file: Path, pixels: set[str]) -> ColumnType:

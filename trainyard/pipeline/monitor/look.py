@@ -68,7 +68,7 @@ class Wishes:
             return recipe.monitor
         window = int(self.window) if self.window.isdecimal() else self.window
         try:
-            return Monitor.model_validate(recipe.monitor.model_dump() | {"window": window})
+            return Monitor.model_validate(dict(recipe.monitor) | {"window": window})
         except ValueError:
             raise RecipeError(
                 f"{self.window!r} is no window",
@@ -89,10 +89,12 @@ def look(recipe: Recipe, wishes: Wishes, now: datetime | None = None) -> Monitor
         The report; it is in the workspace's monitor folder too, with a page and gauges.
 
     Raises:
-        RecipeError: Nothing has been pushed, or the run is gone.
+        RecipeError: Nothing has been pushed, the run is gone, or the webhook is a secret that
+            is not there.
         DataError: There is nothing to look at, or labels do not fit.
     """
     settings, now = wishes.settings(recipe), now or datetime.now(UTC)
+    webhook = settings.webhook.value("monitor.webhook") if settings.webhook else ""
     trained = training.of(recipe, wishes.version)
     traffic = _traffic(recipe, trained, settings, wishes, now)
     reference = trained.reference(settings.sample)
@@ -121,7 +123,7 @@ def look(recipe: Recipe, wishes: Wishes, now: datetime | None = None) -> Monitor
         measures=measures,
         notes=notes,
     )
-    _publish(recipe, made, reference, traffic.rows)
+    _publish(recipe, made, reference, traffic.rows, webhook)
     return made
 
 
@@ -222,13 +224,15 @@ def _missing_metrics(trained: Training, rows: Rows) -> Iterator[str]:
         yield f"Of the recipe's metrics these are not watched: {', '.join(others)}."
 
 
-def _publish(recipe: Recipe, made: MonitorReport, reference: Reference, rows: Rows) -> None:
+def _publish(
+    recipe: Recipe, made: MonitorReport, reference: Reference, rows: Rows, webhook: str
+) -> None:
     folder = Workspace.of(recipe).monitor
     before = report.read(folder)
     made.write(folder)  # first: a webhook may take its time
     _record(recipe, made, before)
-    if recipe.monitor.webhook and made.alarms:
-        problem = outlets.post(made, recipe.monitor.webhook)
+    if webhook and made.alarms:
+        problem = outlets.post(made, webhook)
         made.notes += [f"{problem[0].upper()}{problem[1:]}."] if problem else []
         made.write(folder)
     outlets.write_gauges(made, folder)
