@@ -12,7 +12,7 @@ import os
 import sys
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -239,6 +239,13 @@ def serve(
     rest_api_port: Annotated[int, typer.Option(help="REST; 0: any that is free.")] = 8501,
     num_versions: Annotated[int, typer.Option(min=1, help="Newest versions kept loaded.")] = 2,
     threads: Annotated[int, typer.Option(min=1, help="Of one operation of the model.")] = 1,
+    batching: Annotated[
+        Literal["auto", "on", "off"],
+        typer.Option(
+            help="Requests of several clients go through the model together; auto: if the push "
+            "has proved that rows are independent."
+        ),
+    ] = "auto",
     log_sampling_rate: Annotated[
         float, typer.Option(min=0, max=1, help="Share of requests kept in the request log.")
     ] = 0.1,
@@ -264,6 +271,7 @@ def serve(
             rest_api_port=rest_api_port,
             num_versions=num_versions,
             tensorflow_intra_op_parallelism=threads,
+            batching=batching,
             log_folder=workspace.requests,
             log_sampling_rate=log_sampling_rate,
         )
