@@ -11,7 +11,6 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from trainyard.components.example_gen import (
-    derived_label,
     images,
     input_splits,
     left_out,
@@ -87,15 +86,10 @@ def _labelled_blocks(recipe: Recipe) -> Iterator[Block]:
     files = input_splits.find(data)
     types = reader.columns(data, files)
     names = texts.columns(data, images.columns(data, types))
-    for key, label in recipe.labels.items():
-        derived_label.check(label, names, f"({files[0]})", key=key)
-    left_out.check(data, [*names, *(label.name for label in recipe.labels.values())])
+    left_out.check(data, recipe.labels, names, f"({files[0]})")
     blocks = images.blocks(data, reader.blocks(data, files, types))
     for block, _ in parallel.mapped(partial(images.append, data), blocks):
-        block = texts.append(data, block)
-        for key, label in recipe.labels.items():
-            block = derived_label.append(label, block, key=key)
-        yield left_out.wanted(data, block)[0]
+        yield left_out.labelled(data, recipe.labels, texts.append(data, block))[0]
 
 
 def _curate(

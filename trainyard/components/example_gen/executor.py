@@ -25,7 +25,6 @@ from tfx.utils import proto_utils
 
 from trainyard import progress
 from trainyard.components.example_gen import (
-    derived_label,
     images,
     input_splits,
     inputs_read,
@@ -167,9 +166,7 @@ def _generate(
     data, files = settings.data, [file for each in inputs for file in each.files]
     types = reader.columns(data, files)
     columns = texts.columns(data, images.columns(data, types))
-    for key, label in settings.labels.items():
-        derived_label.check(label, columns, f"({files[0]})", key=key)
-    left_out.check(data, [*columns, *(label.name for label in settings.labels.values())])
+    left_out.check(data, settings.labels, columns, f"({files[0]})")
     splits.check(data, types)
     splitters: dict[Path, Splitter] = {}
     for each in inputs:
@@ -228,9 +225,7 @@ def _assigned(
 ) -> _Assigned:
     block, changes = images.append(settings.data, block)
     block = texts.append(settings.data, block)
-    for key, label in settings.labels.items():
-        block = derived_label.append(label, block, key=key)
-    block, unwanted = left_out.wanted(settings.data, block)
+    block, unwanted = left_out.labelled(settings.data, settings.labels, block)
     examples = encoder.encode(block.batch)
     records = encoder.each(examples)
     places = splitters[block.file].assign(block, records)
