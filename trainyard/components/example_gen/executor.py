@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ from tfx.utils import proto_utils
 from trainyard import progress
 from trainyard.components.example_gen import (
     derived_label,
+    identity,
     images,
     input_splits,
     inputs_read,
@@ -233,7 +233,8 @@ def _assigned(
     block, unwanted = left_out.wanted(settings.data, block)
     examples = encoder.encode(block.batch)
     records = encoder.each(examples)
-    places = splitters[block.file].assign(block, records)
+    identities = identity.rows(block.batch if block.raw is None else block.raw)
+    places = splitters[block.file].assign(block, identities)
     unwanted[left_out.IN_ORDER] = int((places < 0).sum())
     return _Assigned(block, examples, records, places, changes, unwanted)
 
@@ -258,7 +259,7 @@ def _packed(
         chosen = framed.filter(pa.array(assigned.places == split))
         parts.append(_Part(len(chosen), *compressed(chosen)))
     # The rows are in the parts now; what remains is where they came from, and the bad ones.
-    rest = dataclasses.replace(block, batch=block.batch.slice(0, 0), numbers=block.numbers[:0])
+    rest = block.filter(np.zeros(len(block.batch), bool))
     return _Encoded(parts, rest, assigned.changes, assigned.left_out)
 
 
