@@ -34,6 +34,7 @@ from trainyard.components.example_gen import (
     splits,
     texts,
 )
+from trainyard.components.example_gen.division import PROPERTY, Division, rule
 from trainyard.components.example_gen.quarantine import Quarantine, Summary
 from trainyard.components.example_gen.splits import Splitter
 from trainyard.components.records import encoder, parallel, shards
@@ -120,6 +121,8 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
         _describe(artifact, exec_properties)
         artifact.set_int_custom_property(SET_ASIDE, written.aside.bad)
         artifact.set_string_custom_property(ENCODED_AGAIN, json.dumps(written.changes))
+        division = Division(rule=rule(settings.data))
+        artifact.set_string_custom_property(PROPERTY, division.model_dump_json())
         artifact.set_string_custom_property(left_out.PROPERTY, json.dumps(written.left_out))
 
 
