@@ -68,6 +68,14 @@ def test_large_integers_do_not_collide():
     assert identity.values(unsigned).tolist() == [one(str((1 << 64) - 1)), one(5)]
 
 
+def test_lists_of_any_kind():
+    rows = [[1, 2, 3], None, [4, 5, 6]]
+    kinds = (pa.list_(pa.int64()), pa.large_list(pa.float32()), pa.list_(pa.uint8(), 3))
+    hashes = [identity.values(pa.array(rows, kind)).tolist() for kind in kinds]
+    assert hashes[0] == hashes[1] == hashes[2]
+    assert hashes[0][1] == identity.MISSING
+
+
 def test_units_of_time():
     for unit in ("s", "ms", "us", "ns"):
         assert one(NOON, pa.timestamp(unit)) == one(str(NOON))

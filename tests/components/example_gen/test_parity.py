@@ -61,7 +61,7 @@ def generate(executor, folder: Path, file: Path, label: Label, key: str | None):
 
 
 def records(artifact: standard_artifacts.Examples, split: str = "*") -> Counter[bytes]:
-    """The examples of a split, or of all; stock shuffles them and does not serialize canonically."""
+    """The examples of a split, or of all; stock shuffles, and does not serialize canonically."""
     files = tf.io.gfile.glob(f"{artifact.uri}/Split-{split}/*")
     return Counter(
         tf.train.Example.FromString(record).SerializeToString(deterministic=True)

@@ -254,10 +254,7 @@ _BITS: tuple[tuple[Callable[[Any], bool], Callable[[pa.Array], Hashes]], ...] = 
     (pa.types.is_dictionary, _categories),
     (pa.types.is_list, _lists),
     (pa.types.is_large_list, _lists),
-    (
-        pa.types.is_fixed_size_list,
-        lambda column: _lists(column.cast(pa.list_(column.type.value_type))),
-    ),
+    (pa.types.is_fixed_size_list, _lists),
     (pa.types.is_decimal, _others),
     (lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind), _texts),
     (lambda kind: pa.types.is_binary(kind) or pa.types.is_large_binary(kind), _texts),
