@@ -114,6 +114,29 @@ def test_a_file_that_a_parameter_names_counts(recipe, tmp_path):
     assert unchanged.fingerprint(recipe) != before
 
 
+def test_files_that_are_renamed_into_each_other_count(tmp_path):
+    for name, text in (("r.neg.txt", "bad\n"), ("r.pos.txt", "top\n")):
+        (tmp_path / name).write_text(text)
+    data = {"path": str(tmp_path / "r.*.txt"), "format": "lines"}
+    recipe = Recipe.model_validate({"name": "a", "data": data, "label": "label", "task": "binary"})
+    first = unchanged.fingerprint(recipe)
+    for old, new in (("neg", "x"), ("pos", "neg"), ("x", "pos")):
+        (tmp_path / f"r.{old}.txt").rename(tmp_path / f"r.{new}.txt")
+    assert unchanged.fingerprint(recipe) != first
+
+
+@pytest.mark.parametrize("place", ["model.keras", "7/model.keras"])
+def test_another_model_to_start_from_under_the_same_name_counts(recipe, tmp_path, place):
+    file = tmp_path / place
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("one")
+    trainer = Trainer(module="mlp", start_from=str(tmp_path / place.split("/")[0]))
+    recipe = recipe.model_copy(update={"trainer": trainer})
+    first = unchanged.fingerprint(recipe)
+    file.write_text("two")
+    assert unchanged.fingerprint(recipe) != first
+
+
 def test_an_image_that_a_table_names_counts(tmp_path):
     for name in ("a.png", "b.png"):
         write(tmp_path / name)

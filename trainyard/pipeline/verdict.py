@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.components.example_gen import left_out, quarantine
+from trainyard.components.example_gen.division import Division
 from trainyard.pipeline import metadata, records
 from trainyard.pipeline.evaluation import EXAMPLE_COUNT, METRICS, ROUNDING
 from trainyard.pipeline.measured import Measured, Slice, number, read_measured
@@ -53,8 +54,26 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
         headline = verdict.sentences[0]
         verdict.sentences += [text for text in about if not headline.endswith(text)]
     examples = finished_output(record, "ExampleGen", "examples")
+    if measured and verdict.baseline_run:
+        verdict.sentences += _divided_differently(record, recipe, verdict.baseline_run)
     verdict.sentences += [*_missing_rows(examples, recipe)] if examples else []
     return verdict
+
+
+def _divided_differently(record: RunRecord, recipe: Recipe, baseline_run: str) -> Iterator[str]:
+    """Says so if the model in service may have learned rows that it is now judged on."""
+    ours, theirs = (_division(each, recipe) for each in (record, records.find_run(baseline_run)))
+    if ours.rule and ours.rule != theirs.rule:
+        yield (
+            f"For run {baseline_run} (the model in service) the rows were divided differently "
+            f"({theirs.rule or 'by an earlier Trainyard'}; now {ours.rule}): it may have been "
+            "trained on rows that both models are judged on here, so the comparison favors it."
+        )
+
+
+def _division(record: RunRecord, recipe: Recipe) -> Division:
+    examples = str(record.output("ExampleGen", "examples"))
+    return Division.read(metadata.properties(Workspace.of(recipe).metadata, examples))
 
 
 def _missing_rows(examples: Path, recipe: Recipe) -> Iterator[str]:

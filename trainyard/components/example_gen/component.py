@@ -20,7 +20,7 @@ class ExampleGen(FileBasedExampleGen):  # type: ignore[misc]  # TFX is not typed
     """Reads files into splits of tf.Examples.
 
     The driver resolves spans and versions in the pattern, and gives the files
-    a fingerprint (sizes and times), by which the cache knows them.
+    a fingerprint (names and content), by which the cache knows them.
 
     Args:
         data: The recipe's data section, its path absolute; see `input_splits.inputs`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from tfx.utils import proto_utils
 
 from trainyard import progress
 from trainyard.components.example_gen import (
+    identity,
     images,
     input_splits,
     inputs_read,
@@ -33,6 +33,7 @@ from trainyard.components.example_gen import (
     splits,
     texts,
 )
+from trainyard.components.example_gen.division import PROPERTY, Division, rule
 from trainyard.components.example_gen.quarantine import Quarantine, Summary
 from trainyard.components.example_gen.splits import Splitter
 from trainyard.components.records import encoder, parallel, shards
@@ -119,6 +120,8 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
         _describe(artifact, exec_properties)
         artifact.set_int_custom_property(SET_ASIDE, written.aside.bad)
         artifact.set_string_custom_property(ENCODED_AGAIN, json.dumps(written.changes))
+        division = Division(rule=rule(settings.data))
+        artifact.set_string_custom_property(PROPERTY, division.model_dump_json())
         artifact.set_string_custom_property(left_out.PROPERTY, json.dumps(written.left_out))
 
 
@@ -228,7 +231,8 @@ def _assigned(
     block, unwanted = left_out.labelled(settings.data, settings.labels, block)
     examples = encoder.encode(block.batch)
     records = encoder.each(examples)
-    places = splitters[block.file].assign(block, records)
+    identities = identity.rows(block.batch if block.raw is None else block.raw)
+    places = splitters[block.file].assign(block, identities)
     unwanted[left_out.IN_ORDER] = int((places < 0).sum())
     return _Assigned(block, examples, records, places, changes, unwanted)
 
@@ -253,7 +257,7 @@ def _packed(
         chosen = framed.filter(pa.array(assigned.places == split))
         parts.append(_Part(len(chosen), *compressed(chosen)))
     # The rows are in the parts now; what remains is where they came from, and the bad ones.
-    rest = dataclasses.replace(block, batch=block.batch.slice(0, 0), numbers=block.numbers[:0])
+    rest = block.filter(np.zeros(len(block.batch), bool))
     return _Encoded(parts, rest, assigned.changes, assigned.left_out)
 
 

@@ -53,6 +53,8 @@ class Block:
         numbers: The number of each in the file, shape `(n,)`; 1 follows the header.
         fraction: How much of the whole input has been read, 0 to 1.
         bad: The rows that cannot be read and are not in the batch, in order.
+        raw: The fields of the same rows as they were read, under their names in the file, for
+            what must not depend on types (`identity`); None if they are those of the batch.
     """
 
     batch: pa.RecordBatch
@@ -60,6 +62,7 @@ class Block:
     numbers: npt.NDArray[np.int64]
     fraction: float
     bad: tuple[BadRow, ...] = ()
+    raw: pa.RecordBatch | None = None
 
     def row(self, index: int) -> str:
         """Says where a row of this block stands, such as `trips.csv, row 7`."""
@@ -77,6 +80,7 @@ class Block:
             batch=self.batch.filter(pa.array(kept)),
             numbers=self.numbers[kept],
             bad=tuple(sorted([*self.bad, *bad])),
+            raw=None if self.raw is None else self.raw.filter(pa.array(kept)),
         )
 
     def shown(self, index: int) -> str:
@@ -100,6 +104,7 @@ class Block:
                 batch=self.batch.slice(start, end - start),
                 numbers=self.numbers[start:end],
                 bad=bad[:before],
+                raw=None if self.raw is None else self.raw.slice(start, end - start),
             )
             bad = bad[before:]
 
@@ -391,7 +396,7 @@ def _block(
     """Types a block; what does not fit is an error, or is taken out."""
     bad = tuple(each._replace(row=first_row + each.row) for each in raw.bad)
     numbers = np.delete(np.arange(len(raw)), [each.row for each in raw.bad]) + first_row
-    block = Block(_with_new_names(data, raw.batch), file, numbers, 0.0, bad)
+    block = Block(_with_new_names(data, raw.batch), file, numbers, 0.0, bad, raw.batch)
     try:
         return _typed(data, block, types)
     except DataError:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from trainyard import outputs
+from trainyard.components.example_gen.division import Division
 from trainyard.components.pusher import versions as pushed
 from trainyard.errors import RecipeError, nearest
 from trainyard.pipeline import metadata
@@ -46,7 +47,8 @@ class Version(BaseModel):
         lineage: URI of what each stage wrote, by stage and output.
         recipe: The resolved recipe as it was.
         hyperparameters: The recipe's section `trainer`, flat.
-        data: What tells the rows it was trained on from others: fingerprint, span, path.
+        data: What tells the rows it was trained on from others: fingerprint, span, path, and how
+            they were divided among the splits.
         code: Digest of each stage's code.
         packages: Versions of the packages.
         metrics: On all rows of the judged split.
@@ -219,7 +221,8 @@ def _data(record: RunRecord, recipe: Mapping[str, Any], workspace: Workspace) ->
     parameters = record.stage("ExampleGen").parameters
     told |= {key: parameters[key] for key in ("span", "input_fingerprint") if key in parameters}
     # The record has no more than a digest of it.
-    return told | {key: known[key] for key in ("input_fingerprint",) if key in known}
+    rest = {"input_fingerprint": "", "divided": Division.read(known).rule} | known
+    return told | {key: rest[key] for key in ("input_fingerprint", "divided") if rest[key]}
 
 
 def flat(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
