@@ -265,13 +265,16 @@ def _answered_where_known(
 def _no_answers(told: Description, rows: int) -> dict[str, pa.Array]:
     """The columns of answers, all missing."""
     return {
-        names.of(name, word): pa.nulls(
-            rows,
-            pa.string() if word == PREDICTION and head.task != "regression" else pa.float32(),
-        )
+        names.of(name, word): pa.nulls(rows, _answer_type(word, head))
         for name, head in told.heads.items()
         for word in _words(head)
     }
+
+
+def _answer_type(word: str, head: HeadDescription) -> pa.DataType:
+    if word == PREDICTION and head.task != "regression":
+        return pa.string()
+    return pa.float64() if head.dtype == "float64" else pa.float32()
 
 
 def pushed(serving: Path, version: int | None = None) -> Path:

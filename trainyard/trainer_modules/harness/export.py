@@ -96,8 +96,8 @@ def write(
     `serving_raw` one tensor `[B]`, `[B, length]` for a series, for each raw column that is an
     input, and gives the same answers; `classify` and `regress`, one for each head, give them as
     TensorFlow Serving's methods of that name want them; `transform_features` returns the
-    transformed features and the labels, each name ending in `names.SUFFIX`. The Keras model is
-    there too: a later training may start from it.
+    transformed features and the labels, each name ending in `names.SUFFIX`, the labels of a
+    regression as float64. The Keras model is there too: a later training may start from it.
 
     Args:
         folder: Where to.
@@ -113,6 +113,7 @@ def write(
     with_label = raw_parse_spec(transform_output)
     hidden = {config.weight, *(label.name for label in config.labels)}
     without = {name: entry for name, entry in with_label.items() if name not in hidden}
+    numbers = [names.label(n) for n, head in config.heads.items() if head.task == "regression"]
 
     def transformed(parsed: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         features = _without(config.targets, _transform(graph, parsed))
@@ -130,6 +131,7 @@ def write(
 
     def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         features = _transform(graph, tf.io.parse_example(examples, with_label))
+        features |= {key: columns.as_number(features[key]) for key in numbers}
         return {f"{name}{names.SUFFIX}": tensor for name, tensor in features.items()}
 
     def of_examples(signature: Signature) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:

@@ -9,13 +9,17 @@ the second class is the positive one. A value that training did not see is -1.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from trainyard.recipe_schema import ONLY, Task, TextFeature
 from trainyard.trainer_modules.harness import columns, texts
 from trainyard.trainer_modules.harness import names as keys
+from trainyard.trainer_modules.harness.columns import MISSING
 
 UNKNOWN = -1
 """The index of a class that is missing or that training did not see."""
@@ -36,20 +40,31 @@ def encode(
         text: How text that is to be written is cut into tokens.
 
     Returns:
-        Regression: float32 `[B, 1]`. Text: int64 `[B, T]`, the ids of its tokens, an end among
-        them if it has markers. Else int64 `[B, 1]`, the index of the class.
+        Regression: the number as it is, int64 or float32 `[B, 1]`. Text: int64 `[B, T]`, the ids
+        of its tokens, an end among them if it has markers. Else int64 `[B, 1]`, the index of the
+        class.
     """
     values = columns.dense(column)
     if text is not None:
         ids = texts.ids(values, text, keys.label(head))
         return ids[:, 1:] if text.markers else ids  # nobody has to guess a start
     if task == "regression":
-        return columns.as_number(values)
+        return values
     file = tft.vocabulary(columns.as_text(values), vocab_filename=keys.label(head))
     numbers = values.dtype != tf.string
     return tft.apply_vocabulary(
         columns.as_text(values), file, lookup_fn=partial(_class_index, numbers=numbers)
     )
+
+
+def missing_numbers(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Says which labels of a regression are missing.
+
+    Args:
+        values: As `encode` returns them.
+    """
+    missing: npt.NDArray[np.bool_] = ~np.isfinite(values) | (values == MISSING[tf.int64])
+    return missing
 
 
 def _class_index(text: tf.Tensor, file: tf.Tensor, numbers: bool) -> tuple[tf.Tensor, tf.Tensor]:

@@ -17,7 +17,7 @@ import tensorflow_transform as tft
 from tensorflow_transform import schema_inference
 
 from trainyard.recipe_schema import Feature, TableFeature
-from trainyard.trainer_modules.harness import columns, embeddings
+from trainyard.trainer_modules.harness import columns, embeddings, tft_private
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.layers.pooling import MaskedAverage
 
@@ -65,19 +65,19 @@ def _numeric(
             scaled = scale(_stacked(sorted(names), values, features))  # (B, columns of the scaling)
             # Still NaN: a column without any value.
             stacks.append(tf.where(tf.math.is_finite(scaled), scaled, tf.zeros_like(scaled)))
-    return {NUMERIC: tf.concat(stacks, axis=1)} if stacks else {}
+    return {NUMERIC: tf.cast(tf.concat(stacks, axis=1), tf.float32)} if stacks else {}
 
 
 def _stacked(
     names: Sequence[str], values: Mapping[str, tf.Tensor], features: Mapping[str, TableFeature]
 ) -> tf.Tensor:
-    """Returns float32 `[B, N]`, floats before integers, NaN where there is no default either."""
+    """Returns float64 `[B, N]`, floats before integers, NaN where there is no default either."""
     by_type = [[n for n in names if values[n].dtype == dtype] for dtype in (tf.float32, tf.int64)]
     parts = [columns.as_number(tf.concat([values[n] for n in some], 1)) for some in by_type if some]
     stack = tf.concat(parts, axis=1)
     defaults = [features[n].default for some in by_type for n in some]
     filler = [float("nan") if default is None else float(default) for default in defaults]
-    return tf.where(tf.math.is_nan(stack), tf.constant(filler), stack)
+    return tf.where(tf.math.is_nan(stack), tf.constant(filler, tf.float64), stack)
 
 
 def _z_score(stack: tf.Tensor) -> tf.Tensor:
@@ -107,7 +107,7 @@ _SCALINGS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
 
 def _bucketized(values: tf.Tensor, feature: TableFeature, key: str) -> tf.Tensor:
     number = _stacked([key], {key: values}, {key: feature})
-    boundaries = tft.quantiles(number, feature.buckets, epsilon=0.01)
+    boundaries = tft_private.quantiles(number, feature.buckets, epsilon=0.01)
     ids = tft.apply_buckets(number, boundaries)
     # Equal quantiles make fewer buckets; the one after them is for missing values.
     missing = tf.cast(tf.size(boundaries) + 1, tf.int64)
