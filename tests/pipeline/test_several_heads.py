@@ -200,7 +200,10 @@ def test_tfma_is_told_outputs_labels_and_bounds_by_head():
         ]
         for spec in config.metrics_specs
     }
-    assert bounded == {"income": ["ExampleCount", "Area"], "age": ["ExampleCount", "AbsoluteError"]}
+    assert bounded == {
+        "income": ["ExampleCount", "RocArea"],
+        "age": ["ExampleCount", "AbsoluteError"],
+    }
     assert [list(spec.feature_keys) for spec in config.slicing_specs] == [[], ["city"]]
 
 
