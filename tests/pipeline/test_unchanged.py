@@ -5,10 +5,10 @@ import pytest
 from tests.components.example_gen.image_files import write
 from trainyard.components.pusher import versions
 from trainyard.errors import DataError
+from trainyard.model_store import version_config
 from trainyard.pipeline import records, unchanged
 from trainyard.pipeline.records import RunRecord, StageRecord, Verdict
 from trainyard.recipe_schema import Monitor, Recipe, RunSchedule, TextFeature, Trainer
-from trainyard.serving import version_config
 
 
 @pytest.fixture(autouse=True)

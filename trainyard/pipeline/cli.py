@@ -175,10 +175,11 @@ def predict(
         Path | None, typer.Option("--output", help="CSV or Parquet to write.")
     ] = None,
     version: Annotated[
-        int | None, typer.Option(help="A pushed version; the newest if not given.")
+        int | None,
+        typer.Option(help="A pushed version; the champion (the model in service) if not given."),
     ] = None,
 ) -> None:
-    """Predicts a table of any size, or images, through the pushed model."""
+    """Predicts a table of any size, or images, with the champion (the model in service)."""
     from trainyard.pipeline import quiet
 
     quiet.before_imports()
@@ -212,10 +213,11 @@ def generate(
         int, typer.Option("--beam", help="A beam search with so many candidates.")
     ] = 1,
     version: Annotated[
-        int | None, typer.Option(help="A pushed version; the newest if not given.")
+        int | None,
+        typer.Option(help="A pushed version; the champion (the model in service) if not given."),
     ] = None,
 ) -> None:
-    """Has the pushed model write a text: how a prompt goes on, or its translation."""
+    """Has the champion (the model in service) continue a prompt, or translate it."""
     from trainyard.pipeline import quiet
 
     quiet.before_imports()

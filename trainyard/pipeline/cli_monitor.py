@@ -30,7 +30,8 @@ def monitor(
         str, typer.Option(help="Where the server's metrics are.")
     ] = "http://127.0.0.1:8501",
     version: Annotated[
-        int | None, typer.Option(help="A pushed version; the champion if not given.")
+        int | None,
+        typer.Option(help="A pushed version; the champion (the model in service) if not given."),
     ] = None,
     watch: Annotated[
         float | None, typer.Option(min=1, help="Look again after so many seconds, until stopped.")
