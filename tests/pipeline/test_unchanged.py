@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -51,7 +52,7 @@ def pushed(recipe, home):
 
 
 def taken_over(recipe):
-    return unchanged.taken_over(recipe, "wine.yaml")
+    return unchanged.taken_over(recipe, Path("wine.yaml"))
 
 
 def test_nothing_to_do_is_a_run_too(recipe, pushed):

@@ -43,11 +43,11 @@ def monitor(
     """Compares what the model is asked with what it was trained on; exit code 10: an alarm."""
     import logging
 
-    from trainyard.pipeline import frameworks, quiet
+    from trainyard.pipeline import frameworks, ownership, quiet
     from trainyard.pipeline.console import working
-    from trainyard.pipeline.recipe import load_recipe, locating
+    from trainyard.pipeline.recipe import locating
 
-    loaded = load_recipe(recipe)
+    loaded = ownership.load(recipe)
     with frameworks.loading(cloud=False), working("starting"):
         from trainyard.pipeline.monitor import watching
         from trainyard.pipeline.monitor.look import Wishes

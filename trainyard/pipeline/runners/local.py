@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from trainyard import outputs
 from trainyard.errors import (
     BusyError,
     EnvironmentProblem,
@@ -30,10 +31,10 @@ from trainyard.errors import (
     TrainyardError,
     nearest,
 )
-from trainyard.pipeline import failures, frameworks, quiet, records, unchanged
+from trainyard.pipeline import failures, frameworks, ownership, quiet, records, unchanged
 from trainyard.pipeline.beam import cluster
 from trainyard.pipeline.console import RunConsole, output_to, working
-from trainyard.pipeline.recipe import dump
+from trainyard.pipeline.recipe import dump, locating
 from trainyard.pipeline.records import RunRecord, StageRecord
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
@@ -69,12 +70,15 @@ def run(
         The record of a run that went through all stages, pushed or not.
 
     Raises:
-        TrainyardError: The recipe was refused, which leaves no record; or a stage failed: the
-            record is on disk, with its report.
+        TrainyardError: The recipe was refused, as one whose folders belong to another file is,
+            which leaves no record; or a stage failed: the record is on disk, with its report.
     """
     cluster.check(recipe.engine)
     workspace = Workspace.of(recipe)
     with claimed(workspace):
+        with locating(recipe_file):
+            ownership.check(recipe, recipe_file)
+        ownership.take(recipe, recipe_file)
         _mark_interrupted(recipe.name)
         record = _new_record(recipe, recipe_file, resumed_from, fingerprint)
         record.save()
@@ -82,6 +86,17 @@ def run(
             complete = _checked(recipe, recipe_file)
             record.recipe_json = dump(complete)
         return _Run(complete, workspace, record, use_cache).execute(rerun_from)
+
+
+def _leave_nothing(workspace: Workspace) -> None:
+    """Removes the folders, and who they belong to, if nothing has ever run in them."""
+    if any(workspace.runs.iterdir()) or outputs.versions(workspace.serving):
+        return
+    for folder in (workspace.root, workspace.serving):
+        (folder / ownership.FILE).unlink(missing_ok=True)
+    for folder in (workspace.runs, workspace.artifacts):
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # if it is empty
 
 
 def _checked(recipe: Recipe, recipe_file: Path) -> Recipe:
@@ -99,9 +114,7 @@ def _kept_if_begun(workspace: Workspace, record: RunRecord) -> Iterator[None]:
         yield
     except TrainyardError:
         shutil.rmtree(record.folder)
-        for folder in (workspace.runs, workspace.artifacts, workspace.serving):
-            with contextlib.suppress(OSError):
-                folder.rmdir()  # if it is empty
+        _leave_nothing(workspace)
         raise
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt)
