@@ -160,12 +160,20 @@ def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_recipe_that_never_ran_owns_nothing(theirs: Path, ours: Path, tmp_path: Path) -> None:
+def test_a_recipe_that_never_ran_owns_nothing(tmp_path: Path) -> None:
     refused, good = write(tmp_path / "c", "fresh"), write(tmp_path / "d", "fresh")
     (refused.parent / "rows.csv").unlink()
     with pytest.raises(DataError):
         local.run(load_recipe(refused), refused)
     assert ownership.load(good).name == "fresh"
+
+
+def test_a_recipe_that_is_refused_keeps_what_it_owned(ours: Path) -> None:
+    (ours.parent / "rows.csv").unlink()
+    with pytest.raises(DataError):
+        local.run(load_recipe(ours), ours)
+    owner = ownership.read(Workspace.of(load_recipe(ours)).root)
+    assert owner and owner.recipe_file == ours
 
 
 def test_two_recipes_do_not_push_to_one_destination(trainyard: Call, tmp_path: Path) -> None:

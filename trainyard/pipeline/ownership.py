@@ -6,7 +6,6 @@ served model. So each folder says whose it is; another file is refused until it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -59,23 +58,38 @@ def check(recipe: Recipe, recipe_file: Path) -> None:
     Raises:
         RecipeError: It does; both files are named.
     """
-    for folder in _folders(recipe):
+    for folder in _folders(Workspace.of(recipe)):
         owner = read(folder)
         if owner is not None and not _same(owner.recipe_file, recipe_file):
             raise _refusal(owner, folder, recipe, recipe_file)
 
 
-def take(recipe: Recipe, recipe_file: Path) -> None:
+def take(recipe: Recipe, recipe_file: Path) -> bool:
     """Makes the workspace and the serving directory those of a recipe file.
 
     Args:
         recipe: A resolved recipe.
         recipe_file: Its file.
+
+    Returns:
+        Whether the workspace was nobody's.
     """
     owner = Owner(name=recipe.name, recipe_file=recipe_file.absolute())
-    for folder in _folders(recipe):
-        if read(folder) != owner:
+    before = {folder: read(folder) for folder in _folders(Workspace.of(recipe))}
+    for folder, known in before.items():
+        if known != owner:
             write_whole(folder / FILE, owner.model_dump_json())
+    return not any(before.values())
+
+
+def give_up(workspace: Workspace) -> None:
+    """Makes a workspace and its serving directory nobody's.
+
+    Args:
+        workspace: Of a recipe that has never run.
+    """
+    for folder in _folders(workspace):
+        (folder / FILE).unlink(missing_ok=True)
 
 
 def read(folder: Path) -> Owner | None:
@@ -90,9 +104,8 @@ def read(folder: Path) -> Owner | None:
         return None
 
 
-def _folders(recipe: Recipe) -> Iterator[Path]:
-    workspace = Workspace.of(recipe)
-    yield from (workspace.root, workspace.serving)
+def _folders(workspace: Workspace) -> tuple[Path, Path]:
+    return workspace.root, workspace.serving
 
 
 def _same(owner: Path, file: Path) -> bool:

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from trainyard import outputs
 from trainyard.errors import (
     BusyError,
     EnvironmentProblem,
@@ -78,25 +77,14 @@ def run(
     with claimed(workspace):
         with locating(recipe_file):
             ownership.check(recipe, recipe_file)
-        ownership.take(recipe, recipe_file)
+        nobodys = ownership.take(recipe, recipe_file)
         _mark_interrupted(recipe.name)
         record = _new_record(recipe, recipe_file, resumed_from, fingerprint)
         record.save()
-        with _kept_if_begun(workspace, record):
+        with _kept_if_begun(workspace, record, nobodys):
             complete = _checked(recipe, recipe_file)
             record.recipe_json = dump(complete)
         return _Run(complete, workspace, record, use_cache).execute(rerun_from)
-
-
-def _leave_nothing(workspace: Workspace) -> None:
-    """Removes the folders, and who they belong to, if nothing has ever run in them."""
-    if any(workspace.runs.iterdir()) or outputs.versions(workspace.serving):
-        return
-    for folder in (workspace.root, workspace.serving):
-        (folder / ownership.FILE).unlink(missing_ok=True)
-    for folder in (workspace.runs, workspace.artifacts):
-        with contextlib.suppress(OSError):
-            folder.rmdir()  # if it is empty
 
 
 def _checked(recipe: Recipe, recipe_file: Path) -> Recipe:
@@ -108,13 +96,17 @@ def _checked(recipe: Recipe, recipe_file: Path) -> Recipe:
 
 
 @contextmanager
-def _kept_if_begun(workspace: Workspace, record: RunRecord) -> Iterator[None]:
+def _kept_if_begun(workspace: Workspace, record: RunRecord, nobodys: bool) -> Iterator[None]:
     """A run that is refused has not begun; one that is stopped while it starts has."""
     try:
         yield
     except TrainyardError:
         shutil.rmtree(record.folder)
-        _leave_nothing(workspace)
+        for folder in (workspace.runs, workspace.artifacts):
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # if it is empty
+        if nobodys:
+            ownership.give_up(workspace)
         raise
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt)
