@@ -1,14 +1,15 @@
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from tests.components.example_gen.image_files import write
 from trainyard.components.pusher import versions
 from trainyard.errors import DataError
+from trainyard.model_store import version_config
 from trainyard.pipeline import records, unchanged
 from trainyard.pipeline.records import RunRecord, StageRecord, Verdict
 from trainyard.recipe_schema import Monitor, Recipe, RunSchedule, TextFeature, Trainer
-from trainyard.serving import version_config
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,7 @@ def pushed(recipe, home):
 
 
 def taken_over(recipe):
-    return unchanged.taken_over(recipe, "wine.yaml")
+    return unchanged.taken_over(recipe, Path("wine.yaml"))
 
 
 def test_nothing_to_do_is_a_run_too(recipe, pushed):

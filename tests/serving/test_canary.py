@@ -14,7 +14,8 @@ from tests.serving.conftest import NAME, push, running
 from tests.serving.test_manager import Watched, scenario
 from tests.serving.test_server import predict_request
 from trainyard.errors import RecipeError
-from trainyard.serving import canary, canary_counts, methods, request_log, version_config
+from trainyard.model_store import version_config
+from trainyard.serving import canary, canary_counts, methods, request_log
 from trainyard.serving.canary import Canary, Splitter
 from trainyard.serving.canary_counts import CanaryCounts, Counts
 from trainyard.serving.errors import ServingError

@@ -56,13 +56,13 @@ def run(
         typer.Option("--from", metavar="STAGE", help="Run this stage and all after it again."),
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every stage again.")] = False,
+    adopt: cli_schedule.Adopt = False,
 ) -> None:
     """Takes a recipe from its data to a verdict, and a good model to its serving directory."""
-    from trainyard.pipeline import listing, unchanged
-    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline import listing, ownership, unchanged
     from trainyard.pipeline.runners import local
 
-    loaded = load_recipe(recipe)
+    loaded = ownership.load(recipe, adopt=adopt)
     if not (from_stage or no_cache) and (record := unchanged.taken_over(loaded, recipe)):
         _print(listing.stages(record))
         _conclude(record)
@@ -90,12 +90,11 @@ def resume(run: RunName = None) -> None:
 
 
 @app.command()
-def check(recipe: RecipeFile) -> None:
+def check(recipe: RecipeFile, adopt: cli_schedule.Adopt = False) -> None:
     """Checks a recipe against its data without running it, and draws the DAG."""
-    from trainyard.pipeline import quiet
-    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline import ownership, quiet
 
-    loaded = load_recipe(recipe)
+    loaded = ownership.load(recipe, adopt=adopt)
     quiet.before_imports()
     from trainyard.pipeline.beam import cluster
     from trainyard.pipeline.check import check as check_recipe
@@ -175,18 +174,19 @@ def predict(
         Path | None, typer.Option("--output", help="CSV or Parquet to write.")
     ] = None,
     version: Annotated[
-        int | None, typer.Option(help="A pushed version; the newest if not given.")
+        int | None,
+        typer.Option(help="A pushed version; the champion (the model in service) if not given."),
     ] = None,
 ) -> None:
-    """Predicts a table of any size, or images, through the pushed model."""
+    """Predicts a table of any size, or images, with the champion (the model in service)."""
     from trainyard.pipeline import quiet
 
     quiet.before_imports()
+    from trainyard.pipeline import ownership
     from trainyard.pipeline.predict import asked
-    from trainyard.pipeline.recipe import load_recipe
     from trainyard.pipeline.workspace import Workspace
 
-    loaded = load_recipe(recipe)
+    loaded = ownership.load(recipe)
     serving = Workspace.of(loaded).serving
     with _live():
         told = asked(serving, images or [], input, output, loaded.data, version)
@@ -212,19 +212,20 @@ def generate(
         int, typer.Option("--beam", help="A beam search with so many candidates.")
     ] = 1,
     version: Annotated[
-        int | None, typer.Option(help="A pushed version; the newest if not given.")
+        int | None,
+        typer.Option(help="A pushed version; the champion (the model in service) if not given."),
     ] = None,
 ) -> None:
-    """Has the pushed model write a text: how a prompt goes on, or its translation."""
+    """Has the champion (the model in service) continue a prompt, or translate it."""
     from trainyard.pipeline import quiet
 
     quiet.before_imports()
+    from trainyard.pipeline import ownership
     from trainyard.pipeline.generate import Wish
     from trainyard.pipeline.generate import generate as write
-    from trainyard.pipeline.recipe import load_recipe
     from trainyard.pipeline.workspace import Workspace
 
-    serving = Workspace.of(load_recipe(recipe)).serving
+    serving = Workspace.of(ownership.load(recipe)).serving
     wish = Wish(prompt, length, temperature, top_k, top_p, seed, beams)
     with _live():
         text = write(serving, wish, version=version)
@@ -251,11 +252,10 @@ def serve(
     ] = 0.1,
 ) -> None:
     """Serves the pushed model as TensorFlow Serving does: gRPC and REST."""
-    from trainyard.pipeline import quiet
-    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline import ownership, quiet
     from trainyard.pipeline.workspace import Workspace
 
-    loaded = load_recipe(recipe)
+    loaded = ownership.load(recipe)
     workspace = Workspace.of(loaded)
     quiet.before_imports()
     with _live("starting"):

@@ -30,7 +30,8 @@ def monitor(
         str, typer.Option(help="Where the server's metrics are.")
     ] = "http://127.0.0.1:8501",
     version: Annotated[
-        int | None, typer.Option(help="A pushed version; the champion if not given.")
+        int | None,
+        typer.Option(help="A pushed version; the champion (the model in service) if not given."),
     ] = None,
     watch: Annotated[
         float | None, typer.Option(min=1, help="Look again after so many seconds, until stopped.")
@@ -42,11 +43,11 @@ def monitor(
     """Compares what the model is asked with what it was trained on; exit code 10: an alarm."""
     import logging
 
-    from trainyard.pipeline import frameworks, quiet
+    from trainyard.pipeline import frameworks, ownership, quiet
     from trainyard.pipeline.console import working
-    from trainyard.pipeline.recipe import load_recipe, locating
+    from trainyard.pipeline.recipe import locating
 
-    loaded = load_recipe(recipe)
+    loaded = ownership.load(recipe)
     with frameworks.loading(cloud=False), working("starting"):
         from trainyard.pipeline.monitor import watching
         from trainyard.pipeline.monitor.look import Wishes

@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from trainyard.components.example_gen import images, parquet_files, series, texts
 from trainyard.components.example_gen.column_types import ColumnType, from_text, widened
 from trainyard.components.example_gen.reader import Block
-from trainyard.components.pusher.versions import versions
 from trainyard.components.records import encoder
 from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.model_store.versions import pushed
 from trainyard.pipeline import prediction_files
 from trainyard.progress import report
 from trainyard.recipe_schema import Data, Images, Series
@@ -61,7 +61,7 @@ def predict(
         output: Likewise. CSV is UTF-8, with the recipe's delimiter; from CSV to
             Parquet the input's columns stay text.
         data: How the recipe reads CSV: delimiter, encoding, what is missing.
-        version: A pushed version; the newest if None.
+        version: A pushed version; the champion if None.
 
     Returns:
         How many rows there were.
@@ -99,7 +99,7 @@ def predict_images(
         serving: The recipe's serving directory.
         paths: Image files, and folders of them.
         data: The recipe's data section.
-        version: A pushed version; the newest if None.
+        version: A pushed version; the champion if None.
 
     Yields:
         The files' paths and what `predict` adds to a table's columns, in order.
@@ -147,7 +147,7 @@ def asked(
         input: A table.
         output: A table; what is predicted of images is returned if there is none.
         data: The recipe's data section.
-        version: A pushed version; the newest if None.
+        version: A pushed version; the champion if None.
 
     Returns:
         What to print.
@@ -275,32 +275,6 @@ def _answer_type(word: str, head: HeadDescription) -> pa.DataType:
     if word == PREDICTION and head.task != "regression":
         return pa.string()
     return pa.float64() if head.dtype == "float64" else pa.float32()
-
-
-def pushed(serving: Path, version: int | None = None) -> Path:
-    """Finds a pushed version.
-
-    Args:
-        serving: The recipe's serving directory.
-        version: Its number; the newest if None.
-
-    Raises:
-        RecipeError: There is none.
-    """
-    there = {int(folder.name): folder for folder in versions(serving)}
-    if not there:
-        raise RecipeError(
-            "no model has been pushed yet",
-            where=str(serving),
-            hint="run the recipe first: trainyard run RECIPE; `trainyard why` says what kept it",
-        )
-    wanted = max(there) if version is None else version
-    if wanted not in there:
-        numbers = ", ".join(map(str, there))
-        raise RecipeError(
-            f"version {wanted} has not been pushed", where=str(serving), expected=numbers
-        )
-    return there[wanted]
 
 
 def _check_columns(told: Description, names: list[str], input: Path) -> None:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from trainyard import outputs
 from trainyard.errors import RecipeError, nearest
+from trainyard.model_store import version_config, versions
 from trainyard.pipeline import records, retraining
 from trainyard.pipeline.recipe import resolved_recipe
 from trainyard.pipeline.records import RunRecord
@@ -25,7 +26,6 @@ from trainyard.pipeline.scheduling import schedule, scheduler, tables
 from trainyard.pipeline.scheduling.schedule import Entry
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
-from trainyard.serving import version_config
 
 _PATIENCE = 0.5
 _SENTENCES = 2
@@ -160,7 +160,7 @@ def _run(run: RunRecord) -> Run:
 
 def _served(recipe: Recipe, server: str) -> Served:
     folder = Workspace.of(recipe).serving
-    champion = version_config.champion(folder)
+    champion = versions.champion(folder)
     available = _available(recipe.name, server)
     return Served(
         folder=folder,

@@ -18,12 +18,12 @@ import trainyard
 from trainyard import sources
 from trainyard.components.example_gen import images, input_splits, inputs_read
 from trainyard.components.pusher import versions
-from trainyard.pipeline import records
+from trainyard.model_store import version_config
+from trainyard.pipeline import ownership, records
 from trainyard.pipeline.recipe import dump
 from trainyard.pipeline.records import RunRecord, StageRecord, Verdict
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe, Trainer
-from trainyard.serving import version_config
 from trainyard.trainer_modules.harness import vector_files
 
 REASON = "unchanged: same inputs, parameters and code"
@@ -109,6 +109,7 @@ def taken_over(recipe: Recipe, recipe_file: Path) -> RunRecord | None:
         }
     )
     record.save()
+    ownership.take(recipe, recipe_file)
     return record
 
 

@@ -15,7 +15,9 @@ from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 
 from trainyard import outputs
 from trainyard.errors import RecipeError
-from trainyard.serving import canary, version_config
+from trainyard.model_store import version_config
+from trainyard.model_store.versions import in_service
+from trainyard.serving import canary
 from trainyard.serving.errors import ServingError, invalid_argument, not_found
 from trainyard.serving.metrics import Metrics
 from trainyard.serving.options import Options
@@ -297,10 +299,10 @@ class Manager:
             if number in self._servables or self._labels.get(label) in self._servables
         }
         ready = [number for number in wanted if number in self._servables]
-        if version_config.STABLE in self._labels:
-            default: int | None = self._labels[version_config.STABLE]
-        else:
-            default = max(ready, default=max(self._servables, default=None))
+        # A label holds what is loaded even where the policy no longer wants it.
+        labelled = version_config.STABLE in self._labels
+        there = self._servables if labelled or not ready else ready
+        default = in_service(self._labels, there)
         if default != self._default:
             self._default = default
             self._metrics.served_version.set(default or 0)

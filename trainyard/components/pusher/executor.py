@@ -29,7 +29,9 @@ from trainyard.components.pusher.versions import (
     remove_unfinished,
     versions,
 )
-from trainyard.serving import independence, version_config, warmup
+from trainyard.model_store import version_config
+from trainyard.model_store.versions import champion
+from trainyard.serving import independence, warmup
 from trainyard.trainer_modules.harness import description, export
 
 FILE = "push.json"
@@ -133,14 +135,14 @@ def _raw_examples(inputs: Artifacts, split: str) -> Iterator[bytes]:
 
 
 def pin(destination: Path) -> None:
-    """Has the newest version go on answering when there is a newer one, unless another does.
+    """Keeps the champion in service when a newer version is pushed.
 
     Args:
         destination: The model's base path.
     """
-    there = versions(destination)
-    if there and version_config.STABLE not in version_config.read(destination).version_labels:
-        version_config.label(destination, {version_config.STABLE: int(there[-1].name)})
+    in_service = champion(destination)
+    if in_service is not None:
+        version_config.label(destination, {version_config.STABLE: int(in_service.name)})
 
 
 def copy_whole(

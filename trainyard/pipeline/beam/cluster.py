@@ -99,6 +99,8 @@ def at_hand(recipe: Recipe, log: Path) -> Iterator[Recipe]:
             endpoints.cancel(address, job)
             _hush()
             raise
+        finally:
+            secret_values.hide_in_file(log)
 
 
 def _with_secrets(engine: Engine) -> Engine:

@@ -19,6 +19,7 @@ from trainyard.pipeline.registry import decisions
 from trainyard.pipeline.workspace import Workspace
 from trainyard.progress import report as say
 from trainyard.recipe_schema import Monitor, Recipe
+from trainyard.recipe_schema.secret_values import without_password
 from trainyard.serving.monitor import (
     comparisons,
     judging,
@@ -109,7 +110,9 @@ def look(recipe: Recipe, wishes: Wishes, now: datetime | None = None) -> Monitor
     measures, alarms = judging.judge(found, settings, traffic.window)
     notes = list(_notes(trained, traffic, settings))
     if counters is None:
-        notes.append(f"No server answers at {wishes.server}: latency and errors are not watched.")
+        notes.append(
+            f"No server answers at {without_password(wishes.server)}: latency and errors are not watched."
+        )
     made = MonitorReport(
         recipe=recipe.name,
         version=trained.version,

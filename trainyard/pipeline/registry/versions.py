@@ -19,11 +19,12 @@ from trainyard import outputs
 from trainyard.components.example_gen.division import Division
 from trainyard.components.pusher import versions as pushed
 from trainyard.errors import RecipeError, nearest
+from trainyard.model_store import version_config
+from trainyard.model_store import versions as model_versions
 from trainyard.pipeline import metadata
 from trainyard.pipeline.records import Finding, RunRecord
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
-from trainyard.serving import version_config
 
 Alias = Literal["champion", "challenger", ""]
 
@@ -141,7 +142,7 @@ def _holder(recipe: Recipe, wanted: Alias) -> int | None:
 def _aliases(serving: Path) -> dict[int, Alias]:
     """The alias of each version that has one; a champion with both labels is on no trial."""
     on_trial = version_config.read(serving).version_labels.get(version_config.CANARY)
-    answers = version_config.champion(serving)
+    answers = model_versions.champion(serving)
     trial: dict[int, Alias] = {on_trial: CHALLENGER} if on_trial else {}
     return trial | ({int(answers.name): CHAMPION} if answers else {})
 

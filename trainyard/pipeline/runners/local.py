@@ -30,10 +30,10 @@ from trainyard.errors import (
     TrainyardError,
     nearest,
 )
-from trainyard.pipeline import failures, frameworks, quiet, records, unchanged
+from trainyard.pipeline import failures, frameworks, ownership, quiet, records, unchanged
 from trainyard.pipeline.beam import cluster
 from trainyard.pipeline.console import RunConsole, output_to, working
-from trainyard.pipeline.recipe import dump
+from trainyard.pipeline.recipe import dump, locating
 from trainyard.pipeline.records import RunRecord, StageRecord
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
@@ -69,16 +69,19 @@ def run(
         The record of a run that went through all stages, pushed or not.
 
     Raises:
-        TrainyardError: The recipe was refused, which leaves no record; or a stage failed: the
-            record is on disk, with its report.
+        TrainyardError: The recipe was refused, as one whose folders belong to another file is,
+            which leaves no record; or a stage failed: the record is on disk, with its report.
     """
     cluster.check(recipe.engine)
     workspace = Workspace.of(recipe)
     with claimed(workspace):
+        with locating(recipe_file):
+            ownership.check(recipe, recipe_file)
+        nobodys = ownership.take(recipe, recipe_file)
         _mark_interrupted(recipe.name)
         record = _new_record(recipe, recipe_file, resumed_from, fingerprint)
         record.save()
-        with _kept_if_begun(workspace, record):
+        with _kept_if_begun(workspace, record, nobodys):
             complete = _checked(recipe, recipe_file)
             record.recipe_json = dump(complete)
         return _Run(complete, workspace, record, use_cache).execute(rerun_from)
@@ -93,15 +96,17 @@ def _checked(recipe: Recipe, recipe_file: Path) -> Recipe:
 
 
 @contextmanager
-def _kept_if_begun(workspace: Workspace, record: RunRecord) -> Iterator[None]:
+def _kept_if_begun(workspace: Workspace, record: RunRecord, nobodys: bool) -> Iterator[None]:
     """A run that is refused has not begun; one that is stopped while it starts has."""
     try:
         yield
     except TrainyardError:
         shutil.rmtree(record.folder)
-        for folder in (workspace.runs, workspace.artifacts, workspace.serving):
+        for folder in (workspace.runs, workspace.artifacts):
             with contextlib.suppress(OSError):
                 folder.rmdir()  # if it is empty
+        if nobodys:
+            ownership.give_up(workspace)
         raise
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt)
