@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterable, Mapping
 
@@ -46,6 +47,15 @@ REMEDY = (
     "subtract what all values share where the data are made; for a label: "
     "`label: {name: NAME, expression: COLUMN - CONSTANT}`, which is computed in 64 bits"
 )
+
+
+def read(properties: Mapping[str, str]) -> list[Lost]:
+    """Reads which columns lost values.
+
+    Args:
+        properties: Those of the examples' artifact that are text.
+    """
+    return [Lost.model_validate(each) for each in json.loads(properties.get(PROPERTY) or "[]")]
 
 
 def suspects(

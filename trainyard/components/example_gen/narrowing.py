@@ -107,7 +107,8 @@ def lost_at_first(
     numbers = {f.name: Numbers.of(column) for f, column in columns if _is_number(f.type)}
     narrowing = Narrowing.of(data, labels, features, types, numbers)
     for key, label in labels.items():
-        block = derived_label.append(label, block, key=key)
+        # A row without a result is the run's to tell: it may be one that the recipe leaves out.
+        block = derived_label.append(label, block, key=key, on_bad_row="quarantine")
     narrowing.narrowed(block)
     return narrowing.lost
 

@@ -18,7 +18,6 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from trainyard.components.example_gen import lost_digits
-from trainyard.components.example_gen.lost_digits import Lost
 from trainyard.components.gate import anomalies as found
 from trainyard.errors import AnomalyError
 from trainyard.recipe_schema import Gate, Task
@@ -69,7 +68,9 @@ def _findings(
     weight: str = properties["weight"]
     told = {*(name for name, _ in targets), weight}
     examples = artifact_utils.get_single_instance(inputs["examples"])
-    yield from found.of_digits(_lost(examples), [name for name, _ in targets])
+    written = examples.get_string_custom_property(lost_digits.PROPERTY)
+    lost = lost_digits.read({lost_digits.PROPERTY: written})
+    yield from found.of_digits(lost, [name for name, _ in targets])
     for split in artifact_utils.decode_split_names(statistics.split_names):
         proto = stats_artifact_utils.load_statistics(statistics, split).proto()
         split_statistics = found.SplitStatistics(split, proto)
@@ -86,11 +87,6 @@ def _findings(
         for finding in of_columns:
             if finding.column not in told or finding.kind not in _TOLD:
                 yield finding
-
-
-def _lost(examples: types.Artifact) -> list[Lost]:
-    written = examples.get_string_custom_property(lost_digits.PROPERTY)
-    return [Lost.model_validate(each) for each in json.loads(written or "[]")]
 
 
 def _read_schema(folder: str) -> schema_pb2.Schema:
