@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainyard.components.example_gen import input_splits, preflight
+from trainyard.components.example_gen import input_splits, lost_digits, narrowing, preflight
 from trainyard.errors import RecipeError, nearest
 from trainyard.pipeline import evaluation
 from trainyard.pipeline.recipe import located
@@ -61,7 +61,8 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
     if not inputs:
         raise RecipeError("no column is left as an input", where=str(recipe_file))
     columns = {name: kind.name.lower() for name, kind in kinds.items()}
-    return Checked(complete, columns, inputs, list(_warnings(recipe, inputs)))
+    warnings = [*_warnings(recipe, inputs), *_lost_digits(recipe, files)]
+    return Checked(complete, columns, inputs, warnings)
 
 
 def with_module_defaults(recipe: Recipe) -> Recipe:
@@ -113,6 +114,11 @@ def _features(recipe: Recipe, columns: Collection[str]) -> None:
             expected=f"features: {{{unsized[0]}: {{kind: image, size: [HEIGHT, WIDTH]}}}}",
             hint="the network sees all images in one size; 224 by 224 is usual for photos",
         )
+
+
+def _lost_digits(recipe: Recipe, files: Sequence[Path]) -> Iterator[str]:
+    for lost in narrowing.lost_at_first(recipe.data, recipe.labels, recipe.features, files):
+        yield f"column {lost.column!r}: of the first rows {lost.words}: {lost_digits.REMEDY}"
 
 
 def _warnings(recipe: Recipe, inputs: list[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainyard.components.example_gen import left_out, quarantine
+from trainyard.components.example_gen import left_out, lost_digits, quarantine
 from trainyard.components.example_gen.division import Division
 from trainyard.pipeline import metadata, records
 from trainyard.pipeline.evaluation import EXAMPLE_COUNT, METRICS, ROUNDING
@@ -57,7 +57,28 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
     if measured and verdict.baseline_run:
         verdict.sentences += _divided_differently(record, recipe, verdict.baseline_run)
     verdict.sentences += [*_missing_rows(examples, recipe)] if examples else []
+    verdict.sentences += [*_lost_digits(examples, recipe)] if examples else []
+    verdict.sentences += _constant_inputs(record)
     return verdict
+
+
+def _constant_inputs(record: RunRecord) -> Iterator[str]:
+    """Names the inputs that the model could not learn from."""
+    folder = finished_output(record, "Trainer", "model_run")
+    file = folder / names.CONSTANT_INPUTS if folder else None
+    constant = json.loads(file.read_text("utf-8")) if file and file.exists() else {}
+    for column, reason in constant.items():
+        yield (
+            f"Warning: the input {column!r} is the same in all training rows after Transform "
+            f"({reason}): the model has learned nothing from it."
+        )
+
+
+def _lost_digits(examples: Path, recipe: Recipe) -> Iterator[str]:
+    """Names the columns whose values are no longer told apart."""
+    properties = metadata.properties(Workspace.of(recipe).metadata, str(examples))
+    for lost in lost_digits.read(properties):
+        yield f"Warning: of the column {lost.column!r} {lost.words}: {lost_digits.REMEDY}."
 
 
 def _divided_differently(record: RunRecord, recipe: Recipe, baseline_run: str) -> Iterator[str]:

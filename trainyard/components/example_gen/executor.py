@@ -29,17 +29,20 @@ from trainyard.components.example_gen import (
     input_splits,
     inputs_read,
     left_out,
+    lost_digits,
     reader,
     splits,
     texts,
 )
 from trainyard.components.example_gen.division import PROPERTY, Division, rule
+from trainyard.components.example_gen.lost_digits import Lost
+from trainyard.components.example_gen.narrowing import Narrowing
 from trainyard.components.example_gen.quarantine import Quarantine, Summary
 from trainyard.components.example_gen.splits import Splitter
 from trainyard.components.records import encoder, parallel, shards
 from trainyard.components.records.shards import ShardWriter
 from trainyard.errors import DataError, EnvironmentProblem
-from trainyard.recipe_schema import Data, Label, Section
+from trainyard.recipe_schema import Data, Feature, Label, Section
 
 SHARD = "data_tfrecord"  # stock's name
 _TRAIN = 0  # the place of the training split: the first in `Split.buckets`
@@ -58,6 +61,7 @@ class Settings(Section):
 
     data: Data
     labels: dict[str, Label]
+    features: dict[str, Feature] | None
     code: str
     schema_digest: str
     images_digest: str
@@ -123,6 +127,8 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
         division = Division(rule=rule(settings.data))
         artifact.set_string_custom_property(PROPERTY, division.model_dump_json())
         artifact.set_string_custom_property(left_out.PROPERTY, json.dumps(written.left_out))
+        lost = [each.model_dump() for each in written.lost]
+        artifact.set_string_custom_property(lost_digits.PROPERTY, json.dumps(lost))
 
 
 class _Input(NamedTuple):
@@ -159,6 +165,7 @@ class _Written(NamedTuple):
     left_out: Counter[str]
     changes: Counter[str]
     aside: Summary
+    lost: list[Lost]
 
 
 def _generate(
@@ -167,7 +174,7 @@ def _generate(
     """Reads and writes everything."""
     progress.report("looking at the columns")
     data, files = settings.data, [file for each in inputs for file in each.files]
-    types = reader.columns(data, files)
+    types, numbers = reader.survey(data, files)
     columns = texts.columns(data, images.columns(data, types))
     left_out.check(data, settings.labels, columns, f"({files[0]})")
     splits.check(data, types)
@@ -175,9 +182,11 @@ def _generate(
     for each in inputs:
         splitter = Splitter(names, each.buckets, splits.chooser(data, each.files, types))
         splitters |= dict.fromkeys(each.files, splitter)
+    narrowing = Narrowing.of(data, settings.labels, settings.features, types, numbers)
     blocks = images.blocks(data, reader.blocks(data, files, types))
-    encoded = _all_encoded(settings, splitters, blocks)
-    return _write(encoded, names, folder, data.max_bad_share)
+    encoded = _all_encoded(settings, splitters, narrowing, blocks)
+    written = _write(encoded, names, folder, data.max_bad_share)
+    return written._replace(lost=narrowing.lost)
 
 
 class _Assigned(NamedTuple):
@@ -209,9 +218,12 @@ class _Encoded(NamedTuple):
 
 
 def _all_encoded(
-    settings: Settings, splitters: Mapping[Path, Splitter], blocks: Iterable[reader.Block]
+    settings: Settings,
+    splitters: Mapping[Path, Splitter],
+    narrowing: Narrowing,
+    blocks: Iterable[reader.Block],
 ) -> Iterator[_Encoded]:
-    assign = partial(_assigned, settings, splitters)
+    assign = partial(_assigned, settings, splitters, narrowing)
     pack = partial(_packed, settings, splitters)
     few = settings.data.split.train_per_class
     if few is None:
@@ -224,12 +236,15 @@ def _all_encoded(
 
 
 def _assigned(
-    settings: Settings, splitters: Mapping[Path, Splitter], block: reader.Block
+    settings: Settings,
+    splitters: Mapping[Path, Splitter],
+    narrowing: Narrowing,
+    block: reader.Block,
 ) -> _Assigned:
     block, changes = images.append(settings.data, block)
     block = texts.append(settings.data, block)
     block, unwanted = left_out.labelled(settings.data, settings.labels, block)
-    examples = encoder.encode(block.batch)
+    examples = encoder.encode(narrowing.narrowed(block).batch)
     records = encoder.each(examples)
     identities = identity.rows(block.batch if block.raw is None else block.raw)
     places = splitters[block.file].assign(block, identities)
@@ -290,7 +305,7 @@ def _write(
     summary = quarantine.finish(counts.total() + unwanted.total(), max_bad_share)
     for writer in writers.values():
         writer.finish()
-    return _Written(counts, unwanted, changes, summary)
+    return _Written(counts, unwanted, changes, summary, [])
 
 
 def _check_splits(written: _Written, splits: list[str], files: list[Path]) -> None:

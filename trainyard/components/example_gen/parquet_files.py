@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from trainyard.recipe_schema import Data
 BLOCK_VALUES = 1 << 19
 BLOCK_BYTES = 1 << 25
 _BUFFER_BYTES = 1 << 20
+_NUMBERS = (ColumnType.INTEGER, ColumnType.FLOAT)
 _ARROW_SCHEMA = re.compile(rb"ARROW:schema\x18[\x80-\xff]*[\x00-\x7f]([A-Za-z0-9+/=]+)")
 """In a footer (Thrift): the key, the length as a varint, the schema in base64."""
 
@@ -44,12 +45,13 @@ def schema_types(data: Data, file: Path) -> dict[str, ColumnType]:
     return {field.name: _column_type(field, file, pixels) for field in _open(file).schema_arrow}
 
 
-def batches(data: Data, file: Path) -> Iterator[RawBatch]:
+def batches(data: Data, file: Path, columns: Sequence[str] | None = None) -> Iterator[RawBatch]:
     """Yields blocks of rows; the position is in proportion to the rows.
 
     Args:
         data: The recipe's data section.
         file: The file.
+        columns: Which of them to read; all if None.
 
     Raises:
         DataError: It is not a Parquet file, or is damaged.
@@ -58,13 +60,31 @@ def batches(data: Data, file: Path) -> Iterator[RawBatch]:
     parquet, done, size = _open(file), 0, file.stat().st_size
     rows = max(1, min(BLOCK_VALUES // max(1, len(parquet.schema_arrow)), _fitting(parquet)))
     try:
-        for batch in parquet.iter_batches(rows):
+        for batch in parquet.iter_batches(rows, columns=columns):
             done += len(batch)
             yield RawBatch(batch, size * done // parquet.metadata.num_rows)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(
             f"the Parquet file is damaged after row {done}: {error}", where=str(file)
         ) from None
+
+
+def numbers(data: Data, file: Path) -> Iterator[pa.RecordBatch]:
+    """Yields the columns of numbers, typed, and no other: those are not read.
+
+    Args:
+        data: The recipe's data section.
+        file: The file.
+
+    Raises:
+        DataError: It is not a Parquet file, or is damaged.
+    """
+    fields = _open(file).schema_arrow
+    types = {n: kind for n, kind in schema_types(data, file).items() if kind in _NUMBERS}
+    single = {n: kind for n, kind in types.items() if not _is_list(fields.field(n).type)}
+    for raw in batches(data, file, list(single)):
+        columns = [convert(raw.batch.column(name), kind) for name, kind in single.items()]
+        yield pa.RecordBatch.from_arrays(columns, list(single))
 
 
 def convert(values: pa.Array, column_type: ColumnType) -> pa.Array:

@@ -17,6 +17,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
+from trainyard.components.example_gen import lost_digits
 from trainyard.components.gate import anomalies as found
 from trainyard.errors import AnomalyError
 from trainyard.recipe_schema import Gate, Task
@@ -66,6 +67,10 @@ def _findings(
     targets: list[tuple[str, Task]] = json.loads(properties["targets"])
     weight: str = properties["weight"]
     told = {*(name for name, _ in targets), weight}
+    examples = artifact_utils.get_single_instance(inputs["examples"])
+    written = examples.get_string_custom_property(lost_digits.PROPERTY)
+    lost = lost_digits.read({lost_digits.PROPERTY: written})
+    yield from found.of_digits(lost, [name for name, _ in targets])
     for split in artifact_utils.decode_split_names(statistics.split_names):
         proto = stats_artifact_utils.load_statistics(statistics, split).proto()
         split_statistics = found.SplitStatistics(split, proto)

@@ -13,6 +13,7 @@ from trainyard.errors import RecipeError, nearest
 from trainyard.recipe_schema import ONLY, Loss, Task
 from trainyard.trainer_modules.harness import names, optimizers, options, soft_labels
 from trainyard.trainer_modules.harness.construct import choose, construct, plain
+from trainyard.trainer_modules.harness.exact_auc import ExactAuc
 from trainyard.trainer_modules.harness.spec import HeadSpec, ModelSpec
 from trainyard.trainer_modules.harness.texts import PADDING
 
@@ -198,7 +199,7 @@ def build_loss(head: HeadSpec) -> keras.losses.Loss:
 
 
 def training_metrics(
-    task: Task, logits: bool = False, dtype: str = "float32"
+    task: Task, logits: bool = False, dtype: str = "float32", rows: int = 0
 ) -> list[keras.metrics.Metric]:
     """Makes what is shown while training, and can be monitored.
 
@@ -206,10 +207,11 @@ def training_metrics(
         task: The kind of prediction.
         logits: Whether predictions come without activation.
         dtype: Of a regression's labels and predictions.
+        rows: Of the larger split.
     """
     if task == "binary":
         return [
-            keras.metrics.AUC(name="auc", from_logits=logits),
+            ExactAuc(rows, logits),
             keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0 if logits else 0.5),
         ]
     if task == "multiclass":
@@ -309,7 +311,9 @@ def compile_model(model: keras.Model, spec: ModelSpec) -> None:
     """
     heads = spec.heads
     measured = {
-        name: training_metrics(head.task, head.from_logits, head.label.dtype)
+        name: training_metrics(
+            head.task, head.from_logits, head.label.dtype, max(spec.rows, spec.held_out_rows)
+        )
         for name, head in heads.items()
     }
     model.compile(

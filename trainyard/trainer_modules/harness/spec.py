@@ -151,12 +151,14 @@ class ModelSpec:
         heads: What it predicts, by name; `ONLY` if it is one thing.
         training: The recipe's trainer section.
         weighted: Whether rows count differently.
+        held_out_rows: Examples to validate on.
     """
 
     inputs: Mapping[str, InputSpec]
     heads: Mapping[str, HeadSpec]
     training: Trainer = field(default_factory=Trainer)
     weighted: bool = False
+    held_out_rows: int = 0
 
     @classmethod
     def of_one(
@@ -264,6 +266,7 @@ def build(
         heads=heads,
         training=config.trainer,
         weighted=config.weight is not None,
+        held_out_rows=len(held_out.targets[keys.label(next(iter(heads)))]),
     )
 
 

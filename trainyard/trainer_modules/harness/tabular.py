@@ -41,11 +41,38 @@ def preprocess(
     table = {n: f for n, f in sorted(features.items()) if isinstance(f, TableFeature)}
     values = {name: columns.dense(inputs[name]) for name in table}
     outputs = _numeric(values, table)
-    for name, feature in table.items():
-        if feature.kind in _IDS:
-            key = _key(name, outputs)
-            outputs[key] = _IDS[feature.kind](values[name], feature, key)
+    for name, key in id_keys(table).items():
+        outputs[key] = _IDS[table[name].kind](values[name], table[name], key)
     return outputs
+
+
+def id_keys(features: Mapping[str, Feature]) -> dict[str, str]:
+    """Says what `preprocess` calls the ids of each categorical or bucketized column.
+
+    Args:
+        features: As `preprocess` takes them.
+    """
+    keys: dict[str, str] = {}
+    for name in sorted(n for n, feature in features.items() if feature.kind in _IDS):
+        keys[name] = _key(name, {NUMERIC, *keys.values()})
+    return keys
+
+
+def numeric_columns(features: Mapping[str, Feature], dtypes: Mapping[str, tf.DType]) -> list[str]:
+    """Says which column each number of `NUMERIC` is of.
+
+    Args:
+        features: As `preprocess` takes them.
+        dtypes: The types of the raw columns.
+    """
+    table = {n: f for n, f in sorted(features.items()) if isinstance(f, TableFeature)}
+    return [
+        name
+        for scaling in _SCALINGS
+        for dtype in (tf.float32, tf.int64)
+        for name, feature in table.items()
+        if (feature.kind, feature.scaling, dtypes[name]) == (NUMERIC, scaling, dtype)
+    ]
 
 
 def _key(name: str, taken: Container[str]) -> str:

@@ -20,6 +20,7 @@ from trainyard.trainer_modules import registry
 from trainyard.trainer_modules.harness import (
     callbacks,
     checkpoint,
+    constant_inputs,
     description,
     distribution,
     export,
@@ -167,8 +168,10 @@ def _trained(training: Training, writes: bool) -> Trained:
 
 def _write_model(training: Training, trained: Trained, folder: Path) -> None:
     module, params, model_spec = trained.module, trained.params, trained.spec
+    output = training.transform_output
     samples.write(training.model_run, module, params, trained.model, model_spec, training.train)
     progress.report("exporting", 1.0)
+    constant_inputs.write(training.model_run, training.config, output, training.train)
     trainer = training.config.trainer
     predictor = heads.predictor(trained.model, model_spec)
     if (trainer.precision, trainer.distribution.name) != ("float32", "none"):
