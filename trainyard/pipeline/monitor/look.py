@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,14 +47,14 @@ class Wishes:
     Attributes:
         window: In place of the recipe's.
         labels: CSV or Parquet with a key and labels.
-        key: The column that joins them with requests, in place of `data.key`.
+        keys: The columns that join them with requests, in place of `data.key`.
         server: Where the server's metrics are.
         version: The version that is watched; the champion if None.
     """
 
     window: str | None = None
     labels: Path | None = None
-    key: str | None = None
+    keys: tuple[str, ...] = ()
     server: str = "http://127.0.0.1:8501"
     version: int | None = None
 
@@ -130,8 +130,8 @@ def look(recipe: Recipe, wishes: Wishes, now: datetime | None = None) -> Monitor
 def _traffic(
     recipe: Recipe, trained: Training, settings: Monitor, wishes: Wishes, now: datetime
 ) -> Traffic:
-    key = labels.key_of(recipe.data, wishes.key) if wishes.labels else ""
-    layout = trained.layout(key)
+    keys = labels.keys_of(recipe.data, wishes.keys) if wishes.labels else ()
+    layout = trained.layout(keys)
     say("reading the request log")
     folder = Workspace.of(recipe).requests
     traffic = windows.read(
@@ -140,8 +140,15 @@ def _traffic(
     if wishes.labels is None:
         return traffic
     types = {name: trained.types[name] for name in trained.label_columns}
-    rows = labels.joined(traffic.rows, wishes.labels, recipe.data, key, types)
-    return Traffic(rows, traffic.count, traffic.window, traffic.unread)
+    found = labels.joined(
+        traffic.rows,
+        wishes.labels,
+        recipe.data,
+        {name: trained.types.get(name, "string") for name in keys},
+        types,
+        len(traffic.rows) / traffic.count,
+    )
+    return replace(traffic, rows=found.rows, note=found.note)
 
 
 def _compared(
@@ -206,6 +213,8 @@ def _notes(trained: Training, traffic: Traffic, settings: Monitor) -> Iterator[s
         )
     if not traffic.rows.known.any():
         yield f"No request in the window was answered by version {trained.version}."
+    if traffic.note:
+        yield traffic.note
     if traffic.unread:
         yield f"{traffic.unread:,} rows were asked of other signatures and are not compared."
     for name in trained.unwatched:
