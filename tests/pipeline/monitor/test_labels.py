@@ -10,6 +10,7 @@ import pytest
 from tests import hostile
 from trainyard.errors import DataError, RecipeError
 from trainyard.pipeline.monitor import labels
+from trainyard.pipeline.monitor.keys import sent_kind
 from trainyard.recipe_schema import Data
 from trainyard.serving.monitor.rows import Rows
 
@@ -148,6 +149,14 @@ def test_keys_of_parquet(tmp_path, kind, keys, column):
     pq.write_table(pa.table({"trip": column, "tip": [1, 0]}), file)
     found = labels.joined(asked(*keys), file, DATA, {"trip": kind}, WHOLE)
     assert found.rows.columns["tip"].to_pylist() == [1, None]
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind"),
+    [([b"7", b"1000", None, b"-3", b"0"], "int64"), ([b"7", b"0007"], "string"), ([7], "int64")],
+)
+def test_a_key_that_training_does_not_know_is_what_requests_send(sent, kind):
+    assert sent_kind(asked(*sent).columns["trip"]) == kind
 
 
 def test_several_columns_are_a_key_together(tmp_path):

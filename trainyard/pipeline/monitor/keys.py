@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import re
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from trainyard.raw_values import canonical_text
 from trainyard.trainer_modules.harness.description import RawType
+
+_WHOLE = re.compile(r"-?[1-9][0-9]*|0")
 
 
 def whole(value: Any) -> int:
@@ -53,6 +57,19 @@ def key_text(value: Any, kind: RawType) -> str:
     except ValueError:
         return ""
     return _instant(canonical_text(value))
+
+
+def sent_kind(values: pa.Array) -> RawType:
+    """Tells the type of a key that training does not know from what requests send.
+
+    Args:
+        values: A key of requests: numbers, or text as bytes.
+
+    Returns:
+        `int64` if all are whole numbers without anything before or after their digits.
+    """
+    texts = [canonical_text(value) for value in values.drop_null().to_pylist()]
+    return "int64" if all(map(_WHOLE.fullmatch, texts)) else "string"
 
 
 def _instant(text: str) -> str:

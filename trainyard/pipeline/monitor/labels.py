@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.pipeline import prediction_files
-from trainyard.pipeline.monitor.keys import key_text, whole
+from trainyard.pipeline.monitor.keys import key_text, sent_kind, whole
 from trainyard.raw_values import canonical_text
 from trainyard.recipe_schema import Data
 from trainyard.serving.monitor.rows import Rows
@@ -70,7 +70,7 @@ def joined(
     rows: Rows,
     file: Path,
     data: Data,
-    keys: Mapping[str, RawType],
+    keys: Mapping[str, RawType | None],
     types: Mapping[str, RawType],
     sampled: float = 1.0,
 ) -> Joined:
@@ -80,7 +80,8 @@ def joined(
         rows: Of requests, the keys among their columns.
         file: CSV or Parquet with the keys and the labels.
         data: How CSV is written.
-        keys: The columns that join, together, with their types in training.
+        keys: The columns that join, together, with their types in training; None where it does
+            not know them.
         types: What is read from the file: type by label.
         sampled: The share of the window's rows that these are.
 
@@ -88,9 +89,10 @@ def joined(
         DataError: A column is missing, a key occurs twice with different labels, a label is of
             another type, or hardly any key is that of a request.
     """
-    asked = _keys_of_requests(rows, keys)
+    kinds = {name: kind or sent_kind(_sent(rows, name)) for name, kind in keys.items()}
+    asked = list(_keys({name: _sent(rows, name) for name in kinds}, kinds))
     wanted = {each for each in asked if all(each)}
-    found = _read(file, data, keys, types, wanted)
+    found = _read(file, data, kinds, types, wanted)
     _check_matches(found, wanted, file, tuple(keys), sampled)
     columns = {
         label: pa.array(
@@ -98,8 +100,7 @@ def joined(
         )
         for place, (label, kind) in enumerate(types.items())
     }
-    note = _note(asked, found)
-    return Joined(rows.with_columns({**rows.columns, **columns}), note)
+    return Joined(rows.with_columns({**rows.columns, **columns}), _note(asked, found))
 
 
 def _check_matches(
@@ -131,19 +132,11 @@ def _note(asked: Sequence[Key], found: _Found) -> str:
     return "; ".join(filter(None, parts)) + "."
 
 
-def _keys_of_requests(rows: Rows, keys: Mapping[str, RawType]) -> list[Key]:
-    """Each request's keys as text; one is empty where there is none."""
-    columns = []
-    for name, kind in keys.items():
-        values = rows.columns.get(name)
-        if values is None or values.null_count == len(values):
-            raise _not_sent(rows, name)
-        columns.append([key_text(value, kind) for value in values.to_pylist()])
-    return list(zip(*columns, strict=True))
-
-
-def _not_sent(rows: Rows, name: str) -> DataError:
-    return DataError(
+def _sent(rows: Rows, name: str) -> pa.Array:
+    values = rows.columns.get(name)
+    if values is not None and values.null_count < len(values):
+        return values
+    raise DataError(
         f"no request in the window carries the column {name!r}",
         expected="a key by which labels are joined with requests",
         received=", ".join(name for name, v in rows.columns.items() if v.null_count < len(v)),
@@ -182,14 +175,18 @@ def _rows(
     data = data.model_copy(update={"format": prediction_files.format_of(file), "header": ()})
     _check_columns(file, prediction_files.columns(data, file), [*keys, *types])
     for block in prediction_files.blocks(data, file):
-        columns = {name: block.batch.column(name).to_pylist() for name in (*keys, *types)}
-        texts_of_keys = ([key_text(v, kind) for v in columns[n]] for n, kind in keys.items())
-        row_keys = zip(*texts_of_keys, strict=True)
-        labels = zip(*(columns[name] for name in types), strict=True)
+        row_keys = _keys({name: block.batch.column(name) for name in keys}, keys)
+        labels = zip(*(block.batch.column(name).to_pylist() for name in types), strict=True)
         for index, (key, row) in enumerate(zip(row_keys, labels, strict=True)):
             texts = [text if text not in ("", *data.missing) else None for text in map(_text, row)]
             if any(text is not None for text in texts):
                 yield key, block.row(index), texts
+
+
+def _keys(columns: Mapping[str, pa.Array], kinds: Mapping[str, RawType]) -> Iterator[Key]:
+    """Each row's key; a part is empty where it is missing."""
+    parts = ([key_text(v, kind) for v in columns[n].to_pylist()] for n, kind in kinds.items())
+    return zip(*parts, strict=True)
 
 
 def _check_columns(file: Path, there: Collection[str], needed: Sequence[str]) -> None:

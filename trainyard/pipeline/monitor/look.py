@@ -144,7 +144,7 @@ def _traffic(
         traffic.rows,
         wishes.labels,
         recipe.data,
-        {name: trained.types.get(name, "string") for name in keys},
+        {name: trained.types.get(name) for name in keys},
         types,
         len(traffic.rows) / traffic.count,
     )
