@@ -28,9 +28,10 @@ from trainyard.serving.monitor import (
     server_metrics,
     windows,
 )
+from trainyard.serving.monitor.bins import shown
 from trainyard.serving.monitor.comparisons import Comparison
 from trainyard.serving.monitor.quality import Judged
-from trainyard.serving.monitor.reference import Reference
+from trainyard.serving.monitor.reference import MOST_VALUES, Reference
 from trainyard.serving.monitor.report import MonitorReport
 from trainyard.serving.monitor.rows import Rows
 from trainyard.serving.monitor.windows import Traffic
@@ -107,7 +108,11 @@ def look(recipe: Recipe, wishes: Wishes, now: datetime | None = None) -> Monitor
         recent = server_metrics.since_last_look(counters, folder)
         found += server_metrics.comparisons(recent, settings)
     measures, alarms = judging.judge(found, settings, traffic.window)
-    notes = list(_notes(trained, traffic, settings))
+    notes = [
+        *_notes(trained, traffic, settings),
+        *_not_watched(trained, reference),
+        *(_of_labels(trained, traffic.rows, found) if judged else ()),
+    ]
     if counters is None:
         notes.append(f"No server answers at {wishes.server}: latency and errors are not watched.")
     made = MonitorReport(
@@ -217,20 +222,40 @@ def _notes(trained: Training, traffic: Traffic, settings: Monitor) -> Iterator[s
         yield traffic.note
     if traffic.unread:
         yield f"{traffic.unread:,} rows were asked of other signatures and are not compared."
+
+
+def _not_watched(trained: Training, reference: Reference) -> Iterator[str]:
     for name in trained.unwatched:
         yield f"Of {name} nothing is measured in the data: it is not watched."
     for name in trained.told.texts:
         yield f"Of {name} characters and words are watched, not which words they are."
-    yield from _missing_metrics(trained, traffic.rows)
+    for name, kind in reference.kinds.items():
+        if kind == "category" and name not in reference.counts:
+            yield (
+                f"Of {name} new values are not watched: training has more than "
+                f"{MOST_VALUES:,} of them."
+            )
 
 
-def _missing_metrics(trained: Training, rows: Rows) -> Iterator[str]:
+def _of_labels(trained: Training, rows: Rows, found: Sequence[Comparison]) -> Iterator[str]:
+    """Says which labels and metrics are left out."""
     heads = {n: h for n, h in trained.told.heads.items() if h.label in rows.columns}
-    known = {names.of(head, metric) for head in heads for metric in quality.METRICS}
+    for head in heads.values():
+        known = rows.columns[head.label].drop_null().to_pylist()
+        unknown = [label for label in known if head.class_names and _index(head, label) < 0]
+        if unknown:
+            yield (
+                f"{len(unknown):,} labels are of no class of the model, such as "
+                f"{shown(unknown[0])}: they are not judged."
+            )
+    measured = {each.column for each in found if each.kind == "quality" and not each.slice}
     counts = {names.of(head, "example_count") for head in heads}
-    others = sorted(set(trained.record.verdict.metrics) - known - counts)
+    others = sorted(set(trained.record.verdict.metrics) - measured - counts)
     if heads and others:
-        yield f"Of the recipe's metrics these are not watched: {', '.join(others)}."
+        yield (
+            "Of the recipe's metrics these are not watched, for want of labels or of a standard "
+            f"error: {', '.join(others)}."
+        )
 
 
 def _publish(
