@@ -179,13 +179,14 @@ def test_labels_tell_the_quality_that_the_evaluator_measured(
 ):
     rows = examples("test")
     ask(rows)
-    lines = [f"{number},{label}" for number, label in enumerate(labels_of(rows))]
+    lines = [f"{number:05},{label}" for number, label in enumerate(labels_of(rows))]
     file = tmp_path / "labels.csv"
     file.write_text("\n".join(["patient,benign", *lines, "4000,1"]))
     ended = trainyard("monitor", recipe, "--labels", file, "--key", "patient", *NO_SERVER)
     assert (ended.code, ended.err) == (0, "")
     found = report.read(Workspace.of(loaded).monitor)
     assert found.labelled == len(rows)
+    assert any("1 labels are of none of them" in note for note in found.notes)
     metrics = find_run(NAME).verdict.metrics
     quality = {m.column: m for m in found.measures if m.kind == "quality"}
     assert quality.keys() == {"auc", "accuracy", "precision", "recall", "log_loss"}

@@ -24,7 +24,8 @@ def monitor(
         Path | None, typer.Option(help="CSV or Parquet: labels that are known by now, by key.")
     ] = None,
     key: Annotated[
-        str | None, typer.Option(help="The column that joins labels; else the recipe's data.key.")
+        list[str] | None,
+        typer.Option(help="A column that joins labels, one or more; else the recipe's data.key."),
     ] = None,
     server: Annotated[
         str, typer.Option(help="Where the server's metrics are.")
@@ -52,7 +53,7 @@ def monitor(
         from trainyard.pipeline.monitor import watching
         from trainyard.pipeline.monitor.look import Wishes
     quiet.log_to(logging.ERROR)
-    wishes = Wishes(window, labels, key, server, version)
+    wishes = Wishes(window, labels, tuple(key or ()), server, version)
     if listen is not None:
         watching.listen(loaded, listen)
     with locating(recipe):

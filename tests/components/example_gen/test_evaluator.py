@@ -14,7 +14,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from trainyard.components.example_gen import computed
+from trainyard.components.example_gen import computed, parquet_files
+from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.reader import Block
 from trainyard.errors import DataError, RecipeError
 from trainyard.expressions import Expression
@@ -369,6 +370,18 @@ def test_bytes_of_tf_examples_are_text(expression, expected):
     rows = Block(batch, Path("a.tfrecord"), np.arange(3) + 1, 1.0)
     _, found = computed.numbers(Expression(expression), rows, "the label", "label")
     assert found.to_pylist() == expected
+
+
+@pytest.mark.parametrize("expression", ["x == 0.1", "x <= 0.1", "not x > 0.1", "x * 10 == 1"])
+def test_a_32_bit_float_is_the_number_that_was_written(expression):
+    narrow = pa.array([0.1, None], pa.float32())
+    of_parquet = parquet_files.convert(narrow, ColumnType.FLOAT)
+    of_examples = pa.array([[0.1], []], pa.list_(pa.float32()))
+    for column in (of_parquet, of_examples, narrow):
+        batch = pa.RecordBatch.from_pydict({"x": column})
+        rows = Block(batch, Path("f"), np.arange(2) + 1, 1.0)
+        _, found = computed.numbers(Expression(expression), rows, "the label", "label")
+        assert found.to_pylist() == [1, None]
 
 
 def test_bytes_that_are_no_text():

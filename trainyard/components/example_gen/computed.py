@@ -171,4 +171,5 @@ def single(block: Block, name: str, what: str) -> pa.Array:
             f"{what} cannot be computed from {name!r}, which has several values in a row",
             where=block.row(int(np.argmax(lengths > 1))),
         )
-    return pa.array([values[0] if values else None for values in column.to_pylist()])
+    places = pa.array(np.cumsum(lengths) - lengths, pa.int64(), mask=lengths == 0)
+    return column.flatten().take(places)

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainyard.expressions import Expression
+from trainyard.raw_values import decimal_floats
 
 Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
@@ -108,7 +109,7 @@ class Evaluator:
             return Values(np.zeros(len(column), np.int64), valid)
         data = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
         if data.dtype.kind == "f":
-            data = data.astype(np.float64)
+            data = decimal_floats(data) if data.dtype == np.float32 else data.astype(np.float64)
             valid = valid & ~np.isnan(data)
             data = np.where(valid, data, 0.0)
         return Values(data, valid)

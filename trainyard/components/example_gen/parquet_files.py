@@ -21,6 +21,7 @@ from trainyard.arrow_hotfix import EXTENSION
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.raw_batch import RawBatch
 from trainyard.errors import DataError
+from trainyard.raw_values import decimal_floats
 from trainyard.recipe_schema import Data
 
 BLOCK_VALUES = 1 << 19
@@ -105,6 +106,8 @@ def convert(values: pa.Array, column_type: ColumnType) -> pa.Array:
         return _small_list(values)
     if pa.types.is_decimal(values.type) and column_type is ColumnType.FLOAT:
         return pa.array([None if v is None else float(v) for v in values.to_pylist()], pa.float64())
+    if pa.types.is_float32(values.type) and column_type is ColumnType.FLOAT:
+        return pa.array(decimal_floats(np.asarray(values)), mask=np.asarray(values.is_null()))
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.int64())
     if pa.types.is_timestamp(values.type) and column_type is ColumnType.TEXT:

@@ -100,15 +100,15 @@ class Training:
         told = isinstance(feature, TableFeature) and feature.kind == "categorical"
         return "category" if told or self.types[name] == "string" else "number"
 
-    def layout(self, key: str = "") -> Layout:
-        """Says what to read of a request: inputs, columns of slices, and a key.
+    def layout(self, keys: tuple[str, ...] = ()) -> Layout:
+        """Says what to read of a request: inputs, columns of slices, and keys.
 
         Args:
-            key: The column that joins labels with requests, if there are any.
+            keys: The columns that join labels with requests, if there are any.
         """
-        sliced = {name for columns in self.slices for name in columns} - {*self.told.inputs, key}
+        sliced = {name for columns in self.slices for name in columns} - {*self.told.inputs, *keys}
         extra = {name: self.types[name] for name in sorted(sliced) if name in self.types}
-        return Layout(self.told, extra, self.version, key)
+        return Layout(self.told, extra, self.version, keys)
 
     def prepared(self, rows: Rows) -> Rows:
         """Puts what is measured of images and texts in their place.
