@@ -106,7 +106,7 @@ def _ways(recipe: Path, prompt: str, length: int) -> dict[str, Callable[[], Any]
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    from trainyard.pipeline.predict import pushed
+    from trainyard.model_store.versions import pushed
     from trainyard.pipeline.recipe import load_recipe
     from trainyard.pipeline.records import find_run
     from trainyard.pipeline.workspace import Workspace

@@ -32,7 +32,7 @@ from benchmarks.serving import (
     started,
     trainyard_command,
 )
-from trainyard.serving import version_config
+from trainyard.model_store import version_config
 
 SHARE = 0.7  # of the top load
 HELD = 0.95  # of that, at least

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.raw_values import canonical_text, is_same
+from trainyard.raw_values import canonical_text, decimal_floats, is_same
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,28 @@ def test_what_somebody_wrote_means_a_value(text: str, value: Any) -> None:
 )
 def test_what_somebody_wrote_means_another_value(text: str, value: Any) -> None:
     assert not is_same(text, value)
+
+
+floats = st.one_of(
+    st.floats(width=32, allow_subnormal=False),
+    st.floats(2.0**-120, 2.0**-90, width=32),
+    st.floats(-9, 9, width=32, allow_subnormal=False),
+)
+
+
+@given(st.lists(floats))
+def test_a_32_bit_float_is_the_number_of_its_shortest_text(values: list[float]) -> None:
+    narrow = np.array(values, np.float32)
+    expected = np.array([float(str(value)) for value in narrow], np.float64)
+    whole = np.trunc(narrow) == narrow  # beyond 2^24 a whole number is itself
+    np.testing.assert_array_equal(
+        decimal_floats(narrow), np.where(whole, narrow.astype(np.float64), expected)
+    )
+
+
+def test_decimals_of_every_power_of_ten() -> None:
+    texts = [f"{digits}e{power}" for power in range(-37, 6) for digits in ("1", "9.999", "3.1415")]
+    narrow = np.array([float(text) for text in texts], np.float32)
+    whole = np.trunc(narrow) == narrow
+    expected = np.array([float(text) for text in texts])
+    np.testing.assert_array_equal(decimal_floats(narrow)[~whole], expected[~whole])

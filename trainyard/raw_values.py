@@ -14,6 +14,7 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 
 def canonical_text(value: Any) -> str:
@@ -41,6 +42,35 @@ def canonical_text(value: Any) -> str:
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     return str(value)
+
+
+def decimal_floats(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Returns the numbers that 32-bit floats stand for: 0.1, where a cast has 0.10000000149.
+
+    The float64 of each float's shortest text, but much faster than by way of texts.
+
+    Args:
+        values: Shape `(n,)`.
+    """
+    numbers = values.astype(np.float64)
+    pending = np.flatnonzero(np.isfinite(values) & (np.trunc(values) != values))
+    for digits in (6, 7, 8, 9, 10):  # six always survive, nine suffice; a logarithm may be off
+        rounded = _rounded(numbers[pending], digits)
+        found = rounded.astype(np.float32) == values[pending]
+        numbers[pending[found]] = rounded[found]
+        pending = pending[~found]
+    return numbers
+
+
+def _rounded(numbers: npt.NDArray[np.float64], digits: int) -> npt.NDArray[np.float64]:
+    """Rounds to so many decimal digits."""
+    places = digits - 1 - np.floor(np.log10(np.abs(numbers))).astype(np.int64)
+    # A power of ten is exact up to 22, so that dividing by it rounds once.
+    exact = np.clip(places, 0, 22)
+    rounded = np.rint(numbers * 10.0**exact) / 10.0**exact
+    tiny = np.flatnonzero(places > 22)
+    rounded[tiny] = [float(f"{number:.{digits}g}") for number in numbers[tiny]]
+    return np.asarray(rounded)
 
 
 def _float_text(value: float | np.floating[Any]) -> str:

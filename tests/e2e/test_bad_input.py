@@ -153,7 +153,8 @@ RECIPES = {
         ["'nobody' has pushed no such model", "run that recipe first"],
     ),
     "condition on no column": ("data: {", "data: {where: z > 1, ", ["'z'", "data"]),
-    "condition that is none": ("data: {", "data: {where: a, ", ["data.where", "comparison"]),
+    "condition of two kinds": ("data: {", "data: {where: a > 'x', ", ["(a number)", "'x' (text)"]),
+    "condition that is none": ("data: {", "data: {where: a + 1, ", ["data.where", "comparison"]),
     "feature that is no column": ("task:", "features: {c: numeric}\ntask:", ["'c'"]),
 }
 

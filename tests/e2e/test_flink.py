@@ -95,9 +95,10 @@ def both(request, ran, trainyard, tmp_path, monkeypatch, flink) -> tuple[Ran, Ra
             said["job_server_jar"] = str(jar)
         file = variant(ROOT / "recipes" / f"{RECIPE}.yaml", tmp_path, RECIPE, f"engine: {said}\n")
         # The cache does not ask which runner computed something.
-        ended = trainyard("run", file, "--from", STAGES[request.param][0])
+        ended = trainyard("run", file, "--adopt", "--from", STAGES[request.param][0])
         assert ended.code == 0, ended.out + ended.err
         record = find_run(RECIPE)
+        assert trainyard("check", ROOT / "recipes" / f"{RECIPE}.yaml", "--adopt").code == 0
         RAN[request.param] = Ran(resolved_recipe(record.recipe_json), record, ended)
     return local, RAN[request.param]
 

@@ -12,6 +12,7 @@ from tensorflow.core.example import example_pb2
 from tensorflow_serving.apis import predict_pb2
 
 from tests.e2e.conftest import ROOT, variant
+from trainyard import outputs
 from trainyard.components.records import tfrecord_blocks
 from trainyard.pipeline.monitor import training
 from trainyard.pipeline.recipe import load_recipe
@@ -27,6 +28,7 @@ from trainyard.serving.request_log import RequestLog
 
 RECIPE = ROOT / "recipes" / "breast_cancer.yaml"
 NAME = "breast_cancer_watched"
+LITERAL = "http://127.0.0.1:9/services/written-into-the-recipe"
 NO_SERVER = ["--server", "http://127.0.0.1:9"]
 
 
@@ -38,7 +40,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def recipe(trainyard, folder):
     """The recipe, run once."""
-    file = variant(RECIPE, folder, NAME, "monitor: {min_rows: 50}\n")
+    file = variant(RECIPE, folder, NAME, f"monitor: {{min_rows: 50, webhook: '{LITERAL}'}}\n")
     if not Workspace.of(load_recipe(file)).serving.exists():
         assert trainyard("run", file).code == 0
     return file
@@ -110,7 +112,33 @@ def test_rows_like_those_of_training_raise_no_alarm(trainyard, recipe, loaded, a
     assert decisions.read(loaded) == []
 
 
-def test_a_shift_is_an_alarm_that_everyone_hears_of(trainyard, recipe, loaded, ask, folder):
+def leaks(secret):
+    """The files that Trainyard has written with a secret in them."""
+    files = [file for file in outputs.home().rglob("*") if file.is_file()]
+    assert any(file.name == "saved_model.pb" for file in files)
+    return [file for file in files if secret.encode() in file.read_bytes()]
+
+
+def test_a_webhook_is_in_nothing_that_is_written(trainyard, recipe, ask):
+    rows = examples("test")
+    for row in rows:
+        row.features.feature["mean_texture"].float_list.value[0] *= 1.5
+    ask(rows)
+
+    ended = trainyard("monitor", recipe, *NO_SERVER)
+
+    assert ended.code == 10
+    assert "The webhook of http://127.0.0.1:9 could not be reached" in ended.out
+    assert "written-into-the-recipe" not in ended.out + ended.err
+    assert leaks("written-into-the-recipe") == []
+    assert "http://127.0.0.1:9/***" in find_run(NAME).recipe_json
+    shown = [file for file in leaks("http://127.0.0.1:9/***") if file.name == "run.json"]
+    assert {"assets.extra", find_run(NAME).id} <= {file.parent.name for file in shown}
+
+
+def test_a_shift_is_an_alarm_that_everyone_hears_of(
+    trainyard, recipe, loaded, ask, folder, monkeypatch
+):
     rows = examples("test")
     for row in rows:
         row.features.feature["mean_texture"].float_list.value[0] *= 1.5
@@ -128,13 +156,12 @@ def test_a_shift_is_an_alarm_that_everyone_hears_of(trainyard, recipe, loaded, a
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}/"
-    (folder / "hook").mkdir()
-    hooked = variant(
-        RECIPE, folder / "hook", NAME, f"monitor: {{min_rows: 50, webhook: '{address}'}}\n"
-    )
-    ended = trainyard("monitor", hooked, *NO_SERVER)
+    monkeypatch.setenv("ALARMS", f"http://127.0.0.1:{server.server_port}/named-by-reference")
+    recipe.write_text(recipe.read_text().replace(LITERAL, "${env:ALARMS}"))
+    ended = trainyard("monitor", recipe, *NO_SERVER)
     server.shutdown()
+    assert "named-by-reference" not in ended.out + ended.err
+    assert leaks("named-by-reference") == []
     assert (ended.code, ended.err) == (10, "")
     assert "✗ mean_texture: the Kolmogorov-Smirnov distance from training is" in ended.out
     assert "answered 500" in ended.out
@@ -152,13 +179,14 @@ def test_labels_tell_the_quality_that_the_evaluator_measured(
 ):
     rows = examples("test")
     ask(rows)
-    lines = [f"{number},{label}" for number, label in enumerate(labels_of(rows))]
+    lines = [f"{number:05},{label}" for number, label in enumerate(labels_of(rows))]
     file = tmp_path / "labels.csv"
     file.write_text("\n".join(["patient,benign", *lines, "4000,1"]))
     ended = trainyard("monitor", recipe, "--labels", file, "--key", "patient", *NO_SERVER)
     assert (ended.code, ended.err) == (0, "")
     found = report.read(Workspace.of(loaded).monitor)
     assert found.labelled == len(rows)
+    assert any("1 labels are of none of them" in note for note in found.notes)
     metrics = find_run(NAME).verdict.metrics
     quality = {m.column: m for m in found.measures if m.kind == "quality"}
     assert quality.keys() == {"auc", "accuracy", "precision", "recall", "log_loss"}

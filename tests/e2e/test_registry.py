@@ -7,9 +7,9 @@ import pytest
 
 from tests.e2e.conftest import ROOT, variant
 from trainyard.components.pusher import versions
+from trainyard.model_store import version_config
 from trainyard.pipeline import workspace
 from trainyard.pipeline.records import RunRecord, find_run
-from trainyard.serving import version_config
 
 ROLLOUT = "rollout: {share: 0.2}\n"
 

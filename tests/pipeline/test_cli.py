@@ -1,9 +1,10 @@
+import os
 import subprocess
 import sys
 
 import pytest
 
-from trainyard.pipeline import cli
+from trainyard.pipeline import cli, quiet
 
 
 def trainyard(*arguments):
@@ -49,3 +50,29 @@ def test_an_unknown_command_is_a_usage_error():
     ended = trainyard("rnu")
     assert ended.returncode == 2
     assert "No such command" in ended.stderr
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch", "nonsense"])
+@pytest.mark.parametrize("command", ["check", "run", "retrain", "profile", "schema infer"])
+def test_another_backend_of_keras_is_one_error_and_no_traceback(tmp_path, command, backend):
+    (tmp_path / "rows.csv").write_text("x,y\n1.5,0\n2.5,1\n")
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("name: rows\ndata: {path: rows.csv}\nlabel: y\ntask: binary\n")
+    environment = {"KERAS_BACKEND": backend, "TRAINYARD_HOME": str(tmp_path / "home")}
+    ended = subprocess.run(
+        [sys.executable, "-m", "trainyard", *command.split(), str(recipe)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
+    assert (ended.returncode, ended.stdout) == (8, "")
+    assert ended.stderr.startswith("error: the environment variable KERAS_BACKEND: ")
+    assert f"received: {backend}" in ended.stderr and "unset KERAS_BACKEND" in ended.stderr
+    assert not list((tmp_path / "home").glob("*/runs"))
+
+
+def test_an_empty_backend_is_none(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "")
+    quiet.require_backend()
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"

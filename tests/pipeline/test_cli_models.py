@@ -6,9 +6,9 @@ import pytest
 from tests.pipeline.registry.conftest import push, push_by_hand
 from tests.pipeline.registry.conftest import recipe as recipe
 from tests.pipeline.registry.conftest import saved as saved
+from trainyard.model_store import version_config
 from trainyard.pipeline import cli
 from trainyard.pipeline.workspace import Workspace
-from trainyard.serving import version_config
 
 
 @pytest.fixture

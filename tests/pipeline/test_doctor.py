@@ -31,6 +31,14 @@ def test_running_python_and_packages_are_right() -> None:
     assert [check.state for check in doctor._python() + doctor._packages()] == ["ok", "ok"]
 
 
+def test_keras_on_another_backend_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    (check,) = doctor._backend()
+    assert (check.state, check.advice) == ("failed", "unset KERAS_BACKEND")
+    monkeypatch.delenv("KERAS_BACKEND")
+    assert [check.state for check in doctor._backend()] == ["ok"]
+
+
 def test_wrong_and_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     installed = metadata.version
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
 from trainyard.errors import DataError, RecipeError
+from trainyard.model_store import version_config
 from trainyard.pipeline.generate import Wish, generate
 from trainyard.recipe_schema import ONLY, TextFeature
 from trainyard.trainer_modules.harness import description
@@ -73,6 +75,16 @@ def test_a_model_that_predicts_classes_writes_nothing(serving):
     description.write(serving / "1", Description(heads={ONLY: head}, inputs={"age": "float32"}))
     with pytest.raises(RecipeError, match="writes no text"):
         generate(serving, Wish("a"))
+
+
+def test_the_champion_writes_after_a_rollback_too(serving):
+    newer = HeadDescription(task="text", label="french", text=TextFeature(length=9))
+    shutil.copytree(serving / "1", serving / "2")
+    description.write(serving / "2", Description(heads={ONLY: newer}, inputs={"english": "string"}))
+    assert generate(serving, Wish("a")) == "a 9 0 0 1 1 1"
+    version_config.label(serving, {"stable": 1, "canary": 2})
+    assert generate(serving, Wish("a")) == "a 7 0 0 1 1 1"
+    assert generate(serving, Wish("a"), version=2) == "a 9 0 0 1 1 1"
 
 
 def test_a_version_that_was_not_pushed_is_named(serving):

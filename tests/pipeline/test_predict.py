@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from trainyard.errors import DataError, EnvironmentProblem, RecipeError
+from trainyard.model_store import version_config
 from trainyard.pipeline.predict import asked, predict
 from trainyard.recipe_schema import Data
 from trainyard.trainer_modules.harness import description
@@ -202,6 +203,19 @@ def test_parquet_types_give_way_to_the_models(servings: dict[str, Path], tmp_pat
 
     assert list(found.prediction) == [2 + 3 + 1, 4 - 1 + 3]
     assert found.kind.dtype == np.int64
+
+
+def test_the_champion_answers_after_a_rollback_and_during_a_canary(
+    servings: dict[str, Path], tmp_path: Path
+) -> None:
+    rows(5).to_csv(tmp_path / "in.csv", index=False)
+    version_config.label(servings["regression"], {"stable": 9, "canary": 10})
+    try:
+        found = run(servings, "regression", tmp_path / "in.csv", tmp_path / "a.csv")
+    finally:
+        (servings["regression"] / version_config.FILE).unlink()
+
+    assert list(found.prediction) == list(score(rows(5), 1.0))
 
 
 def test_newest_version_answers_unless_one_is_named(

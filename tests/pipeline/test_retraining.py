@@ -7,6 +7,7 @@ import pytest
 
 from trainyard.components.example_gen import input_splits, inputs_read
 from trainyard.errors import BusyError, DataError, RecipeError
+from trainyard.model_store import version_config
 from trainyard.pipeline import retraining
 from trainyard.pipeline.records import RunRecord, StageRecord
 from trainyard.pipeline.registry import decisions
@@ -14,7 +15,6 @@ from trainyard.pipeline.runners import local
 from trainyard.pipeline.scheduling import owed
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe, Retrain
-from trainyard.serving import version_config
 from trainyard.serving.monitor.report import Alarm, MonitorReport, Window
 
 BEGUN = datetime(2026, 1, 2, tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from trainyard.errors import DataError, RecipeError
+from trainyard.model_store import version_config
 from trainyard.pipeline import evaluation, prediction_answers
 from trainyard.pipeline.predict import predict
 from trainyard.pipeline.recipe import dump, load_recipe, resolved_recipe
@@ -200,7 +202,10 @@ def test_tfma_is_told_outputs_labels_and_bounds_by_head():
         ]
         for spec in config.metrics_specs
     }
-    assert bounded == {"income": ["ExampleCount", "Area"], "age": ["ExampleCount", "AbsoluteError"]}
+    assert bounded == {
+        "income": ["ExampleCount", "RocArea"],
+        "age": ["ExampleCount", "AbsoluteError"],
+    }
     assert [list(spec.feature_keys) for spec in config.slicing_specs] == [[], ["city"]]
 
 
@@ -248,6 +253,16 @@ def test_predictions_of_each_head_have_columns_of_their_own(serving, tmp_path, f
     assert list(found) == ["id", "x", *added]
     assert found["likes_prediction"].tolist() == ["no", "yes"]
     assert found["price_prediction"].tolist() == [10, 50]
+
+
+def test_the_champion_answers_for_all_heads_after_a_rollback(serving, tmp_path):
+    (tmp_path / "in.csv").write_text("id,x\na,1\n")
+    shutil.copytree(serving / "1", serving / "2")
+    heads = {"likes": HeadDescription(task="binary", label="likes", class_names=("cold", "warm"))}
+    description.write(serving / "2", Description(heads=heads, inputs={"x": "float32"}))
+    version_config.label(serving, {"stable": 1})
+    predict(serving, tmp_path / "in.csv", tmp_path / "out.csv", Data(path="x"))
+    assert pd.read_csv(tmp_path / "out.csv")["likes_prediction"].tolist() == ["no"]
 
 
 def test_on_the_console_one_head_stands_after_another():

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from trainyard.errors import RecipeError
+from trainyard.model_store import version_config
 from trainyard.pipeline import status
 from trainyard.pipeline.recipe import dump
 from trainyard.pipeline.records import RunRecord, StageRecord
@@ -20,7 +21,6 @@ from trainyard.pipeline.registry import decisions
 from trainyard.pipeline.scheduling import schedule
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe, RunSchedule
-from trainyard.serving import version_config
 from trainyard.serving.monitor.report import Alarm, MonitorReport, Window
 
 NOWHERE = "http://127.0.0.1:9"

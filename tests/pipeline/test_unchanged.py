@@ -1,14 +1,15 @@
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from tests.components.example_gen.image_files import write
 from trainyard.components.pusher import versions
 from trainyard.errors import DataError
+from trainyard.model_store import version_config
 from trainyard.pipeline import records, unchanged
 from trainyard.pipeline.records import RunRecord, StageRecord, Verdict
 from trainyard.recipe_schema import Monitor, Recipe, RunSchedule, TextFeature, Trainer
-from trainyard.serving import version_config
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,7 @@ def pushed(recipe, home):
 
 
 def taken_over(recipe):
-    return unchanged.taken_over(recipe, "wine.yaml")
+    return unchanged.taken_over(recipe, Path("wine.yaml"))
 
 
 def test_nothing_to_do_is_a_run_too(recipe, pushed):
@@ -112,6 +113,29 @@ def test_a_file_that_a_parameter_names_counts(recipe, tmp_path):
     assert unchanged.fingerprint(recipe) == before
     file.write_text("another")
     assert unchanged.fingerprint(recipe) != before
+
+
+def test_files_that_are_renamed_into_each_other_count(tmp_path):
+    for name, text in (("r.neg.txt", "bad\n"), ("r.pos.txt", "top\n")):
+        (tmp_path / name).write_text(text)
+    data = {"path": str(tmp_path / "r.*.txt"), "format": "lines"}
+    recipe = Recipe.model_validate({"name": "a", "data": data, "label": "label", "task": "binary"})
+    first = unchanged.fingerprint(recipe)
+    for old, new in (("neg", "x"), ("pos", "neg"), ("x", "pos")):
+        (tmp_path / f"r.{old}.txt").rename(tmp_path / f"r.{new}.txt")
+    assert unchanged.fingerprint(recipe) != first
+
+
+@pytest.mark.parametrize("place", ["model.keras", "7/model.keras"])
+def test_another_model_to_start_from_under_the_same_name_counts(recipe, tmp_path, place):
+    file = tmp_path / place
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("one")
+    trainer = Trainer(module="mlp", start_from=str(tmp_path / place.split("/")[0]))
+    recipe = recipe.model_copy(update={"trainer": trainer})
+    first = unchanged.fingerprint(recipe)
+    file.write_text("two")
+    assert unchanged.fingerprint(recipe) != first
 
 
 def test_an_image_that_a_table_names_counts(tmp_path):

@@ -10,7 +10,8 @@ import pytest
 
 from tests.pipeline import test_metadata
 from trainyard.components.example_gen import left_out, quarantine
-from trainyard.pipeline.records import RunRecord, StageRecord
+from trainyard.components.example_gen.division import PROPERTY, rule
+from trainyard.pipeline.records import RunRecord, StageRecord, find_run
 from trainyard.pipeline.verdict import judge
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
@@ -107,6 +108,29 @@ def with_baseline(record: RunRecord, home: Path, made: str = "20261121-090000-7"
         earlier.save()
     record.stage("Baseline").outputs = {"model": [str(home / "earlier" / "model")]}
     return record
+
+
+@pytest.mark.parametrize(
+    ("earlier", "said"),
+    [
+        ({}, "divided differently (by an earlier Trainyard; now train 8"),
+        ({"rule": "train 6, eval 4"}, "divided differently (train 6, eval 4; now train 8"),
+        ({"rule": rule(recipe().data)}, None),
+    ],
+)
+def test_a_baseline_whose_rows_were_divided_differently(home, failing, earlier, said):
+    record = with_baseline(a_run(home, failing, {"pushed": False}), home)
+    store, now = Workspace.of(ASKED).metadata, {"rule": rule(ASKED.data)}
+    store.parent.mkdir(parents=True, exist_ok=True)
+    made = {str(home / "now"): now, str(home / "then"): earlier}
+    test_metadata.write(store, {uri: {PROPERTY: json.dumps(each)} for uri, each in made.items()})
+    for run, place in ((record, "now"), (find_run(judge(record, ASKED).baseline_run), "then")):
+        outputs = {"examples": [str(home / place)]}
+        run.stages.append(StageRecord(name="ExampleGen", state="done", outputs=outputs))
+        run.save()
+    found = [text for text in judge(record, ASKED).sentences if "divided" in text]
+    assert bool(found) == bool(said)
+    assert not said or said in found[0]
 
 
 def test_every_failure_is_a_sentence_with_value_bound_slice_and_earlier_run(home, failing):

@@ -29,6 +29,7 @@ def test_what_is_no_window(window):
 
 def test_a_webhook_is_an_address():
     assert Monitor(webhook="https://example.org/hook").webhook
+    assert Monitor(webhook="${file:/etc/hook}").webhook
     with pytest.raises(ValidationError):
         Monitor(webhook="example.org")
 

@@ -1,21 +1,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 import requests
+from tensorflow_serving.apis import inference_pb2
 
 from tests.serving.conftest import NAME, push, running
 from tests.serving.test_manager import Watched, scenario
 from tests.serving.test_server import predict_request
 from trainyard.errors import RecipeError
-from trainyard.serving import canary, canary_counts, methods, request_log, version_config
+from trainyard.model_store import version_config
+from trainyard.serving import canary, canary_counts, methods, request_log
 from trainyard.serving.canary import Canary, Splitter
 from trainyard.serving.canary_counts import CanaryCounts, Counts
 from trainyard.serving.errors import ServingError
 from trainyard.serving.metrics import Metrics
+from trainyard.serving.options import Options
+from trainyard.serving.rest_api import Rest
 from trainyard.serving.service import Service
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, 600, tzinfo=UTC)
@@ -185,6 +191,89 @@ def test_a_running_server_deals_out_counts_and_logs(saved, base, tmp_path):
     assert counts[2].seconds(0.5) > 0
     versions = [log.log_metadata.model_spec.version.value for log in request_log.read(logs)]
     assert versions.count(2) == counts[2].statuses["OK"]
+
+
+@scenario
+async def test_one_version_answers_all_tasks_of_a_request(watched, base, saved):
+    push(saved, base, 2)
+    on_trial(base, 2, 0.5)
+    await watched.settle()
+    logged = []
+    log = SimpleNamespace(offer=lambda method, request, response: logged.append(response))
+    service = Service(watched.manager, Metrics(), log)
+    versions = []
+    for _ in range(100):
+        answer = await service.multi_inference(multi_inference("classify", "regress"), seconds=None)
+        (version,) = {result.model_spec.version.value for result in answer.results}
+        assert answer.results[1].regression_result.regressions[0].value == version
+        versions.append(version)
+    assert versions.count(2) == pytest.approx(50, abs=2)
+    of_tasks = [version for version in versions for _ in range(2)]
+    assert [response.model_spec.version.value for response in logged] == of_tasks
+
+
+@scenario
+async def test_tasks_that_name_their_version_get_it_beside_those_that_do_not(watched, base, saved):
+    push(saved, base, 2)
+    on_trial(base, 2, 1.0)
+    await watched.settle()
+    request = multi_inference("classify", "regress")
+    request.tasks[1].model_spec.version.value = 1
+    answer = await Service(watched.manager, Metrics(), None).multi_inference(request, seconds=None)
+    assert [result.model_spec.version.value for result in answer.results] == [2, 1]
+
+
+@scenario
+async def test_a_promotion_between_two_tasks_waits_for_the_next_request(watched, base, saved):
+    """Version 1 would be unloaded before the second task; it answers that task too."""
+    service = Service(watched.manager, Metrics(), None)
+    infer = service.infer
+
+    async def infer_and_promote(*given, **named):
+        answer = await infer(*given, **named)
+        if watched.answers() == 1:
+            for number in (2, 3, 4):
+                push(saved, base, number)
+                await watched.settle()
+        return answer
+
+    service.infer = infer_and_promote
+    answer = await service.multi_inference(multi_inference("classify", "regress"), seconds=None)
+    assert [result.model_spec.version.value for result in answer.results] == [1, 1]
+    assert watched.answers() == 4
+
+
+@scenario
+async def test_a_rest_body_is_read_by_the_version_that_answers_it(watched, base, saved):
+    """The types of a canary's inputs may be others."""
+    import tensorflow as tf
+
+    class Whole(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.int64, name="x")])
+        def double(self, x):
+            return {"y": x * 2}
+
+    tf.saved_model.save(Whole(), str(base / ".2"), Whole().double)
+    (base / ".2").rename(base / "2")
+    on_trial(base, 2, 0.5)
+    await watched.settle()
+    metrics, options = Metrics(), Options(model_name=NAME, model_base_path=base)
+    rest = Rest(Service(watched.manager, metrics, None), options, metrics, lambda: True)
+    spec = predict_request([1.0]).model_spec
+    answers = [await rest._predict(spec, {"instances": [4, 4]}) for _ in range(20)]
+    found = [json.loads(answer)["predictions"] for answer in answers]
+    assert {str(rows) for rows in found} == {"[3.0, 3.0]", "[8, 8]"}
+    assert found.count([8, 8]) == pytest.approx(10, abs=2)
+
+
+def multi_inference(*signatures):
+    """Asks for several tasks on one empty row."""
+    request = inference_pb2.MultiInferenceRequest()
+    for name in signatures:
+        task = request.tasks.add(method_name=f"tensorflow/serving/{name}")
+        task.model_spec.name, task.model_spec.signature_name = NAME, name
+    request.input.example_list.examples.add()
+    return request
 
 
 def answered_by(url, version):

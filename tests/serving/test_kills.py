@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from tests.serving.conftest import NAME, push, running
 from tests.serving.test_warmup import predict_log
-from trainyard.serving import request_log, version_config, warmup
+from trainyard.model_store import version_config
+from trainyard.serving import request_log, warmup
 
 pytestmark = pytest.mark.e2e
 

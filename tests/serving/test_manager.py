@@ -8,7 +8,7 @@ import pytest
 from tensorflow_serving.apis import model_pb2
 
 from tests.serving.conftest import NAME, push
-from trainyard.serving import version_config
+from trainyard.model_store import version_config, versions
 from trainyard.serving.errors import ServingError
 from trainyard.serving.manager import Manager, State
 from trainyard.serving.metrics import Metrics
@@ -222,6 +222,7 @@ async def test_another_model_is_not_found(watched, base, saved):
         ("all {}", {1, 2, 3}),
         ("specific { versions: [1, 3] }", {1, 3}),
         ("latest {num_versions: 1}", {3}),
+        ("specific { versions: [1, 2] }", {1, 2}),
     ],
 )
 def test_the_policy_says_what_is_loaded(base, saved, policy, loaded):
@@ -233,6 +234,7 @@ def test_the_policy_says_what_is_loaded(base, saved, policy, loaded):
         watched = Watched(base)
         await watched.settle()
         assert set(watched.manager._servables) == loaded
+        assert watched.answers() == int(versions.champion(base).name)
         await watched.manager.close()
 
     asyncio.run(run())

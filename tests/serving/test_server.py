@@ -28,7 +28,8 @@ from tensorflow_serving.apis import (
 )
 
 from tests.serving.conftest import NAME, push, running
-from trainyard.serving import request_log, version_config
+from trainyard.model_store import version_config
+from trainyard.serving import request_log
 
 MODEL = f"/v1/models/{NAME}"
 

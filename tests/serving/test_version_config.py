@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from trainyard.errors import RecipeError
-from trainyard.serving import version_config
+from trainyard.model_store import version_config
 
 
 def test_without_a_file_nothing_is_labelled(base):
@@ -41,23 +41,10 @@ def test_a_file_that_is_no_config_is_an_error(base):
         version_config.read(base)
 
 
-def test_the_champion_answers_requests_that_name_no_version(tmp_path):
-    assert version_config.champion(tmp_path / "nothing") is None
-    for number in (2, 9, 10):
-        (tmp_path / str(number)).mkdir()
-        (tmp_path / str(number) / "saved_model.pb").touch()
-    assert version_config.champion(tmp_path) == tmp_path / "10"
-    version_config.label(tmp_path, {"stable": 9})
-    assert version_config.champion(tmp_path) == tmp_path / "9"
-    (tmp_path / "9" / "saved_model.pb").unlink()
-    (tmp_path / "9").rmdir()
-    assert version_config.champion(tmp_path) == tmp_path / "10"
-
-
 WRITER = """
 import sys
 from pathlib import Path
-from trainyard.serving import version_config
+from trainyard.model_store import version_config
 for version in [1, None] * 25 + [1]:
     version_config.label(Path(sys.argv[1]), {sys.argv[2]: version})
 """

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainyard.components.example_gen import input_splits, preflight
+from trainyard.components.example_gen import input_splits, lost_digits, narrowing, preflight
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.errors import RecipeError, nearest
 from trainyard.pipeline import evaluation
 from trainyard.pipeline.recipe import located
-from trainyard.recipe_schema import Recipe
+from trainyard.recipe_schema import Recipe, secret_values
 from trainyard.trainer_modules import harness, registry
 from trainyard.trainer_modules.harness import vector_files
 from trainyard.trainer_modules.harness.names import joined
@@ -47,6 +47,8 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
         DataError: The data cannot be read.
     """
     try:
+        for option in recipe.engine.beam_options:
+            secret_values.resolve(option, "engine.beam_options")
         files = input_splits.find(recipe.data)
         kinds = preflight.preflight(recipe.data, recipe.labels, files)
         labels = [label.name for label in recipe.labels.values()]
@@ -60,7 +62,12 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
     if not inputs:
         raise RecipeError("no column is left as an input", where=str(recipe_file))
     columns = {name: kind.name.lower() for name, kind in kinds.items()}
-    return Checked(complete, columns, inputs, [*_warnings(recipe, inputs), *_unsaid(recipe, kinds)])
+    warnings = [
+        *_warnings(recipe, inputs),
+        *_unsaid(recipe, kinds),
+        *_lost_digits(recipe, files),
+    ]
+    return Checked(complete, columns, inputs, warnings)
 
 
 def with_module_defaults(recipe: Recipe) -> Recipe:
@@ -114,6 +121,11 @@ def _features(recipe: Recipe, columns: Collection[str]) -> None:
         )
 
 
+def _lost_digits(recipe: Recipe, files: Sequence[Path]) -> Iterator[str]:
+    for lost in narrowing.lost_at_first(recipe.data, recipe.labels, recipe.features, files):
+        yield f"column {lost.column!r}: of the first rows {lost.words}: {lost_digits.REMEDY}"
+
+
 def _warnings(recipe: Recipe, inputs: list[str]) -> Iterator[str]:
     for label in recipe.labels.values():
         # How a text goes on is a copy of it.
@@ -126,6 +138,7 @@ def _warnings(recipe: Recipe, inputs: list[str]) -> Iterator[str]:
     module = registry.find(recipe.trainer.module)
     if own := getattr(module, "warnings", None):
         yield from own(registry.params(module, recipe.trainer.params))
+    yield from _webhook_warnings(recipe)
     if not recipe.data.split.test:
         yield "no test split: the Evaluator judges on the rows that stopped the training"
 
@@ -142,3 +155,15 @@ def _unsaid(recipe: Recipe, kinds: Mapping[str, ColumnType]) -> Iterator[str]:
                 f"the label {name!r} is text: the value that is last in alphabetical order counts "
                 "as positive; `label: {name: ..., positive: VALUE}` names another"
             )
+
+
+def _webhook_warnings(recipe: Recipe) -> Iterator[str]:
+    webhook = recipe.monitor.webhook
+    if webhook is None:
+        return
+    if webhook.literal_secret:
+        yield (
+            "`monitor.webhook` stands in the recipe for all who can read it; `${env:NAME}` or "
+            "`${file:PATH}` keeps it out (records of runs show only its host)"
+        )
+    yield from (f"`monitor.webhook`: {text}" for text in webhook.missing("monitor.webhook"))

@@ -13,7 +13,7 @@ import sys
 from contextlib import AbstractContextManager, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -64,23 +64,19 @@ def run(
         typer.Option("--from", metavar="STAGE", help="Run this stage and all after it again."),
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every stage again.")] = False,
+    adopt: cli_schedule.Adopt = False,
 ) -> None:
     """Takes a recipe from its data to a verdict, and a good model to its serving directory."""
-    from trainyard.pipeline import frameworks, listing, unchanged
-    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline import listing, ownership, unchanged
+    from trainyard.pipeline.runners import local
 
-    loaded = load_recipe(recipe)
+    loaded = ownership.load(recipe, adopt=adopt)
     if not (from_stage or no_cache) and (record := unchanged.taken_over(loaded, recipe)):
         _print(listing.stages(record))
         _conclude(record)
         return
-    with frameworks.loading(cloud=loaded.engine.name != "local"), _live("checking the recipe"):
-        from trainyard.pipeline.check import check as check_recipe
-        from trainyard.pipeline.runners import local
-
-        complete = check_recipe(loaded, recipe).recipe
     record = local.run(
-        complete,
+        loaded,
         recipe,
         rerun_from=from_stage,
         use_cache=not no_cache,
@@ -91,23 +87,22 @@ def run(
 
 @app.command()
 def resume(run: RunName = None) -> None:
-    """Goes on with a run that failed or was killed: finished stages are kept."""
+    """Resumes a run that failed, was interrupted or was killed: finished stages are kept."""
     from trainyard.pipeline.recipe import resolved_recipe
-    from trainyard.pipeline.records import find_run
+    from trainyard.pipeline.resuming import resumable
     from trainyard.pipeline.runners import local
 
-    record = find_run(run)
+    record = resumable(run)
     recipe = resolved_recipe(record.recipe_json)
     _conclude(local.run(recipe, Path(record.recipe_file), resumed_from=record.id))
 
 
 @app.command()
-def check(recipe: RecipeFile) -> None:
+def check(recipe: RecipeFile, adopt: cli_schedule.Adopt = False) -> None:
     """Checks a recipe against its data without running it, and draws the DAG."""
-    from trainyard.pipeline import quiet
-    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline import ownership, quiet
 
-    loaded = load_recipe(recipe)
+    loaded = ownership.load(recipe, adopt=adopt)
     quiet.before_imports()
     from trainyard.pipeline.beam import cluster
     from trainyard.pipeline.check import check as check_recipe
@@ -187,22 +182,23 @@ def predict(
         Path | None, typer.Option("--output", help="CSV or Parquet to write.")
     ] = None,
     version: Annotated[
-        int | None, typer.Option(help="A pushed version; the newest if not given.")
+        int | None,
+        typer.Option(help="A pushed version; the champion (the model in service) if not given."),
     ] = None,
     on_bad_row: Annotated[
         OnBadRow,
         typer.Option(help="Refuse the table, or leave the row's prediction empty and list it."),
     ] = OnBadRow.ERROR,
 ) -> None:
-    """Predicts a table of any size, or images, through the pushed model."""
+    """Predicts a table of any size, or images, with the champion (the model in service)."""
     from trainyard.pipeline import quiet
 
     quiet.before_imports()
+    from trainyard.pipeline import ownership
     from trainyard.pipeline.predict import asked
-    from trainyard.pipeline.recipe import load_recipe
     from trainyard.pipeline.workspace import Workspace
 
-    loaded = load_recipe(recipe)
+    loaded = ownership.load(recipe)
     serving = Workspace.of(loaded).serving
     with _live():
         told = asked(serving, images or [], input, output, loaded.data, version, on_bad_row.value)
@@ -228,19 +224,20 @@ def generate(
         int, typer.Option("--beam", help="A beam search with so many candidates.")
     ] = 1,
     version: Annotated[
-        int | None, typer.Option(help="A pushed version; the newest if not given.")
+        int | None,
+        typer.Option(help="A pushed version; the champion (the model in service) if not given."),
     ] = None,
 ) -> None:
-    """Has the pushed model write a text: how a prompt goes on, or its translation."""
+    """Has the champion (the model in service) continue a prompt, or translate it."""
     from trainyard.pipeline import quiet
 
     quiet.before_imports()
+    from trainyard.pipeline import ownership
     from trainyard.pipeline.generate import Wish
     from trainyard.pipeline.generate import generate as write
-    from trainyard.pipeline.recipe import load_recipe
     from trainyard.pipeline.workspace import Workspace
 
-    serving = Workspace.of(load_recipe(recipe)).serving
+    serving = Workspace.of(ownership.load(recipe)).serving
     wish = Wish(prompt, length, temperature, top_k, top_p, seed, beams)
     with _live():
         text = write(serving, wish, version=version)
@@ -255,16 +252,22 @@ def serve(
     rest_api_port: Annotated[int, typer.Option(help="REST; 0: any that is free.")] = 8501,
     num_versions: Annotated[int, typer.Option(min=1, help="Newest versions kept loaded.")] = 2,
     threads: Annotated[int, typer.Option(min=1, help="Of one operation of the model.")] = 1,
+    batching: Annotated[
+        Literal["auto", "on", "off"],
+        typer.Option(
+            help="Requests of several clients go through the model together; auto: if the push "
+            "has proved that rows are independent."
+        ),
+    ] = "auto",
     log_sampling_rate: Annotated[
         float, typer.Option(min=0, max=1, help="Share of requests kept in the request log.")
     ] = 0.1,
 ) -> None:
     """Serves the pushed model as TensorFlow Serving does: gRPC and REST."""
-    from trainyard.pipeline import quiet
-    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline import ownership, quiet
     from trainyard.pipeline.workspace import Workspace
 
-    loaded = load_recipe(recipe)
+    loaded = ownership.load(recipe)
     workspace = Workspace.of(loaded)
     quiet.before_imports()
     with _live("starting"):
@@ -280,6 +283,7 @@ def serve(
             rest_api_port=rest_api_port,
             num_versions=num_versions,
             tensorflow_intra_op_parallelism=threads,
+            batching=batching,
             log_folder=workspace.requests,
             log_sampling_rate=log_sampling_rate,
         )
@@ -452,7 +456,7 @@ def answer() -> int:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; go on with: trainyard resume", file=sys.stderr)  # noqa: T201
+        print("interrupted; resume it: trainyard resume", file=sys.stderr)  # noqa: T201
         return 130
     except BrokenPipeError:
         return 0

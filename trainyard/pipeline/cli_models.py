@@ -202,11 +202,10 @@ def _require_share(share: float | None) -> None:
 
 
 def _loaded(recipe: Path) -> Recipe:
-    from trainyard.pipeline import quiet
-    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline import ownership, quiet
 
     quiet.before_imports()
-    return load_recipe(recipe)
+    return ownership.load(recipe)
 
 
 @contextmanager

@@ -24,13 +24,15 @@ def monitor(
         Path | None, typer.Option(help="CSV or Parquet: labels that are known by now, by key.")
     ] = None,
     key: Annotated[
-        str | None, typer.Option(help="The column that joins labels; else the recipe's data.key.")
+        list[str] | None,
+        typer.Option(help="A column that joins labels, one or more; else the recipe's data.key."),
     ] = None,
     server: Annotated[
         str, typer.Option(help="Where the server's metrics are.")
     ] = "http://127.0.0.1:8501",
     version: Annotated[
-        int | None, typer.Option(help="A pushed version; the champion if not given.")
+        int | None,
+        typer.Option(help="A pushed version; the champion (the model in service) if not given."),
     ] = None,
     watch: Annotated[
         float | None, typer.Option(min=1, help="Look again after so many seconds, until stopped.")
@@ -42,19 +44,20 @@ def monitor(
     """Compares what the model is asked with what it was trained on; exit code 10: an alarm."""
     import logging
 
-    from trainyard.pipeline import frameworks, quiet
+    from trainyard.pipeline import frameworks, ownership, quiet
     from trainyard.pipeline.console import working
-    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline.recipe import locating
 
-    loaded = load_recipe(recipe)
+    loaded = ownership.load(recipe)
     with frameworks.loading(cloud=False), working("starting"):
         from trainyard.pipeline.monitor import watching
         from trainyard.pipeline.monitor.look import Wishes
     quiet.log_to(logging.ERROR)
-    wishes = Wishes(window, labels, key, server, version)
+    wishes = Wishes(window, labels, tuple(key or ()), server, version)
     if listen is not None:
         watching.listen(loaded, listen)
-    alarms = watching.look_and_say(loaded, wishes)
+    with locating(recipe):
+        alarms = watching.look_and_say(loaded, wishes)
     with suppress(KeyboardInterrupt):  # how a watch ends
         while watch is not None:
             time.sleep(watch)

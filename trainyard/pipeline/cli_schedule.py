@@ -34,6 +34,12 @@ RecipeFile = Annotated[
 ]
 Name = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, or its file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Adopt = Annotated[
+    bool,
+    typer.Option(
+        "--adopt", help="Take over runs and served model that belong to another file of this name."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -55,13 +61,15 @@ def add(
         str | None, typer.Option(help="Five fields; if not given, the recipe's `schedule`.")
     ] = None,
     timezone: Annotated[str | None, typer.Option(help="An IANA name.")] = None,
+    adopt: Adopt = False,
 ) -> None:
     """Puts a recipe on the schedule, or changes when it runs."""
-    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline import ownership
     from trainyard.pipeline.scheduling import asked, schedule, tables
 
-    loaded = load_recipe(recipe)
+    loaded = ownership.load(recipe, adopt=adopt)
     wish = asked.wish(loaded, cron, timezone)
+    ownership.take(loaded, recipe)  # the schedule has one line for each name
     _print(tables.line(schedule.add(loaded.name, recipe, wish)))
     _print(tables.scheduler_line())
 
@@ -124,12 +132,12 @@ def retrain(
     recipe: RecipeFile,
     force: Annotated[bool, typer.Option("--force", help="Run though nothing asks for it.")] = False,
     by: Annotated[str, typer.Option(help="Who asks, for the record.")] = "trainyard retrain",
+    adopt: Adopt = False,
 ) -> None:
     """Trains a recipe again if there are new data or alarms, as its `retrain` says."""
-    from trainyard.pipeline import listing, retraining
-    from trainyard.pipeline.recipe import load_recipe
+    from trainyard.pipeline import listing, ownership, retraining
 
-    loaded = load_recipe(recipe)
+    loaded = ownership.load(recipe, adopt=adopt)
     record = retraining.retrain(loaded, recipe, force=force, by=by)
     if record is None:
         _print(retraining.nothing(loaded))

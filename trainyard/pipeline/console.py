@@ -18,6 +18,7 @@ from rich.text import Text
 
 from trainyard import progress
 from trainyard.pipeline.records import StageRecord
+from trainyard.recipe_schema import secret_values
 
 _MARKS = {"done": "[green]✓[/]", "unchanged": "[cyan]=[/]", "failed": "[red]✗[/]"}
 
@@ -108,6 +109,7 @@ def output_to(log: Path) -> Iterator[None]:
         for descriptor, copy in zip((1, 2), saved, strict=True):
             os.dup2(copy, descriptor)
             os.close(copy)
+        secret_values.hide_in_file(log)
 
 
 @contextmanager

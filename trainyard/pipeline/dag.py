@@ -102,6 +102,7 @@ def build_pipeline(
     examples = ExampleGen(
         recipe.data,
         recipe.labels,
+        features=recipe.features,
         code=sources.digest([Path(package.__path__[0]) for package in (example_gen, records)]),
     )
     engine = engines.of(recipe)
@@ -114,6 +115,7 @@ def build_pipeline(
         previous_statistics=earlier[0].outputs["statistics"] if earlier else None,
     )
     gate = Gate(
+        examples=examples.outputs["examples"],
         statistics=statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
         anomalies=validator.outputs["anomalies"],

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 
 from trainyard.data import homes
 from trainyard.errors import EnvironmentProblem
-from trainyard.pipeline import workspace
+from trainyard.pipeline import quiet, workspace
 from trainyard.pipeline.beam import java
 from trainyard.progress import report
 
@@ -142,6 +142,15 @@ def _packages() -> list[Check]:
         return [Check("packages", "failed", "; ".join(wrong) + ".", _REINSTALL)]
     core = ", ".join(f"{name} {metadata.version(name)}" for name in ("tfx", "tensorflow", "keras"))
     return [Check("packages", "ok", f"All {len(needed)} have the right version: {core}, ...")]
+
+
+def _backend() -> list[Check]:
+    try:
+        quiet.require_backend()
+    except EnvironmentProblem as problem:
+        finding = f"{problem.message}; {quiet.BACKEND} is {problem.received}."
+        return [Check("Keras", "failed", finding, problem.hint)]
+    return [Check("Keras", "ok", "Keras runs on TensorFlow.")]
 
 
 def _mismatch(requirement: Requirement) -> str:
@@ -302,6 +311,7 @@ def _java() -> Check:
 _SUBJECTS: dict[str, Callable[[], list[Check]]] = {
     "Python": _python,
     "installed packages": _packages,
+    "Keras's backend": _backend,
     "TensorFlow (starting it takes a few seconds)": _tensorflow,
     "the processor": _processor,
     "memory": _memory,

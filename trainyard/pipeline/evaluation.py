@@ -21,6 +21,7 @@ CONFUSION_PLOT = "confusion"
 CALIBRATION_PLOT = "reliability"
 RESIDUAL_SAMPLE = "residual_sample"
 EXACT = "trainyard.components.evaluator.exact_metrics"
+CURVES = "trainyard.components.evaluator.score_curves"
 TEXT = "trainyard.components.evaluator.text_metrics"
 
 # A difference such as 0.91 - 0.92 is a hair below -0.01 in binary fractions.
@@ -76,9 +77,13 @@ def _text(class_name: str) -> dict[Task, Implementation]:
 
 
 METRICS: dict[str, Metric] = {
-    "auc": Metric("area under the ROC curve", "higher", 0, 1, _binary("Area", EXACT)),
+    "auc": Metric("area under the ROC curve", "higher", 0, 1, _binary("RocArea", CURVES)),
     "auc_pr": Metric(
-        "area under the precision-recall curve", "higher", 0, 1, _binary("Area", EXACT, curve="PR")
+        "average precision: area under the precision-recall curve, not interpolated",
+        "higher",
+        0,
+        1,
+        _binary("AveragePrecision", CURVES),
     ),
     "accuracy": Metric(
         "share of right answers",
@@ -165,7 +170,7 @@ METRICS: dict[str, Metric] = {
 
 _PLOTS: dict[Task, dict[str, Implementation]] = {
     "binary": {
-        CONFUSION_PLOT: Implementation("ConfusionMatrixPlot", options={"num_thresholds": 400}),
+        CONFUSION_PLOT: Implementation("CurvePlot", CURVES),
         CALIBRATION_PLOT: Implementation("CalibrationPlot", options={"num_buckets": 10}),
     },
     "multiclass": {CONFUSION_PLOT: Implementation("MultiClassConfusionMatrixPlot")},

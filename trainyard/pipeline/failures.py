@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 
 from trainyard.errors import EnvironmentProblem, TrainingError, TrainyardError
+from trainyard.recipe_schema.secret_values import hide
 
 _MODULES = Path(__file__).parents[1] / "trainer_modules"
 _DISK_WORDS = ("no space left", "disk is full", "database or disk is full", "out of space")
@@ -72,7 +73,7 @@ def _unknown(error: BaseException, stage: str, log: Path) -> TrainyardError:
     last = (own or frames)[-1] if frames else None
     where = f"{Path(last.filename).name}:{last.lineno}, in {last.name}" if last else ""
     line = f"\n  > {last.line}" if last and last.line else ""
-    text = str(error).strip() or "no message"
+    text = hide(str(error)).strip() or "no message"
     first = text.splitlines()[0][:500]
     return (TrainingError if own else TrainyardError)(
         f"{stage} failed: {type(error).__name__}: {first}{line}",

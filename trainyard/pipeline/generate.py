@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.errors import DataError, RecipeError
-from trainyard.pipeline.predict import pushed
+from trainyard.model_store.versions import pushed
 from trainyard.trainer_modules.harness import description
 
 SIGNATURE = "generate"
@@ -43,7 +43,7 @@ def generate(serving: Path, wish: Wish, *, version: int | None = None) -> str:
     Args:
         serving: The recipe's serving directory.
         wish: What is asked.
-        version: A pushed version; the newest if None.
+        version: A pushed version; the champion if None.
 
     Returns:
         The text.

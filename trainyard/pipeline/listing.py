@@ -39,19 +39,20 @@ def _run_line(run: RunRecord) -> str:
     ending = f"version {run.verdict.version}" if run.state == "pushed" else run.error.split("\n")[0]
     done = [stage.name for stage in run.stages if stage.state == "running"]
     note = f"in {done[0]}" if run.state == "running" and done else ending
-    return f"{run.id}  {run.recipe:<18} {run.state:<12} {run.seconds:7.1f} s  {note}"
+    return f"{run.id}  {run.recipe:<18} {run.shown_state:<12} {run.seconds:7.1f} s  {note}"
 
 
 def why(run: RunRecord) -> str:
     """The verdict in sentences; of a run without one, what became of it."""
     if run.verdict.sentences:
         return "\n".join(run.verdict.sentences)
-    if run.state == "running":
+    if run.alive:
         return f"run {run.id} is not finished yet; trainyard runs shows how far it is"
     stage = next((stage.name for stage in run.stages if stage.state == "failed"), "")
-    lines = [f"Not pushed: run {run.id} {run.state}{f' in {stage}' if stage else ''}.", run.error]
-    if run.state == "interrupted":
-        lines.append(f"go on with: trainyard resume {run.id}")
+    state, place = run.shown_state, f" in {stage}" if stage else ""
+    lines = [f"Not pushed: run {run.id} {state}{place}.", run.error]
+    if state in ("interrupted", "killed"):
+        lines.append(f"resume it: trainyard resume {run.id}")
     return "\n".join(line for line in lines if line)
 
 
@@ -68,7 +69,7 @@ def report(run: RunRecord) -> str:
         RecipeError: The run has not ended.
     """
     page = run.folder / "report.html"
-    if run.state == "running":
+    if run.alive:
         raise RecipeError(f"run {run.id} has no report yet", hint="it is written when a run ends")
     if not page.exists():
         _write_report(run)

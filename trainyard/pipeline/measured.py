@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainyard.components.evaluator import companions
+from trainyard.pipeline.evaluation import METRICS
 from trainyard.recipe_schema import ONLY
 
 SliceKey = tuple[tuple[str, Any], ...]
@@ -24,16 +26,24 @@ class Slice:
         key: Column and value pairs, sorted; empty for all rows.
         candidate: The candidate's metrics by name; NaN where one is undefined.
         baseline: The baseline's, empty without one.
+        beside: What is written beside the candidate's metrics, by the names in `companions`.
     """
 
     key: SliceKey
     candidate: dict[str, float]
     baseline: dict[str, float]
+    beside: dict[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The slice in words."""
         return describe(self.key)
+
+    def written(self, metric: str) -> str:
+        """The candidate's value, and how far it may be off if it is not exact."""
+        error = self.beside.get(f"{metric}{companions.ERROR}")
+        value = number(self.candidate.get(metric, math.nan))
+        return value if error is None else f"{value} ± {error:.1g}"
 
 
 @dataclass(frozen=True)
@@ -114,11 +124,14 @@ def _of_head(head: str, folder: Path, config: Any, protos: Sequence[Any]) -> Mea
             if pair.key.output_name != head:
                 continue
             kind = pair.value.WhichOneof("type")
-            side = part.baseline if pair.key.model_name == tfma.BASELINE_KEY else part.candidate
+            is_baseline = pair.key.model_name == tfma.BASELINE_KEY
             if kind == "double_value" and not pair.key.is_diff:
+                side = part.baseline if is_baseline else part.candidate
                 side[pair.key.name] = pair.value.double_value.value
-            elif kind == "bytes_value" and side is part.candidate and not part.key:
+            elif kind == "bytes_value" and not is_baseline and not part.key:
                 samples[pair.key.name] = json.loads(pair.value.bytes_value)
+        for name in part.candidate.keys() - METRICS.keys():
+            part.beside[name] = part.candidate.pop(name)
         if part.candidate:  # without metrics: TFMA's note that a slice was too small
             slices.append(part)
     slices.sort(key=_in_order)

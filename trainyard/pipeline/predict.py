@@ -18,8 +18,8 @@ from trainyard.components.example_gen import as_trained, images, series, texts
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.reader import Block
-from trainyard.components.pusher.versions import versions
 from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.model_store.versions import pushed
 from trainyard.pipeline import prediction_answers, prediction_files
 from trainyard.pipeline.predictor import Predictor, converted, load
 from trainyard.progress import report
@@ -73,7 +73,7 @@ def predict(
         output: Likewise. CSV is UTF-8, with the recipe's delimiter; from CSV to
             Parquet the input's columns stay text.
         data: How the recipe reads CSV: delimiter, encoding, what is missing.
-        version: A pushed version; the newest if None.
+        version: A pushed version; the champion if None.
         on_bad_row: Whether a row that cannot be read, or holds a value that the model cannot
             take, is an error, or is left without a prediction and written beside the output
             too.
@@ -118,7 +118,7 @@ def predict_images(
         serving: The recipe's serving directory.
         paths: Image files, and folders of them.
         data: The recipe's data section.
-        version: A pushed version; the newest if None.
+        version: A pushed version; the champion if None.
 
     Yields:
         The files' paths and what `predict` adds to a table's columns, in order.
@@ -167,7 +167,7 @@ def asked(
         input: A table.
         output: A table; what is predicted of images is returned if there is none.
         data: The recipe's data section.
-        version: A pushed version; the newest if None.
+        version: A pushed version; the champion if None.
         on_bad_row: As for `predict`.
 
     Returns:
@@ -265,32 +265,6 @@ def _all_bad(first: BadRow, input: Path) -> DataError:
         received=f"{first.reason}: {first.detail}",
         hint="is the file what the recipe says (delimiter, encoding, columns)?",
     )
-
-
-def pushed(serving: Path, version: int | None = None) -> Path:
-    """Finds a pushed version.
-
-    Args:
-        serving: The recipe's serving directory.
-        version: Its number; the newest if None.
-
-    Raises:
-        RecipeError: There is none.
-    """
-    there = {int(folder.name): folder for folder in versions(serving)}
-    if not there:
-        raise RecipeError(
-            "no model has been pushed yet",
-            where=str(serving),
-            hint="run the recipe first: trainyard run RECIPE; `trainyard why` says what kept it",
-        )
-    wanted = max(there) if version is None else version
-    if wanted not in there:
-        numbers = ", ".join(map(str, there))
-        raise RecipeError(
-            f"version {wanted} has not been pushed", where=str(serving), expected=numbers
-        )
-    return there[wanted]
 
 
 def _check_columns(told: Description, columns: Mapping[str, ColumnType], input: Path) -> None:

@@ -16,6 +16,8 @@ from trainyard.trainer_modules.harness.description import Description, HeadDescr
 PREDICTION = "prediction"
 PROBABILITY = "probability"
 
+_NUMBERS = {"float32": pa.float32(), "float64": pa.float64()}
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -67,7 +69,7 @@ def _columns(answers: Mapping[str, Array], told: Description) -> Iterator[pa.Arr
 def _class_type(told: Description, head: HeadDescription) -> pa.DataType:
     """The type of a head's predictions: that of the label, if it has classes."""
     if head.task == "regression":
-        return pa.float32()
+        return _NUMBERS[head.dtype]
     own = {"boolean": pa.bool_(), "integer": pa.int64(), "float": pa.float64()}
     kind = told.kinds.get(head.label)
     return own.get(kind, pa.string()) if kind and head.task != "text" else pa.string()
@@ -81,7 +83,7 @@ def none(told: Description) -> dict[str, pa.Array]:
     """
     return {
         keys.of(name, word): pa.nulls(
-            0, _class_type(told, head) if word == PREDICTION else pa.float32()
+            0, _class_type(told, head) if word == PREDICTION else _NUMBERS[head.dtype]
         )
         for name, head in told.heads.items()
         for word in _words(head)

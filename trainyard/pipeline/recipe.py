@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,7 +21,14 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from trainyard.data import datasets
 from trainyard.errors import RecipeError, nearest
 from trainyard.pipeline import frameworks
-from trainyard.recipe_schema import Engine, Feature, PortableEngine, Recipe, TextFeature
+from trainyard.recipe_schema import (
+    Engine,
+    Feature,
+    PortableEngine,
+    Recipe,
+    TextFeature,
+    secret_values,
+)
 from trainyard.trainer_modules import registry
 
 Location = tuple[int | str, ...]
@@ -226,8 +234,12 @@ def _sentence(detail: ErrorDetails) -> str:
 
 
 def _received(detail: ErrorDetails) -> str:
-    missing = detail["type"] == "missing"
-    return "" if missing else f"{detail['input']!r} ({type(detail['input']).__name__})"
+    value, secret = detail["input"], not secret_values.KEYS.isdisjoint(detail["loc"])
+    if detail["type"] == "missing" or secret:
+        return ""
+    if isinstance(value, Mapping):  # which may have a secret in it
+        return f"keys {', '.join(map(str, value))}"
+    return f"{detail['input']!r} ({type(detail['input']).__name__})"
 
 
 def _choice(detail: ErrorDetails) -> str:
@@ -296,12 +308,16 @@ def _resolve(recipe: Recipe, document: Any, file: Path, schema_must_exist: bool)
         }
     )
     engine = _with_whole_jar(recipe.engine, folder)
+    options = tuple(secret_values.with_whole_paths(each, folder) for each in engine.beam_options)
+    webhook = recipe.monitor.webhook
+    monitor = {"webhook": webhook and webhook.with_whole_paths(folder)}
     resolved = {
         "data": data,
         "features": features,
         "push": push,
         "trainer": trainer,
-        "engine": engine,
+        "engine": engine.model_copy(update={"beam_options": options}),
+        "monitor": recipe.monitor.model_copy(update=monitor),
     }
     return recipe.model_copy(update=resolved)
 
@@ -325,7 +341,7 @@ def located(error: RecipeError, recipe_file: Path) -> RecipeError:
     """
     parts = re.findall(r"[^.\[\]]+", error.where)
     location = tuple(int(part) if part.isdecimal() else part for part in parts)
-    if not location or location[0] not in Recipe.model_fields:
+    if not location or location[0] not in Recipe.model_fields or not recipe_file.is_file():
         return error
     document = YAML(typ="rt").load(recipe_file.read_text(encoding="utf-8"))
     return RecipeError(
@@ -335,6 +351,19 @@ def located(error: RecipeError, recipe_file: Path) -> RecipeError:
         received=error.received,
         hint=error.hint,
     )
+
+
+@contextmanager
+def locating(recipe_file: Path) -> Iterator[None]:
+    """Has a recipe's errors name file, line and column, as `located` does.
+
+    Args:
+        recipe_file: The file that has the keys.
+    """
+    try:
+        yield
+    except RecipeError as error:
+        raise located(error, recipe_file) from None
 
 
 def _with_whole_jar(engine: Engine, folder: Path) -> Engine:

@@ -24,8 +24,7 @@ a column that is not there: each is one error with file, line, column and the ne
 (`trainyard check RECIPE`).
 
 Short forms: `label: COLUMN` or `label: EXPRESSION`; `features: {COLUMN: KIND}`; `optimizer`, `loss`
-and `schedule` as a name alone. An expression has columns (`in backquotes` if not one word),
-numbers, quoted text, `+ - * / %`, comparisons, `and`, `or`, `not` and parentheses.
+and `schedule` as a name alone. What an expression may say is in [expressions.md](expressions.md).
 """
 _ROOT = "recipe"
 _TABLE = "| key | value | default | meaning |\n| --- | --- | --- | --- |"

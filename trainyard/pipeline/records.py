@@ -15,11 +15,13 @@ from pydantic import BaseModel, Field
 
 from trainyard.errors import RecipeError, nearest
 from trainyard.files import write_whole
-from trainyard.pipeline import workspace
+from trainyard.pipeline import processes, workspace
 from trainyard.trainer_modules.harness import names
 
 StageState = Literal["waiting", "running", "done", "unchanged", "failed"]
 RunState = Literal["running", "pushed", "not pushed", "failed", "interrupted"]
+ENDED: tuple[RunState, ...] = ("pushed", "not pushed")
+"""A run that came to a verdict."""
 
 
 class StageRecord(BaseModel):
@@ -112,7 +114,8 @@ class RunRecord(BaseModel):
         id: Sortable: the start in UTC.
         recipe: The recipe's name.
         recipe_file: The file that was run.
-        recipe_json: The whole resolved recipe, for `resume`.
+        recipe_json: The whole resolved recipe, for `resume`; until there are stages without what
+            only its trainer module knows.
         error: The failure as it was shown, empty if there was none.
         resumed_from: The run that this one goes on with.
         versions: Package versions that took part.
@@ -140,6 +143,16 @@ class RunRecord(BaseModel):
     def folder(self) -> Path:
         """The run's folder."""
         return workspace.home() / self.recipe / "runs" / self.id
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process that runs it is still there."""
+        return self.state == "running" and processes.alive(self.pid, self.started.timestamp())
+
+    @property
+    def shown_state(self) -> str:
+        """Its state; `killed` if its process is gone and it has not ended."""
+        return "killed" if self.state == "running" and not self.alive else self.state
 
     def stage(self, name: str) -> StageRecord:
         """Returns the stage of that name.

@@ -11,14 +11,15 @@ from pydantic import ValidationError
 from trainyard import outputs
 from trainyard.components.example_gen import input_splits, inputs_read
 from trainyard.errors import BusyError, RecipeError, TrainyardError
-from trainyard.pipeline import frameworks, records, unchanged
-from trainyard.pipeline.console import working
+from trainyard.model_store import version_config
+from trainyard.model_store.versions import champion
+from trainyard.pipeline import records, unchanged
 from trainyard.pipeline.records import RunRecord
 from trainyard.pipeline.registry import decisions, promotion
+from trainyard.pipeline.runners import local
 from trainyard.pipeline.scheduling import owed
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
-from trainyard.serving import version_config
 from trainyard.serving.monitor import report as monitor
 
 SCHEDULE = "schedule"
@@ -60,7 +61,7 @@ def last_ended(recipe: Recipe) -> RunRecord | None:
     Args:
         recipe: Whose.
     """
-    ended = (run for run in records.all_runs(recipe.name) if run.state in ("pushed", "not pushed"))
+    ended = (run for run in records.all_runs(recipe.name) if run.state in records.ENDED)
     return next(ended, None)
 
 
@@ -110,10 +111,10 @@ def warm_started(recipe: Recipe) -> Recipe:
     Args:
         recipe: A resolved recipe, as its file says it.
     """
-    champion = version_config.champion(Workspace.of(recipe).serving)
-    if not recipe.retrain.warm_start or champion is None:
+    in_service = champion(Workspace.of(recipe).serving)
+    if not recipe.retrain.warm_start or in_service is None:
         return recipe
-    trainer = recipe.trainer.model_copy(update={"start_from": str(champion)})
+    trainer = recipe.trainer.model_copy(update={"start_from": str(in_service)})
     return recipe.model_copy(update={"trainer": trainer})
 
 
@@ -149,17 +150,12 @@ def _trained(recipe: Recipe, file: Path) -> RunRecord:
     """Does what `trainyard run` does."""
     if record := unchanged.taken_over(recipe, file):
         return record
-    with frameworks.loading(cloud=recipe.engine.name != "local"), working("checking the recipe"):
-        from trainyard.pipeline.check import check
-        from trainyard.pipeline.runners import local
-
-        complete = check(recipe, file).recipe
-    return local.run(complete, file, fingerprint=unchanged.fingerprint(recipe))
+    return local.run(recipe, file, fingerprint=unchanged.fingerprint(recipe))
 
 
 def _champion(recipe: Recipe) -> int | None:
-    champion = version_config.champion(Workspace.of(recipe).serving)
-    return int(champion.name) if champion else None
+    in_service = champion(Workspace.of(recipe).serving)
+    return int(in_service.name) if in_service else None
 
 
 def _on_schedule(recipe: Recipe, last: RunRecord, by: str) -> Iterator[str]:

@@ -11,13 +11,13 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from trainyard.components.example_gen import (
-    derived_label,
     images,
     input_splits,
     left_out,
     reader,
     texts,
 )
+from trainyard.components.example_gen.narrowing import Narrowing
 from trainyard.components.example_gen.reader import Block
 from trainyard.components.records import parallel
 from trainyard.progress import report
@@ -85,17 +85,14 @@ def _statistics(recipe: Recipe) -> Any:
 def _labelled_blocks(recipe: Recipe) -> Iterator[Block]:
     data = recipe.data.model_copy(update={"schema_file": "infer"})
     files = input_splits.find(data)
-    types = reader.columns(data, files)
+    types, numbers = reader.survey(data, files)
+    narrowing = Narrowing.of(data, recipe.labels, recipe.features, types, numbers)
     names = texts.columns(data, images.columns(data, types))
-    for key, label in recipe.labels.items():
-        derived_label.check(label, names, f"({files[0]})", key=key)
-    left_out.check(data, [*names, *(label.name for label in recipe.labels.values())])
+    left_out.check(data, recipe.labels, names, f"({files[0]})")
     blocks = images.blocks(data, reader.blocks(data, files, types))
     for block, _ in parallel.mapped(partial(images.append, data), blocks):
-        block = texts.append(data, block)
-        for key, label in recipe.labels.items():
-            block = derived_label.append(label, block, key=key)
-        yield left_out.wanted(data, block)[0]
+        block = left_out.labelled(data, recipe.labels, texts.append(data, block))[0]
+        yield narrowing.narrowed(block)
 
 
 def _curate(

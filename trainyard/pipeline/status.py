@@ -16,7 +16,8 @@ from rich.text import Text
 
 from trainyard import outputs
 from trainyard.errors import RecipeError, nearest
-from trainyard.pipeline import processes, records, retraining
+from trainyard.model_store import version_config, versions
+from trainyard.pipeline import records, retraining
 from trainyard.pipeline.recipe import resolved_recipe
 from trainyard.pipeline.records import RunRecord
 from trainyard.pipeline.registry import decisions
@@ -25,7 +26,6 @@ from trainyard.pipeline.scheduling import schedule, scheduler, tables
 from trainyard.pipeline.scheduling.schedule import Entry
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
-from trainyard.serving import version_config
 
 _PATIENCE = 0.5
 _SENTENCES = 2
@@ -152,17 +152,15 @@ def _recipe(name: str, entry: Entry | None, server: str) -> RecipeStatus:
 
 def _run(run: RunRecord) -> Run:
     stage = next((stage.name for stage in run.stages if stage.state == "running"), "")
-    state, seconds = str(run.state), run.seconds
-    if run.state == "running" and not processes.alive(run.pid, run.started.timestamp()):
-        state = "killed"
-    elif run.state == "running":
+    state, seconds = run.shown_state, run.seconds
+    if run.alive:
         seconds = (datetime.now(UTC) - run.started).total_seconds()
     return Run(id=run.id, state=state, stage=stage, started=run.started, seconds=round(seconds, 1))
 
 
 def _served(recipe: Recipe, server: str) -> Served:
     folder = Workspace.of(recipe).serving
-    champion = version_config.champion(folder)
+    champion = versions.champion(folder)
     available = _available(recipe.name, server)
     return Served(
         folder=folder,

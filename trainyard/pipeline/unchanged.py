@@ -7,6 +7,7 @@ looks at everything that any stage depends on at once.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,14 +16,14 @@ from pathlib import Path
 
 import trainyard
 from trainyard import sources
-from trainyard.components.example_gen import images, input_splits
+from trainyard.components.example_gen import images, input_splits, inputs_read
 from trainyard.components.pusher import versions
-from trainyard.pipeline import records
+from trainyard.model_store import version_config
+from trainyard.pipeline import ownership, records
 from trainyard.pipeline.recipe import dump
 from trainyard.pipeline.records import RunRecord, StageRecord, Verdict
 from trainyard.pipeline.workspace import Workspace
-from trainyard.recipe_schema import Recipe
-from trainyard.serving import version_config
+from trainyard.recipe_schema import Recipe, Trainer
 from trainyard.trainer_modules.harness import vector_files
 
 REASON = "unchanged: same inputs, parameters and code"
@@ -40,7 +41,7 @@ def fingerprint(recipe: Recipe) -> str:
 
     Returns:
         SHA-256 over recipe, data files, images, files that features and the trainer's parameters
-        name (size and time), curated schema, code and versions.
+        name (their content), curated schema, code and versions.
 
     Raises:
         DataError: The data are not there.
@@ -50,9 +51,9 @@ def fingerprint(recipe: Recipe) -> str:
 
 def _facts(recipe: Recipe) -> Iterator[str]:
     yield dump(recipe.model_copy(update={name: _default(name) for name in AROUND_IT}))
-    yield from map(_state, input_splits.find(recipe.data))
-    yield from _named_by_parameters(recipe)
-    yield from map(_state, vector_files.files(recipe.features))
+    named = [*_named_by_trainer(recipe.trainer), *vector_files.files(recipe.features)]
+    read = inputs_read.states([*input_splits.find(recipe.data), *named])
+    yield from itertools.chain.from_iterable(read.items())
     yield images.referenced(recipe.data)
     if recipe.data.schema_file != "infer":
         yield Path(recipe.data.schema_file).read_text(encoding="utf-8")
@@ -72,16 +73,11 @@ def _labelled(serving: Path) -> Iterator[str]:
         yield str(labels[version_config.STABLE])
 
 
-def _state(file: Path) -> str:
-    state = file.stat()
-    return f"{file} {state.st_size} {state.st_mtime_ns}"
-
-
-def _named_by_parameters(recipe: Recipe) -> Iterator[str]:
-    # A loaded recipe's files have absolute paths; a pushed version does not change.
-    values = (value for value in recipe.trainer.params.values() if isinstance(value, str))
-    paths = (Path(value) for value in values if Path(value).is_absolute())
-    yield from (_state(path) for path in paths if path.exists())
+def _named_by_trainer(trainer: Trainer) -> Iterator[Path]:
+    # A loaded recipe's files have absolute paths.
+    values = (value for value in trainer.params.values() if isinstance(value, str))
+    paths = (Path(value) for value in (*values, trainer.start_from or ""))
+    yield from (path for path in paths if path.is_absolute() and path.exists())
 
 
 def taken_over(recipe: Recipe, recipe_file: Path) -> RunRecord | None:
@@ -113,6 +109,7 @@ def taken_over(recipe: Recipe, recipe_file: Path) -> RunRecord | None:
         }
     )
     record.save()
+    ownership.take(recipe, recipe_file)
     return record
 
 

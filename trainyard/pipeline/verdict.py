@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainyard.components.example_gen import left_out, quarantine
+from trainyard.components.example_gen import left_out, lost_digits, quarantine
+from trainyard.components.example_gen.division import Division
 from trainyard.pipeline import metadata, records
 from trainyard.pipeline.evaluation import EXAMPLE_COUNT, METRICS, ROUNDING
 from trainyard.pipeline.measured import Measured, Slice, number, read_measured
@@ -53,8 +54,47 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
         headline = verdict.sentences[0]
         verdict.sentences += [text for text in about if not headline.endswith(text)]
     examples = finished_output(record, "ExampleGen", "examples")
+    if measured and verdict.baseline_run:
+        verdict.sentences += _divided_differently(record, recipe, verdict.baseline_run)
     verdict.sentences += [*_missing_rows(examples, recipe)] if examples else []
+    verdict.sentences += [*_lost_digits(examples, recipe)] if examples else []
+    verdict.sentences += _constant_inputs(record)
     return verdict
+
+
+def _constant_inputs(record: RunRecord) -> Iterator[str]:
+    """Names the inputs that the model could not learn from."""
+    folder = finished_output(record, "Trainer", "model_run")
+    file = folder / names.CONSTANT_INPUTS if folder else None
+    constant = json.loads(file.read_text("utf-8")) if file and file.exists() else {}
+    for column, reason in constant.items():
+        yield (
+            f"Warning: the input {column!r} is the same in all training rows after Transform "
+            f"({reason}): the model has learned nothing from it."
+        )
+
+
+def _lost_digits(examples: Path, recipe: Recipe) -> Iterator[str]:
+    """Names the columns whose values are no longer told apart."""
+    properties = metadata.properties(Workspace.of(recipe).metadata, str(examples))
+    for lost in lost_digits.read(properties):
+        yield f"Warning: of the column {lost.column!r} {lost.words}: {lost_digits.REMEDY}."
+
+
+def _divided_differently(record: RunRecord, recipe: Recipe, baseline_run: str) -> Iterator[str]:
+    """Says so if the model in service may have learned rows that it is now judged on."""
+    ours, theirs = (_division(each, recipe) for each in (record, records.find_run(baseline_run)))
+    if ours.rule and ours.rule != theirs.rule:
+        yield (
+            f"For run {baseline_run} (the model in service) the rows were divided differently "
+            f"({theirs.rule or 'by an earlier Trainyard'}; now {ours.rule}): it may have been "
+            "trained on rows that both models are judged on here, so the comparison favors it."
+        )
+
+
+def _division(record: RunRecord, recipe: Recipe) -> Division:
+    examples = str(record.output("ExampleGen", "examples"))
+    return Division.read(metadata.properties(Workspace.of(recipe).metadata, examples))
 
 
 def _missing_rows(examples: Path, recipe: Recipe) -> Iterator[str]:

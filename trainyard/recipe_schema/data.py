@@ -224,17 +224,17 @@ class Data(Section):
     )
     on_bad_row: Literal["error", "quarantine"] = Field(
         "error",
-        description="A row that cannot be read stops the run, or is set aside in a file and "
-        "counted. A quote left open stops it in any case.",
+        description="A row that cannot be read, or for which an expression has no result, stops "
+        "the run, or is set aside in a file and counted. A quote left open stops it in any case.",
     )
     max_bad_share: float = Field(
         0.1, ge=0, lt=1, description="Quarantine: an error if a larger share of the rows is bad."
     )
     where: str | None = Field(
         None,
-        description="A comparison, such as `digit < 5`: rows for which it does not hold, or of "
-        "which a column that it names is missing, are left out and counted. `trainyard predict` "
-        "takes all rows.",
+        description="A condition, such as `digit < 5` ([expressions](expressions.md)), evaluated "
+        "before the label: rows for which it does not hold, or is missing, are left out and "
+        "counted. `trainyard predict` takes all rows.",
     )
     split: Split = Split()
     key: str | tuple[str, ...] | None = Field(
@@ -259,9 +259,8 @@ class Data(Section):
     @field_validator("where")
     @classmethod
     def _is_condition(cls, value: str | None) -> str | None:
-        if value is not None and not (
-            parse_expression(value).is_boolean and parse_expression(value).columns
-        ):
+        parsed = parse_expression(value) if value is not None else None
+        if parsed and not (parsed.columns and (parsed.is_boolean or parsed.is_column)):
             raise ValueError("a comparison of columns, such as `digit < 5`")
         return value
 

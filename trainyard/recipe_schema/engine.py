@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator,
 from pydantic_core import PydanticCustomError
 
 from trainyard.recipe_schema.base import Section
+from trainyard.recipe_schema.secret_values import check_option
 
 _HERE = ("localhost", "127.0.0.1", "::1")
 
@@ -59,6 +60,7 @@ Url = Annotated[str, AfterValidator(_with_port)]
 Address = Annotated[Url, AfterValidator(_without_scheme)]
 Artifact = Annotated[str, AfterValidator(_coordinates)]
 Bucket = Annotated[str, AfterValidator(_bucket)]
+Option = Annotated[str, AfterValidator(check_option)]
 
 
 class Engine(Section):
@@ -66,7 +68,11 @@ class Engine(Section):
 
     name: str
     runner: str
-    beam_options: tuple[str, ...] = Field((), description="beam: passed on as they are.")
+    beam_options: tuple[Option, ...] = Field(
+        (),
+        description="beam: passed on as they are. `--name=${env:NAME}` or `${file:PATH}` keeps a "
+        "secret out of the recipe.",
+    )
 
 
 class DirectEngine(Engine):

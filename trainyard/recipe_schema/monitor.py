@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from trainyard.recipe_schema.base import Section
+from trainyard.recipe_schema.secret_values import SecretUrl
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -40,15 +41,19 @@ class Monitor(Section):
     )
     ignore_columns: tuple[str, ...] = ()
     linf: Distance = Field(
-        0.1, description="Categories: the largest change of a value's share (TFDV's L-infinity)."
+        0.1, description="Categories: the largest change of a value's share (L-infinity)."
     )
     js: Distance = Field(
-        0.05, description="Numbers: Jensen-Shannon divergence of the histograms (TFDV's)."
+        0.05, description="Numbers: Jensen-Shannon divergence, to base 2, over the bins of `psi`."
     )
     ks: Distance = Field(
         0.1, description="Numbers: Kolmogorov-Smirnov, the largest distance of the distributions."
     )
-    psi: Distance = Field(0.2, description="Population stability index, of either.")
+    psi: Distance = Field(
+        0.2,
+        description="Population stability index, of either: over tenths of training, where a value "
+        "that many rows share is a bin of its own.",
+    )
     missing: Distance = Field(0.05, description="Change of the share of rows without a value.")
     new_categories: Distance = Field(
         0.01,
@@ -79,10 +84,10 @@ class Monitor(Section):
         1000.0, description="99th percentile of what the server takes for a request."
     )
     error_rate: Distance = Field(0.01, description="Share of requests that the server refused.")
-    webhook: str | None = Field(
+    webhook: SecretUrl | None = Field(
         None,
-        pattern=r"^https?://\S+$",
-        description="Where a report with alarms is sent as JSON (POST).",
+        description="Where a report with alarms is sent as JSON (POST): an address, or as it is "
+        "a secret `${env:NAME}` or `${file:PATH}`.",
     )
 
     @field_validator("window")

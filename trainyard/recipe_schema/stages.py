@@ -18,6 +18,7 @@ Anomaly = Literal[
     "too_few_rows",
     "drift",
     "label",
+    "lost_digits",
     "other",
 ]
 

@@ -17,8 +17,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from trainyard.errors import RecipeError
 from trainyard.files import write_whole
-from trainyard.serving import version_config
-from trainyard.serving.version_config import CANARY, ModelConfig
+from trainyard.model_store import version_config
+from trainyard.model_store.version_config import CANARY, ModelConfig
 
 FILE = "canary.json"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +15,9 @@ from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 
 from trainyard import outputs
 from trainyard.errors import RecipeError
-from trainyard.serving import canary, version_config
+from trainyard.model_store import version_config
+from trainyard.model_store.versions import in_service
+from trainyard.serving import canary
 from trainyard.serving.errors import ServingError, invalid_argument, not_found
 from trainyard.serving.metrics import Metrics
 from trainyard.serving.options import Options
@@ -109,11 +111,30 @@ class Manager:
         Raises:
             ServingError: There is no such model, version or label.
         """
-        servable = self.find(spec)
-        if self.canary is None or not unnamed(spec):
-            return servable
-        on_trial = self._servables.get(self.canary.version)
-        return on_trial if on_trial and self._splitter.takes(self.canary.share) else servable
+        return self.route_all([spec])[0]
+
+    def route_all(self, specs: Sequence[model_pb2.ModelSpec]) -> list[Servable]:
+        """Finds what answers the parts of one request; those that name no version get the same.
+
+        Args:
+            specs: From the parts.
+
+        Raises:
+            ServingError: There is no such model, version or label.
+        """
+        servables = [self.find(spec) for spec in specs]
+        on_trial = self._canary_in_turn() if any(map(unnamed, specs)) else None
+        return [
+            on_trial if on_trial and unnamed(spec) else servable
+            for spec, servable in zip(specs, servables, strict=True)
+        ]
+
+    def _canary_in_turn(self) -> Servable | None:
+        """The canary, if the next request is one of its share."""
+        if self.canary is None or self.canary.version not in self._servables:
+            return None
+        takes = self._splitter.takes(self.canary.share)
+        return self._servables[self.canary.version] if takes else None
 
     def statuses(self, spec: model_pb2.ModelSpec) -> get_model_status_pb2.GetModelStatusResponse:
         """Tells the state of one version or of all, newest first.
@@ -278,10 +299,10 @@ class Manager:
             if number in self._servables or self._labels.get(label) in self._servables
         }
         ready = [number for number in wanted if number in self._servables]
-        if version_config.STABLE in self._labels:
-            default: int | None = self._labels[version_config.STABLE]
-        else:
-            default = max(ready, default=max(self._servables, default=None))
+        # A label holds what is loaded even where the policy no longer wants it.
+        labelled = version_config.STABLE in self._labels
+        there = self._servables if labelled or not ready else ready
+        default = in_service(self._labels, there)
         if default != self._default:
             self._default = default
             self._metrics.served_version.set(default or 0)
@@ -301,7 +322,7 @@ class Manager:
             self._servables[number] = servable
             self._statuses[number] = _Status(State.AVAILABLE)
             self._metrics.load_attempts.add(str(folder), "OK")
-            self.say(f"version {number} is loaded")
+            self.say(f"version {number} is loaded; batching {servable.batching}")
         finally:
             self._loading = None
             with suppress(OSError):  # the next look says so

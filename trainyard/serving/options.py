@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
 from trainyard.recipe_schema import Section
+
+Batching = Literal["auto", "on", "off"]
 
 
 class Options(Section):
@@ -21,6 +24,12 @@ class Options(Section):
         2, ge=1, description="Newest versions kept loaded: a rollback then has nothing to load."
     )
     poll_seconds: float = Field(0.25, gt=0, description="How often the base path is looked at.")
+    batching: Batching = Field(
+        "auto",
+        description="Whether requests of several clients go through the model together. auto: "
+        "where the Pusher has proved that rows are independent. on: wherever the shapes allow it; "
+        "a model whose rows are not independent then mixes answers of different clients.",
+    )
     max_batch_size: int = Field(256, ge=1, description="Rows that go through the model together.")
     max_enqueued_requests: int = Field(
         1000, ge=1, description="Requests that may wait for one signature; more are refused."

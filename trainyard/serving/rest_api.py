@@ -18,6 +18,7 @@ from trainyard.serving.methods import Method
 from trainyard.serving.metrics import Metrics
 from trainyard.serving.model import DEFAULT_SIGNATURE
 from trainyard.serving.options import Options
+from trainyard.serving.servable import Servable
 from trainyard.serving.service import Service
 
 # As TensorFlow Serving's http_rest_api_util.cc.
@@ -107,13 +108,15 @@ class Rest:
         return json_format.regression(await self._examples(methods.REGRESS, spec, document))
 
     async def _predict(self, spec: model_pb2.ModelSpec, document: dict[str, Any]) -> bytes:
-        signatures = self._service.manager.find(spec).model.signatures
+        servable = self._service.manager.route(spec)  # its types are those of the answer
+        signatures = servable.model.signatures
         name = spec.signature_name or DEFAULT_SIGNATURE
         if name not in signatures:
             raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
         request = methods.PREDICT.request(model_spec=spec)
         rows = json_format.fill_predict(document, signatures[name], request)
-        return json_format.predictions(await self._infer(methods.PREDICT, request), rows=rows)
+        response = await self._infer(methods.PREDICT, request, servable)
+        return json_format.predictions(response, rows=rows)
 
     async def _examples(
         self, method: Method, spec: model_pb2.ModelSpec, document: dict[str, Any]
@@ -122,9 +125,11 @@ class Rest:
         json_format.fill_examples(document, request)
         return await self._infer(method, request)
 
-    async def _infer(self, method: Method, request: Any) -> Any:
+    async def _infer(self, method: Method, request: Any, servable: Servable | None = None) -> Any:
         seconds = self._options.rest_api_timeout_in_ms / 1000
-        return await self._service.infer(method, request, entrypoint="REST", seconds=seconds)
+        return await self._service.infer(
+            method, request, entrypoint="REST", seconds=seconds, servable=servable
+        )
 
     def _about(self, match: re.Match[str]) -> bytes:
         spec = _spec(match)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tensorflow_serving.apis import model_pb2
 
+from trainyard.serving import independence
 from trainyard.serving.batching import Batcher
 from trainyard.serving.methods import Call
 from trainyard.serving.metrics import Metrics
@@ -41,17 +42,33 @@ class Servable:
         except BaseException:
             self.model.close()
             raise
+        self._batched = self._signatures_to_batch(folder)
         self._threads = ThreadPoolExecutor(options.num_batch_threads, f"version-{self.version}")
         self._batchers = {name: self._batcher(name) for name in self.model.signatures}
         self._users = 0
         self._unused = asyncio.Event()
         self._unused.set()
 
+    def _signatures_to_batch(self, folder: Path) -> set[str]:
+        """Those whose shapes allow it, and in which a row cannot change another's answer."""
+        shaped = {name for name, each in self.model.signatures.items() if each.batched}
+        allowed = {"on": shaped, "off": set(), "auto": independence.read(folder)}
+        return shaped & allowed[self._options.batching]
+
+    @property
+    def batching(self) -> str:
+        """Says whether requests of several clients go through the model together, and why."""
+        if self._options.batching != "auto":
+            return f"{self._options.batching} (--batching {self._options.batching})"
+        if self._batched:
+            return "on (rows are independent: checked before the push)"
+        return "off (nothing proves that rows are independent: the push did not check it)"
+
     def _batcher(self, name: str) -> Batcher:
         return Batcher(
             partial(self.model.run, name),
             self._threads,
-            batched=self.model.signatures[name].batched,
+            batched=name in self._batched,
             max_rows=self._options.max_batch_size,
             max_waiting=self._options.max_enqueued_requests,
             max_bytes=_QUEUED_REQUESTS * self._options.max_request_bytes,

@@ -35,11 +35,13 @@ class Started:
         grpc: Host and port.
         rest: Host and port.
         version: What answers requests that name no version.
+        batching: Whether requests go through it together, and why.
     """
 
     grpc: str
     rest: str
     version: int
+    batching: str = ""
 
 
 Announce = Callable[[Started], None]
@@ -152,6 +154,7 @@ class _Server:
                 grpc=f"{host}:{port}",
                 rest=f"{host}:{listener.getsockname()[1]}",
                 version=answers.version if answers else 0,
+                batching=answers.batching if answers else "",
             )
         )
         await self._stopping.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from typing import Any
@@ -51,7 +52,13 @@ class Service:
         self._counts = counts or CanaryCounts(None)
 
     async def infer(
-        self, method: Method, request: Any, *, entrypoint: str, seconds: float | None
+        self,
+        method: Method,
+        request: Any,
+        *,
+        entrypoint: str,
+        seconds: float | None,
+        servable: Servable | None = None,
     ) -> Any:
         """Answers Predict, Classify or Regress.
 
@@ -60,6 +67,7 @@ class Service:
             request: Its request.
             entrypoint: GRPC or REST, for the metrics.
             seconds: Until the deadline, if there is one.
+            servable: What answers, if `route` has been asked for this request already.
 
         Returns:
             Its response.
@@ -68,9 +76,8 @@ class Service:
             ServingError: It cannot be answered.
         """
         started, status = time.perf_counter(), "OK"
-        servable: Servable | None = None
         try:
-            servable = self.manager.route(request.model_spec)
+            servable = servable or self.manager.route(request.model_spec)
             async with asyncio.timeout(seconds):
                 return await self._infer(servable, method, request)
         except TimeoutError:
@@ -115,17 +122,26 @@ class Service:
     ) -> inference_pb2.MultiInferenceResponse:
         """Answers several Classify and Regress on the same examples.
 
+        Which versions answer is settled before the first task; one answers all that name none.
+
         Raises:
             ServingError: One of them cannot be answered.
         """
         response = inference_pb2.MultiInferenceResponse()
-        for method, task in methods.tasks(request):
-            answer = await self.infer(method, task, entrypoint="GRPC", seconds=seconds)
-            added = response.results.add(model_spec=answer.model_spec)
-            if method is methods.CLASSIFY:
-                added.classification_result.CopyFrom(answer.result)
-            else:
-                added.regression_result.CopyFrom(answer.result)
+        tasks = methods.tasks(request)
+        servables = self.manager.route_all([task.model_spec for _, task in tasks])
+        with contextlib.ExitStack() as stack:
+            for servable in servables:
+                stack.enter_context(servable.in_use())
+            for (method, task), servable in zip(tasks, servables, strict=True):
+                answer = await self.infer(
+                    method, task, entrypoint="GRPC", seconds=seconds, servable=servable
+                )
+                added = response.results.add(model_spec=answer.model_spec)
+                if method is methods.CLASSIFY:
+                    added.classification_result.CopyFrom(answer.result)
+                else:
+                    added.regression_result.CopyFrom(answer.result)
         return response
 
     def metadata(

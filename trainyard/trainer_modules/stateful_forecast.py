@@ -117,7 +117,7 @@ def signatures(model: keras.Model, params: Params, spec: ModelSpec) -> dict[str,
         )
 
         def step(number: tf.Tensor, window: tf.Tensor, written: tf.TensorArray) -> tuple[Any, ...]:
-            value = model(features({entry.column: window}), training=False)  # (B, 1)
+            value = tf.cast(model(features({entry.column: window}), training=False), window.dtype)
             window = tf.concat([window[:, 1:], value], axis=1)
             return number + 1, window, written.write(number, value[:, 0])
 

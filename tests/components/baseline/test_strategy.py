@@ -4,7 +4,7 @@ from tfx.types import standard_artifacts
 
 from trainyard.components.baseline.strategy import ModelInService
 from trainyard.components.pusher import versions
-from trainyard.serving import version_config
+from trainyard.model_store import version_config
 from trainyard.trainer_modules.harness import description
 from trainyard.trainer_modules.harness.description import Description, HeadDescription
 

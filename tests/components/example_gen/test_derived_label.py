@@ -9,10 +9,20 @@ import pyarrow as pa
 import pytest
 
 from trainyard.components.example_gen import derived_label
+from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.reader import Block
 from trainyard.errors import DataError, RecipeError
 from trainyard.recipe_schema import Label
 
+TYPES = {
+    "tips": ColumnType.FLOAT,
+    "fare": ColumnType.INTEGER,
+    "kind": ColumnType.TEXT,
+    "zero": ColumnType.INTEGER,
+    "none": ColumnType.MISSING,
+    "odd name": ColumnType.INTEGER,
+    "list": ColumnType.INTEGER,
+}
 COLUMNS = {
     "tips": pa.array([3.0, 1.0, None, 2.0]),
     "fare": pa.array([10, 10, 10, None]),
@@ -39,7 +49,8 @@ def label(expression: str, name: str = "label") -> Label:
     [
         ("tips > fare * 0.2", [1, 0, None, None]),
         ("kind == 'cash'", [1, 0, None, 0]),
-        ("tips / zero > 100", [0, 1, None, 0]),
+        ("tips > 2 or kind == 'card'", [1, 1, None, 1]),
+        ("tips is missing or fare is missing", [0, 0, 1, 1]),
         ("not tips > 2 or zero == 0", [0, 1, None, 1]),
         ("tips * 2", [6.0, 2.0, None, 4.0]),
         ("none > 1", [None] * 4),
@@ -52,6 +63,7 @@ def label(expression: str, name: str = "label") -> Label:
 )
 def test_values(expression, expected):
     derived_label.check(label(expression), COLUMNS)
+    assert "label" in derived_label.types({"label": label(expression)}, TYPES)
     batch = derived_label.append(label(expression), block()).batch
     assert batch.schema.names == [*COLUMNS, "label"]
     assert batch.column("label").to_pylist() == expected
@@ -89,15 +101,34 @@ def test_the_wrong_delimiter_is_suspected():
         derived_label.check(label("b", "b"), ["a;b;c"])
 
 
-@pytest.mark.parametrize("expression", ["kind * 2 > 1", "kind > 1", "kind / 2", "tips - kind"])
-def test_text_where_a_number_is_needed(expression):
-    with pytest.raises(DataError, match="text in 'kind'"):
-        derived_label.append(label(expression), block())
+@pytest.mark.parametrize(
+    "expression", ["kind * 2 > 1", "kind > 1", "kind / 2", "tips - kind", "tips == '3'", "not kind"]
+)
+def test_kinds_are_checked_before_any_row_is_read(expression):
+    with pytest.raises(RecipeError, match=r"label\.expression: .*(text)"):
+        derived_label.types({"label": label(expression)}, TYPES)
 
 
-def test_not_finite_names_the_row():
+def test_the_type_of_a_label():
+    labels = {
+        key: label(expression, key)
+        for key, expression in {"a": "tips > 1", "b": "tips * 2", "c": "kind"}.items()
+    }
+    types = derived_label.types(labels, TYPES)
+    found = [types[key] for key in labels]
+    assert found == [ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.TEXT]
+
+
+@pytest.mark.parametrize("expression", ["tips / zero", "tips / zero > 100", "tips % zero == 0"])
+def test_a_division_by_zero_names_the_row(expression):
     with pytest.raises(DataError, match=r"trips\.csv, row 102"):
-        derived_label.append(label("tips / zero"), block(101))
+        derived_label.append(label(expression), block(101))
+
+
+def test_a_division_by_zero_is_set_aside():
+    rows = derived_label.append(label("tips / zero > 1"), block(101), on_bad_row="quarantine")
+    assert rows.batch.column("label").to_pylist() == [1, None, 1]
+    assert [each.row for each in rows.bad] == [102]
 
 
 def test_several_values_in_a_row():

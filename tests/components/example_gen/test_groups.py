@@ -14,7 +14,7 @@ from tests.components.example_gen.test_executor import execute, splits
 from trainyard.components.example_gen.component import ExampleGen
 from trainyard.components.example_gen.groups import Groups
 from trainyard.components.example_gen.reader import Block
-from trainyard.errors import DataError, RecipeError
+from trainyard.errors import RecipeError
 from trainyard.recipe_schema import Data, Label
 
 
@@ -25,9 +25,9 @@ def block(first: list, second: list) -> Block:
 
 def grouped(*blocks: Block) -> list[set[int]]:
     """The rows of each group, in order of the first of each."""
-    groups = Groups(("first", "second"), blocks)
-    keys = [key for each in blocks for key in groups.of(each)]
-    found: dict[bytes, set[int]] = {}
+    groups = Groups(Data(path="x", key=("first", "second")), blocks)
+    keys = [int(key) for each in blocks for key in groups.of(each)]
+    found: dict[int, set[int]] = {}
     for row, key in enumerate(keys):
         found.setdefault(key, set()).add(row)
     return list(found.values())
@@ -65,9 +65,8 @@ def test_groups_are_connected_components(seed):
     assert sorted(map(sorted, grouped(rows))) == sorted(sorted(r) for r, _ in expected)
 
 
-def test_fractional_numbers():
-    with pytest.raises(DataError, match="'first': it holds fractional"):
-        grouped(block([1.5], [2]))
+def test_a_number_is_the_same_in_any_type():
+    assert grouped(block([1.5, 2.0, 4.0], ["3", "1.5", "2"])) == [{0, 1, 2}]
 
 
 def written(folder: Path) -> Path:

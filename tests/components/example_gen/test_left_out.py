@@ -12,12 +12,14 @@ import pytest
 from pydantic import ValidationError
 
 from tests.components.example_gen.test_executor import execute, rows, splits
-from trainyard.components.example_gen import left_out, preflight
+from trainyard.components.example_gen import left_out, preflight, reader
+from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.component import ExampleGen
 from trainyard.components.example_gen.reader import Block
 from trainyard.errors import DataError, RecipeError
 from trainyard.recipe_schema import Data, Label, Recipe
 
+INTEGER = ColumnType.INTEGER
 LABEL = Label.model_validate("place")
 
 
@@ -42,20 +44,26 @@ def counted(artifact) -> dict[str, int]:
     ("where", "expected"),
     [
         ("number > 1", [2, 3]),
-        ("number > 1 or text == 'a'", [1, 3]),
+        ("number > 1 or text == 'a'", [1, 2, 3, None]),  # known, whatever is missing
+        ("number > 1 and text == 'a'", []),
+        ("number is missing or number in (1, 3)", [1, 3, None]),
+        ("flag", [1, 3]),
+        ("not flag", [2]),
+        ("flag == True", [1, 3]),
         ("not number > 1", [1]),
         ("list < 3", [1, 2]),
         ("absent > 0", []),
     ],
 )
-def test_a_row_without_the_value_does_not_fit(where, expected):
+def test_a_row_for_which_it_is_missing_does_not_fit(where, expected):
     columns = {
         "number": pa.array([1, 2, 3, None]),
         "text": pa.array(["a", None, "b", "a"]),
         "list": pa.array([[1], [2], [3], []]),
+        "flag": pa.array([1, 0, 1, None]),
     }
     block = Block(pa.RecordBatch.from_pydict(columns), Path("f"), 1 + np.arange(4), 1.0)
-    kept, counts = left_out.wanted(Data(path="f", where=where), block)
+    kept, counts = left_out.labelled(Data(path="f", where=where), {}, block)
     assert kept.batch.column("number").to_pylist() == expected
     assert counts == {left_out.WHERE: 4 - len(expected)}
 
@@ -103,14 +111,69 @@ def test_a_column_that_is_not_there(tmp_path):
         execute(ExampleGen(data, {"label": LABEL}, "1"), tmp_path / "out")
 
 
+def divided() -> Block:
+    columns = {"fare": pa.array([0, 2, 4, None]), "tips": pa.array([1, 2, 1, 1])}
+    return Block(pa.RecordBatch.from_pydict(columns), Path("f"), 1 + np.arange(4), 1.0)
+
+
+def big_tip(**data) -> tuple[Block, Counter[str]]:
+    label = Label(name="big", expression="tips / fare > 0.5")
+    return left_out.labelled(Data(path="f", **data), {"label": label}, divided())
+
+
+def test_the_condition_comes_before_the_label():
+    with pytest.raises(DataError, match=r"f, row 1: the label .* has no result: fare is 0"):
+        big_tip()
+    kept, counts = big_tip(where="fare > 0")
+    assert kept.batch.to_pydict() == {"fare": [2, 4], "tips": [2, 1], "big": [1, 0]}
+    assert counts == {left_out.WHERE: 2}
+
+
+def test_a_condition_on_the_label_comes_after_it():
+    kept, counts = big_tip(where="big == 1", on_bad_row="quarantine")
+    assert kept.batch.to_pydict() == {"fare": [2], "tips": [2], "big": [1]}
+    assert counts == {left_out.WHERE: 2}
+    assert [each.row for each in kept.bad] == [1]
+
+
+def test_a_row_for_which_the_condition_has_no_result():
+    with pytest.raises(DataError, match=r"f, row 1: the condition"):
+        big_tip(where="tips / fare > 0.1")
+    kept, counts = big_tip(where="tips / fare > 0.1", on_bad_row="quarantine")
+    assert kept.batch.column("fare").to_pylist() == [2, 4]
+    assert (counts, [each.row for each in kept.bad]) == ({left_out.WHERE: 1}, [1])
+
+
+def test_a_flag_that_is_no_flag():
+    with pytest.raises(DataError, match=r"f, row 2: .* tips is neither 0 nor 1"):
+        big_tip(where="tips")
+
+
 def test_text_where_a_number_is_needed(tmp_path):
-    with pytest.raises(
-        DataError, match=r"data\.where, on .*row 1 and after: the condition .* cannot be computed"
+    data = Data(path=str(rows(tmp_path)), where="place > 3")
+    for ask in (
+        lambda: preflight.preflight(data, {"label": LABEL}, [tmp_path / "rows.csv"]),
+        lambda: execute(ExampleGen(data, {"label": LABEL}, "1"), tmp_path / "out"),
     ):
-        written(tmp_path, "text", where="place > 3")
+        with pytest.raises(RecipeError, match=r"data\.where: the column place \(text\)"):
+            ask()
+    assert not (tmp_path / "out" / "Split-train").exists()
 
 
-@pytest.mark.parametrize("where", ["fare", "fare + 1", "1 > 0", "fare <", "len(fare) > 1"])
+def test_a_column_that_later_rows_turn_into_text(tmp_path, monkeypatch):
+    file = tmp_path / "codes.csv"
+    file.write_text("code,y\n" + "7,1\n" * 50 + "V30,0\n")
+    monkeypatch.setattr(reader, "first_columns", lambda *_: {"code": INTEGER, "y": INTEGER})
+    monkeypatch.setattr(reader, "blocks", lambda *_: iter([first]))
+    batch = pa.RecordBatch.from_pydict({"code": [7], "y": [1]})
+    first = Block(batch, file, np.array([1]), 0.0)
+    label = Label.model_validate("y")
+    preflight.preflight(Data(path=str(file), where="code == 'V30'"), {"label": label}, [file])
+    with pytest.raises(RecipeError, match="is compared with 'a'"):
+        preflight.preflight(Data(path=str(file), where="y == 'a'"), {"label": label}, [file])
+
+
+@pytest.mark.parametrize("where", ["fare + 1", "1 > 0", "fare <", "len(fare) > 1"])
 def test_what_is_no_condition(where):
     with pytest.raises(ValidationError, match=r"comparison of columns|expression"):
         Data(path="f", where=where)

@@ -47,7 +47,7 @@ def read(data: Data, *files: Path) -> dict[str, list]:
     """The rows that have enough before them."""
     types = reader.columns(data, files)
     blocks = reader.blocks(data, files, types)
-    kept = (left_out.wanted(data, block)[0] for block in blocks)
+    kept = (left_out.labelled(data, {}, block)[0] for block in blocks)
     table = pa.concat_tables([pa.Table.from_batches([block.batch]) for block in kept])
     return table.to_pydict()
 

@@ -8,6 +8,7 @@ from google.protobuf import text_format
 from tensorflow_data_validation.statistics import stats_impl
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
+from trainyard.components.example_gen.lost_digits import Lost
 from trainyard.components.gate import anomalies
 from trainyard.components.gate.anomalies import (
     SplitStatistics,
@@ -207,3 +208,13 @@ def test_an_empty_list_is_a_missing_value():
     split = SplitStatistics("train", proto)
     assert (split.missing("fare"), split.missing("payment"), split.missing("other")) == (2, 2, 3)
     assert [finding.column for finding in of_presence(SCHEMA, split)] == ["fare"]
+
+
+def test_lost_digits_of_a_label_stop_the_run_and_those_of_an_input_are_told():
+    lost = [Lost(column="y", values=40, lost=39), Lost(column="x", values=40, lost=1)]
+    label, column = anomalies.of_digits(lost, ["y"])
+    assert (label.kind, column.kind) == ("label", "lost_digits")
+    assert label.kind in Gate().stop_on
+    assert column.kind not in Gate().stop_on
+    assert "39 of 40 distinct values become equal as 32-bit floats" in label.message
+    assert "expression: COLUMN - CONSTANT" in label.message

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from trainyard.components.pusher import executor, versions
-from trainyard.serving import version_config
+from trainyard.model_store import version_config
 
 
 @pytest.fixture

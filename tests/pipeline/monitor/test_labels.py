@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests import hostile
 from trainyard.errors import DataError, RecipeError
 from trainyard.pipeline.monitor import labels
+from trainyard.pipeline.monitor.keys import sent_kind
 from trainyard.recipe_schema import Data
 from trainyard.serving.monitor.rows import Rows
 
@@ -20,10 +24,10 @@ def rows():
     return Rows({"trip": keys}, {}, np.ones(5, bool))
 
 
-def joined(rows, tmp_path, text, types=WHOLE, key="trip"):
+def joined(rows, tmp_path, text, types=WHOLE, **keys):
     file = tmp_path / "labels.csv"
     file.write_text(text)
-    return labels.joined(rows, file, DATA, key, types).columns
+    return labels.joined(rows, file, DATA, keys or {"trip": "string"}, types).rows.columns
 
 
 def test_labels_meet_their_requests_and_others_wait(rows, tmp_path):
@@ -36,7 +40,8 @@ def test_parquet_with_keys_of_another_type(tmp_path):
     file = tmp_path / "labels.parquet"
     pq.write_table(pa.table({"trip": [8, 9], "tip": [True, False], "fare": [1.5, 2.0]}), file)
     rows = Rows({"trip": pa.array([9, 8, 7])}, {}, np.ones(3, bool))
-    found = labels.joined(rows, file, DATA, "trip", {"tip": "int64", "fare": "float32"}).columns
+    types = {"tip": "int64", "fare": "float32"}
+    found = labels.joined(rows, file, DATA, {"trip": "int64"}, types).rows.columns
     assert found["tip"].to_pylist() == [0, 1, None]
     assert found["fare"].to_pylist() == [2.0, 1.5, None]
 
@@ -56,7 +61,7 @@ def test_text_labels(rows, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("trip,tip\n7,1\n8,0\n7,0\n", "the key '7' has two labels"),
+        ("trip,tip\n7,1\n8,0\n7,0\n", "row 3: the key '7' has two labels"),
         ("trip,tip\n17,1\n", "none of the labels is of a request in the window"),
         ("trip,tips\n7,1\n", "no column 'tip'"),
         ("id,tip\n7,1\n", "no column 'trip'"),
@@ -71,12 +76,12 @@ def test_labels_that_do_not_fit(rows, tmp_path, text, said):
 
 def test_a_file_that_is_not_there(rows, tmp_path):
     with pytest.raises(DataError, match="no such file"):
-        labels.joined(rows, tmp_path / "none.csv", DATA, "trip", WHOLE)
+        labels.joined(rows, tmp_path / "none.csv", DATA, {"trip": "string"}, WHOLE)
 
 
 def test_requests_without_the_key(rows, tmp_path):
     with pytest.raises(DataError, match="no request in the window carries the column 'id'"):
-        joined(rows, tmp_path, "id,tip\n7,1\n", key="id")
+        joined(rows, tmp_path, "id,tip\n7,1\n", id="string")
     nothing = rows.with_columns({"trip": pa.nulls(5, pa.binary()), "fare": pa.array([1.0] * 5)})
     with pytest.raises(DataError) as caught:
         joined(nothing, tmp_path, "trip,tip\n7,1\n")
@@ -84,8 +89,127 @@ def test_requests_without_the_key(rows, tmp_path):
 
 
 def test_which_column_joins():
-    assert labels.key_of(Data(path="x", key="trip"), None) == "trip"
-    assert labels.key_of(Data(path="x", key="trip"), "id") == "id"
+    assert labels.keys_of(Data(path="x", key="trip"), ()) == ("trip",)
+    assert labels.keys_of(Data(path="x", key="trip"), ("id", "day")) == ("id", "day")
     for key in (None, ("a", "b")):
         with pytest.raises(RecipeError, match="no column is known"):
-            labels.key_of(Data(path="x", key=key), None)
+            labels.keys_of(Data(path="x", key=key), ())
+
+
+def asked(*keys, kind=None):
+    return Rows({"trip": pa.array(keys, kind)}, {}, np.ones(len(keys), bool))
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "file", "same"),
+    [
+        ("int64", 7, "0007", True),  # raw text did not match
+        ("int64", 7, "7.0", True),
+        ("int64", 7, "+7", True),
+        ("int64", 7, "7.5", False),
+        ("int64", 7, "seven", False),
+        ("int64", 1000, "1_000", False),
+        ("int64", 2**53 + 1, str(2**53 + 1), True),
+        ("int64", 2**53 + 1, str(2**53), False),
+        ("int64", b"0007", "7", True),  # the column is whole numbers, whatever a request sends
+        ("string", b"0007", "7", False),
+        ("string", b"7", "7.0", False),
+        ("string", b"0007", "0007", True),
+        ("float32", 7.1, "7.10", True),
+        ("float32", b"7.1", "7.1", True),
+        ("float32", 7.0, "7", True),
+        ("string", b"2026-03-29T01:00:00Z", "2026-03-29 03:00:00+02:00", True),
+        ("string", b"2026-03-29T01:00:00", "2026-03-29 01:00", True),
+        ("string", b"2026-03-29T01:00:00", "2026-03-29T01:00:00Z", False),
+        ("string", b"20260329", "2026-03-29", False),
+    ],
+)
+def test_keys_are_equal_as_their_column_is(tmp_path, kind, key, file, same):
+    arrow = pa.binary() if isinstance(key, bytes) else {"float32": pa.float32()}.get(kind)
+    rows = asked(key, key, kind=arrow)
+    text = f"trip,tip\n{file},1\n"
+    if same:
+        assert joined(rows, tmp_path, text, trip=kind)["tip"].to_pylist() == [1, 1]
+    else:
+        with pytest.raises(DataError, match="none of the labels"):
+            joined(rows, tmp_path, text, trip=kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "column"),
+    [
+        ("int64", [7, 8], [7.0, None]),  # pandas makes floats of whole numbers with a gap
+        ("string", [b"7", b"8"], [7.0, None]),
+        ("string", [b"2026-03-29T01:00:00", b"x"], [datetime(2026, 3, 29, 1), None]),
+        ("int64", [7, 8], ["0007", "x"]),
+    ],
+)
+def test_keys_of_parquet(tmp_path, kind, keys, column):
+    file = tmp_path / "labels.parquet"
+    pq.write_table(pa.table({"trip": column, "tip": [1, 0]}), file)
+    found = labels.joined(asked(*keys), file, DATA, {"trip": kind}, WHOLE)
+    assert found.rows.columns["tip"].to_pylist() == [1, None]
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind"),
+    [([b"7", b"1000", None, b"-3", b"0"], "int64"), ([b"7", b"0007"], "string"), ([7], "int64")],
+)
+def test_a_key_that_training_does_not_know_is_what_requests_send(sent, kind):
+    assert sent_kind(asked(*sent).columns["trip"]) == kind
+
+
+def test_several_columns_are_a_key_together(tmp_path):
+    columns = {"trip": pa.array([7, 7, 8, 8]), "day": pa.array([b"mon", b"tue", b"mon", None])}
+    rows = Rows(columns, {}, np.ones(4, bool))
+    text = "day,trip,tip\nmon,0007,1\ntue,7.0,0\nwed,8,1\n"
+    found = joined(rows, tmp_path, text, trip="int64", day="string")
+    assert found["tip"].to_pylist() == [1, 0, None, None]
+
+
+def test_what_was_joined_is_said(rows, tmp_path):
+    file = tmp_path / "labels.csv"
+    file.write_text("trip,tip\n7,1\n7,1\n1000,1\n,1\n9,0\n")
+    note = labels.joined(rows, file, DATA, {"trip": "string"}, WHOLE).note
+    assert note == (
+        "3 of 5 requests that were looked at have a label by now; 1 have no key; "
+        "2 labels are of none of them; 1 labels are repeated."
+    )
+
+
+def test_hardly_any_match(tmp_path):
+    rows = asked(*range(1000))
+    others = "".join(f"{key},1\n" for key in range(995, 2000))
+    with pytest.raises(DataError, match="only 5 of 1,000 of the labels"):
+        joined(rows, tmp_path, "trip,tip\n" + others, trip="int64")
+    few = "".join(f"{key},1\n" for key in range(5))  # all that is known yet
+    assert joined(rows, tmp_path, "trip,tip\n" + few, trip="int64")["tip"].null_count == 995
+
+
+def test_a_sample_of_a_large_window_matches_less(tmp_path):
+    file = tmp_path / "labels.csv"
+    file.write_text("trip,tip\n" + "".join(f"{key},1\n" for key in range(995, 2000)))
+    rows = asked(*range(1000))
+    found = labels.joined(rows, file, DATA, {"trip": "int64"}, WHOLE, sampled=0.01)
+    assert found.rows.columns["tip"].null_count == 995
+
+
+def test_text_labels_of_parquet_are_what_training_had(tmp_path):
+    file = tmp_path / "labels.parquet"
+    pq.write_table(pa.table({"trip": [7, 8], "kind": [1.0, None]}), file)
+    found = labels.joined(asked(7, 8), file, DATA, {"trip": "int64"}, {"kind": "string"})
+    assert found.rows.columns["kind"].to_pylist() == [b"1", None]
+
+
+def test_labels_of_many_digits_are_exact(tmp_path):
+    found = joined(asked(7), tmp_path, f"trip,tip\n7,{2**53 + 1}\n", trip="int64")
+    assert found["tip"].to_pylist() == [2**53 + 1]
+
+
+def test_a_hostile_file_of_labels_runs_no_code(rows, tmp_path):
+    file = hostile.write(tmp_path / "labels.parquet", tmp_path / "marker")
+
+    with pytest.raises(DataError, match=r"'code'.*would run code"):
+        labels.joined(rows, file, DATA, {"trip": "string"}, WHOLE)
+
+    assert not (tmp_path / "marker").exists()

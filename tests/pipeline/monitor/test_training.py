@@ -126,10 +126,10 @@ def test_what_is_watched(trained):
 
 
 def test_what_is_read_of_a_request(trained):
-    layout = trained.layout("trip")
+    layout = trained.layout(("trip",))
     assert layout.extra == {"area": "string"}
-    assert (layout.key, layout.version) == ("trip", 3)
-    assert trained.layout("area").extra == {}
+    assert (layout.keys, layout.version) == (("trip",), 3)
+    assert trained.layout(("area",)).extra == {}
 
 
 def test_images_and_texts_are_measured_as_example_gen_measures_them(trained, recipe):

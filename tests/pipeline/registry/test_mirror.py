@@ -4,9 +4,9 @@ import pytest
 
 from tests.pipeline.registry.conftest import push, record
 from trainyard.errors import RecipeError
+from trainyard.model_store import version_config
 from trainyard.pipeline.registry import mirror
 from trainyard.pipeline.workspace import Workspace
-from trainyard.serving import version_config
 
 mlflow = pytest.importorskip("mlflow", reason="the extra `mlflow` is not installed")
 

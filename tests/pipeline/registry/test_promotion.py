@@ -8,9 +8,9 @@ import requests
 from tests.pipeline.registry.conftest import push, push_by_hand
 from tests.serving.conftest import NAME, running
 from trainyard.errors import ContractError, RecipeError
+from trainyard.model_store import version_config
 from trainyard.pipeline.registry import decisions, promotion, versions
 from trainyard.pipeline.workspace import Workspace
-from trainyard.serving import version_config
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ import requests
 from tests.pipeline.registry.conftest import SAID, push, push_by_hand
 from tests.serving.conftest import NAME, running
 from trainyard.errors import RecipeError
+from trainyard.model_store import version_config
 from trainyard.pipeline.registry import decisions, rollouts, versions
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
-from trainyard.serving import canary, version_config
+from trainyard.serving import canary
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from tests.pipeline.registry.conftest import push, push_by_hand, record
 from trainyard.components.pusher import versions as pushed
 from trainyard.errors import RecipeError
+from trainyard.model_store import version_config
 from trainyard.pipeline.registry import tables, versions
 from trainyard.pipeline.workspace import Workspace
-from trainyard.serving import version_config
 from trainyard.trainer_modules.harness import description
 from trainyard.trainer_modules.harness.description import Description, HeadDescription
 

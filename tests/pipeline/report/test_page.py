@@ -143,7 +143,7 @@ def test_phases_of_training_are_told_in_words(page):
 
 
 def test_the_baseline_is_shown_where_there_is_one(runs):
-    assert "Last blessed" in page_of(runs["binary"]).said("th")
+    assert "Baseline" in page_of(runs["binary"]).said("th")
 
 
 def test_a_run_that_failed_at_once_has_a_report(runs, home):

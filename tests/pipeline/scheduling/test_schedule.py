@@ -1,59 +1,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from apscheduler.triggers.cron import CronTrigger
 
 from trainyard.errors import RecipeError
-from trainyard.pipeline.scheduling import asked, owed, schedule, tables
+from trainyard.pipeline.scheduling import asked, job, owed, schedule, tables
 from trainyard.recipe_schema import Recipe, RunSchedule
-
-MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)  # a Thursday
-
-
-def times(cron: str, timezone: str = "UTC", begin: datetime = MIDNIGHT):
-    """The times of a schedule from a moment on."""
-    trigger, before, now = schedule.trigger(RunSchedule(cron=cron, timezone=timezone)), None, begin
-    while (before := trigger.get_next_fire_time(before, now)) is not None:
-        yield before.astimezone(UTC)
-        now = before
-
-
-def days(cron: str, count: int) -> list[str]:
-    return [f"{at:%a %d}" for at in islice(times(cron), count)]
-
-
-@pytest.mark.parametrize(
-    ("cron", "expected"),
-    [
-        ("0 0 * * 0", ["Sun 04", "Sun 11"]),
-        ("0 0 * * 7", ["Sun 04", "Sun 11"]),
-        ("0 0 * * 1-5", ["Thu 01", "Fri 02", "Mon 05"]),
-        ("0 0 * * sat,sun", ["Sat 03", "Sun 04", "Sat 10"]),
-        ("0 0 13 * *", ["Tue 13", "Fri 13", "Fri 13"]),
-        ("0 0 13 * fri", ["Fri 02", "Fri 09", "Tue 13", "Fri 16"]),
-    ],
-)
-def test_days_are_those_of_cron(cron, expected):
-    assert days(cron, len(expected)) == expected
-
-
-def test_hours_are_of_the_time_zone():
-    first = next(times("30 2 * * *", "Europe/Berlin"))
-    assert first == datetime(2026, 1, 1, 1, 30, tzinfo=UTC)
-    summer = next(times("30 2 * * *", "Europe/Berlin", datetime(2026, 7, 1, tzinfo=UTC)))
-    assert summer == datetime(2026, 7, 1, 0, 30, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(("month", "day", "expected"), [(3, 28, 1), (10, 24, 2)])
-def test_when_clocks_change_a_day_has_the_hours_that_it_has(month, day, expected):
-    """Berlin leaves out the hour after 2 on 29 March, and has it twice on 25 October."""
-    noon = datetime(2026, month, day, 12, tzinfo=UTC)
-    found = list(islice(times("30 2 * * *", "Europe/Berlin", noon), 3))
-    assert sum(at < noon + timedelta(days=1) for at in found) == expected
 
 
 @pytest.fixture
@@ -79,6 +35,23 @@ def test_the_schedule_outlives_the_process_that_made_it(home, recipe):
     assert tables.line(added).endswith("03:00 Asia/Tokyo  (0 3 * * *)")
     schedule.add("wine", Path("wine.yaml"), RunSchedule(cron="0 4 * * *"))
     assert [entry.cron for entry in schedule.entries()] == ["0 4 * * *"]
+
+
+def test_an_entry_of_an_earlier_version_no_longer_loses_a_day(home):
+    """It has APScheduler's trigger, and a next time that skipped the nearest one."""
+    hourly, late = CronTrigger(minute=0, timezone="Asia/Tokyo"), datetime.now(UTC) + timedelta(2)
+    with schedule.opened() as opened:
+        for name in ("old", "paused"):
+            opened.add_job(
+                job.REF, hourly, args=[name, "w.yaml"], id=name, name="0 * * * * Asia/Tokyo"
+            )
+        opened.modify_job("old", next_run_time=late)
+        opened.pause_job("paused")
+    old, paused = schedule.entries()
+    assert old.next - datetime.now(UTC) <= timedelta(hours=1)
+    assert paused.next is None
+    with schedule.opened() as opened:
+        assert {str(each.trigger) for each in opened.get_jobs()} == {"0 * * * * Asia/Tokyo"}
 
 
 def test_paused_resumed_removed(home, recipe):

@@ -73,7 +73,7 @@ def test_examples_become_the_same_columns():
     tensors.to_proto(serialized, part.request.inputs["examples"])
     answers = np.array([[0.5], [0.6]], np.float32)
     tensors.to_proto(answers, part.response.outputs["predictions"])
-    layout = Layout(TOLD, {"zone": "string"}, 3, key="trip")
+    layout = Layout(TOLD, {"zone": "string"}, 3, keys=("trip",))
     rows = requests.rows([made], layout)
     assert rows.columns["fare"].to_pylist() == [1.5, 2.0]
     assert rows.columns["hour"].to_pylist() == [7, None]

@@ -64,21 +64,6 @@ def test_more_often_is_one_sided():
     assert two_samples.another_share(0, 100, 500, 1000) < 1e-9
 
 
-def test_stability_is_siddiqis_sum():
-    # Ten equal bins; the window has all rows in the upper five.
-    reference, window = np.arange(1000.0), np.arange(500.0, 1000.0)
-    expected = 5 * 0.1 * np.log(0.2 / 0.1) + 5 * (1e-4 - 0.1) * np.log(1e-4 / 0.1)
-    assert two_samples.stability_of_numbers(reference, window) == pytest.approx(expected, rel=1e-3)
-    assert two_samples.stability_of_numbers(reference, reference) == 0
-    moved = two_samples.stability_of_categories({"a": 50, "b": 50}, {"a": 70, "b": 30})
-    assert moved == pytest.approx(0.2 * np.log(0.7 / 0.5) - 0.2 * np.log(0.3 / 0.5))
-
-
-def test_stability_of_a_number_with_one_value():
-    assert two_samples.stability_of_numbers(np.zeros(10), np.zeros(5)) == 0
-    assert two_samples.stability_of_numbers(np.zeros(10), np.ones(5)) == 0  # one bin: KS sees it
-
-
 def test_holm_corrects_for_the_number_of_tests():
     assert two_samples.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert two_samples.holm([]) == []

@@ -204,6 +204,33 @@ def test_the_contract_holds_classify_and_regress(trained, monkeypatch, name):
             contract.check(**asked)
 
 
+def test_the_contract_refuses_a_module_whose_rows_see_each_other(
+    transformed, tmp_path, monkeypatch
+):
+    import keras
+
+    from trainyard.trainer_modules import mlp
+    from trainyard.trainer_modules.harness import heads, tabular
+
+    def build_model(params, spec):
+        inputs = spec.keras_inputs()
+        vector = tabular.encode(inputs, spec, categories="one-hot", dimension=2)
+        return heads.compiled(inputs, keras.ops.softmax(vector, axis=0), spec)
+
+    monkeypatch.setattr(mlp, "build_model", build_model)
+    made, run = transformed("regression"), tmp_path / "run"
+    training.run_fn(made.fn_args(run, epochs=1))
+    with pytest.raises(ContractError, match="depends on the rows beside it") as caught:
+        contract.check(
+            saved_model=run / "Format-Serving",
+            model_run=run / "model_run",
+            transform_graph=made.graph,
+            examples=[serialize(row) for row in made.held_out[:20]],
+        )
+    assert "signature serving_default, output predictions" in caught.value.where
+    assert "softmax" in caught.value.hint
+
+
 def test_tfma_evaluates_the_saved_model(trained, tmp_path):
     import tensorflow as tf
     import tensorflow_model_analysis as tfma

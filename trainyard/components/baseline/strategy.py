@@ -12,7 +12,7 @@ from tfx.dsl.components.common import resolver
 from tfx.utils import path_utils
 
 from trainyard.components.pusher import versions
-from trainyard.serving import version_config
+from trainyard.model_store import versions as model_versions
 from trainyard.trainer_modules.harness import description
 
 
@@ -63,7 +63,7 @@ class ModelInService(resolver.ResolverStrategy):  # type: ignore[misc]
         return {key: [] for key in input_dict} | {"model": self._chosen(models)}
 
     def _chosen(self, models: Sequence[types.Artifact]) -> list[types.Artifact]:
-        champion = version_config.champion(self._destination)
+        champion = model_versions.champion(self._destination)
         origin = champion and versions.origin(champion)
         in_service = [model for model in models if origin and model.uri == origin.model]
         return in_service or sorted(models, key=lambda model: model.id)[-1:]

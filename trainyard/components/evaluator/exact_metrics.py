@@ -75,7 +75,7 @@ class _MomentsCombiner(beam.CombineFn):  # type: ignore[misc]
         return Moments()
 
     def add_input(self, accumulator: Moments, element: Any) -> Moments:
-        for label, prediction, weight in _triples(element, self._key, self._eval_config):
+        for label, prediction, weight in triples(element, self._key, self._eval_config):
             error = float(prediction.item()) - float(label.item())
             errors = weight * abs(error), weight * error * error
             one = Moments(weight, float(label.item()), 0.0, *errors)
@@ -89,11 +89,18 @@ class _MomentsCombiner(beam.CombineFn):  # type: ignore[misc]
         return {self._key: accumulator}
 
 
-def _triples(
+def triples(
     element: Any, key: Any, eval_config: Any, flatten: bool = True
 ) -> Iterable[tuple[Any, Any, float]]:
-    """Label, prediction and weight; the weight is 1 unless the key asks for weights."""
-    triples = tfma.metrics.to_label_prediction_example_weight(
+    """Returns label, prediction and weight of each example.
+
+    Args:
+        element: `tfma.metrics.StandardMetricInputs`.
+        key: Of the metric; the weights are 1 unless it asks for them.
+        eval_config: The `tfma.EvalConfig`.
+        flatten: Whether an output a class is an example a class.
+    """
+    each = tfma.metrics.to_label_prediction_example_weight(
         element,
         eval_config=eval_config,
         model_name=key.model_name,
@@ -101,10 +108,11 @@ def _triples(
         example_weighted=key.example_weighted,
         flatten=flatten,
     )
-    return ((label, prediction, float(weight.item())) for label, prediction, weight in triples)
+    return ((label, prediction, float(weight.item())) for label, prediction, weight in each)
 
 
-def _key(name: str, model_name: str, output_name: str, example_weighted: bool) -> Any:
+def metric_key(name: str, model_name: str, output_name: str, example_weighted: bool) -> Any:
+    """Returns TFMA's key of a metric of one model and output."""
     return tfma.metrics.MetricKey(name, model_name, output_name, example_weighted=example_weighted)
 
 
@@ -127,8 +135,8 @@ class _ErrorMetric(tfma.metrics.Metric):  # type: ignore[misc]
         output_name: str = "",
         example_weighted: bool = False,
     ) -> list[Any]:
-        shared = _key("_moments", model_name, output_name, example_weighted)
-        key = _key(name, model_name, output_name, example_weighted)
+        shared = metric_key("_moments", model_name, output_name, example_weighted)
+        key = metric_key(name, model_name, output_name, example_weighted)
 
         def result(metrics: dict[Any, Any]) -> dict[Any, float]:
             moments = metrics[shared]
@@ -206,7 +214,7 @@ class _MeanLogLoss(beam.CombineFn):  # type: ignore[misc]
 
     def add_input(self, accumulator: tuple[float, float], element: Any) -> tuple[float, float]:
         count, total = accumulator
-        for label, prediction, weight in _triples(element, self._key, self._eval_config, False):
+        for label, prediction, weight in triples(element, self._key, self._eval_config, False):
             count += weight
             total -= weight * float(np.log(max(_given(label, prediction), _SMALLEST_PROBABILITY)))
         return count, total
@@ -239,7 +247,7 @@ def _log_loss(
     output_name: str = "",
     example_weighted: bool = False,
 ) -> list[Any]:
-    key = _key(name, model_name, output_name, example_weighted)
+    key = metric_key(name, model_name, output_name, example_weighted)
     return [
         tfma.metrics.MetricComputation(
             keys=[key], preprocessors=None, combiner=_MeanLogLoss(key, eval_config)
@@ -270,7 +278,7 @@ class _ClassMetric(tfma.metrics.Metric):  # type: ignore[misc]
             example_weighted=example_weighted,
         )
         shared = matrices[-1].keys[-1]
-        key = _key(name, model_name, output_name, example_weighted)
+        key = metric_key(name, model_name, output_name, example_weighted)
 
         def result(metrics: dict[Any, Any]) -> dict[Any, float]:
             (entries,) = metrics[shared].values()
@@ -316,20 +324,6 @@ class MacroF1(_ClassMetric):
         return float(np.mean(2 * np.diag(matrix)[present] / involved[present]))
 
 
-class Area(tfma.metrics.AUC):  # type: ignore[misc]
-    """TFMA's area under a curve, undefined where all labels are the same.
-
-    TFMA gives 0 there, which reads like the worst model there can be.
-    """
-
-    def _metric_value(self, *, matrices: Any, **rest: Any) -> float:
-        positives = matrices.tp[0] + matrices.fn[0]
-        negatives = matrices.fp[0] + matrices.tn[0]
-        if not positives or not negatives:
-            return float("nan")
-        return float(super()._metric_value(matrices=matrices, **rest))
-
-
 class ResidualSample(tfma.metrics.Metric):  # type: ignore[misc]
     """Pairs of label and prediction for a plot, as JSON: `[[label, prediction], ...]`.
 
@@ -356,7 +350,7 @@ class _SmallestChecksums(beam.CombineFn):  # type: ignore[misc]
         return []
 
     def add_input(self, accumulator: Sample, element: Any) -> Sample:
-        for label, prediction, _ in _triples(element, self._key, self._eval_config):
+        for label, prediction, _ in triples(element, self._key, self._eval_config):
             pair = (float(label.item()), float(prediction.item()))
             accumulator.append((zlib.crc32(repr(pair).encode()), *pair))
         return self.compact(accumulator) if len(accumulator) > 4 * self._size else accumulator
@@ -380,7 +374,7 @@ def _residual_sample(
     output_name: str = "",
     example_weighted: bool = False,
 ) -> list[Any]:
-    key = _key(name, model_name, output_name, example_weighted)
+    key = metric_key(name, model_name, output_name, example_weighted)
     return [
         tfma.metrics.MetricComputation(
             keys=[key], preprocessors=None, combiner=_SmallestChecksums(key, eval_config, size)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from trainyard.errors import DataError
-from trainyard.trainer_modules.harness import description, names
+from trainyard.trainer_modules.harness import description, example_types, names
 
 PREDICT_ROWS = 4096
 PREDICT_BYTES = 8 << 20  # of decoded images; the layers of a network hold many times that
@@ -46,16 +46,19 @@ class Model:
 
     def __init__(self, folder: Path, spec: Any) -> None:
         self._loaded = tf.saved_model.load(str(folder))
-        self._rows = _rows(folder)
+        told = _description(folder)
+        self._rows = told.rows(PREDICT_BYTES, at_most=PREDICT_ROWS) if told else PREDICT_ROWS
+        self._inputs = told.inputs if told else {}
+        self._other_types = False
         signatures = self._loaded.signatures
         predict = signatures[spec.signature_name or "serving_default"]
         transform = signatures[spec.preprocessing_function_names[0]]
-        told, answered = transform.structured_outputs, predict.structured_outputs
+        features, answered = transform.structured_outputs, predict.structured_outputs
         keys = {} if _of_text(spec) else _keys(spec)
         for label, prediction in keys.values():
-            _check_shapes(told[label].shape, answered[prediction].shape)
+            _check_shapes(features[label].shape, answered[prediction].shape)
         self.outputs = {name: answered[keys[name][1]].shape[1] for name in keys} or {"": None}
-        self.features = frozenset(told)
+        self.features = frozenset(features)
         weight = spec.example_weight_key
 
         def judged(examples: tf.Tensor) -> tuple[dict[str, tuple[Any, ...]], tf.Tensor]:
@@ -65,7 +68,7 @@ class Model:
                 return {"": (answers[names.REFERENCE], answers)}, weights
             return {n: (features[x], answers[y]) for n, (x, y) in keys.items()}, weights
 
-        if weight and weight not in told:
+        if weight and weight not in self.features:
             raise LookupError(f"no weights {weight!r}")
         signature = [tf.TensorSpec([None], tf.string)]
         self._judged = tf.function(judged, input_signature=signature, autograph=False)
@@ -77,7 +80,7 @@ class Model:
             examples: Serialized tf.Examples with raw features.
         """
         starts = range(0, len(examples), self._rows)
-        parts = [self._judged(tf.constant(examples[i : i + self._rows])) for i in starts]
+        parts = [self._answered(examples[i : i + self._rows]) for i in starts]
         weights = np.concatenate([weights for _, weights in parts]).ravel().astype(float)
         _check_weights(weights)
         found = {}
@@ -86,6 +89,18 @@ class Model:
             joined = tf.nest.map_structure(lambda *each: np.concatenate(each), *predictions)
             found[name] = Judged(np.concatenate(labels).ravel(), joined, weights)
         return found
+
+    def _answered(self, examples: Sequence[bytes]) -> Any:
+        if self._other_types:
+            examples = example_types.matched(examples, self._inputs)
+        try:
+            return self._judged(tf.constant(examples))
+        except tf.errors.InvalidArgumentError:
+            if self._other_types or not self._inputs:
+                raise
+        # A baseline was trained when whole numbers were integers, or floats, in the examples.
+        self._other_types = True
+        return self._answered(examples)
 
 
 def _of_text(spec: Any) -> bool:
@@ -116,7 +131,6 @@ def _check_weights(weights: Array) -> None:
         )
 
 
-def _rows(folder: Path) -> int:
-    if not (folder / description.FILE).exists():  # a model from elsewhere
-        return PREDICT_ROWS
-    return description.read(folder).rows(PREDICT_BYTES, at_most=PREDICT_ROWS)
+def _description(folder: Path) -> description.Description | None:
+    there = (folder / description.FILE).exists()
+    return description.read(folder) if there else None  # a model from elsewhere

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainyard.components.evaluator import exact_metrics as exact
-from trainyard.components.evaluator import text_metrics
+from trainyard.components.evaluator import score_curves, text_metrics
 from trainyard.components.evaluator import tfma_private as private
-from trainyard.errors import DataError
 
 Array = NDArray[Any]
 Columns = tuple[Array, ...]
@@ -119,7 +118,7 @@ class _Confusion(Vectorized):
         return self.combiner._binary_confusion_matrices._thresholds
 
     def columns(self, labels: Array, predictions: Array, weights: Array) -> Columns:
-        positive = _fractions(labels)
+        positive = score_curves.fractions(labels)
         return weights * positive, weights * (1 - positive), _single(predictions)
 
     def empty(self) -> Any:
@@ -145,13 +144,14 @@ class _Histogram(Vectorized):
         return bool(self.combiner._prediction_based_bucketing)
 
     def columns(self, labels: Array, predictions: Array, weights: Array) -> Columns:
-        positive = _fractions(labels) if self.combiner._fractional_labels else labels.astype(float)
+        fractional = self.combiner._fractional_labels
+        positive = score_curves.fractions(labels) if fractional else labels.astype(float)
         prediction = _single(predictions)
         return self._bucket(prediction), weights * positive, weights * prediction, weights
 
     def _bucket(self, prediction: Array) -> Array:
         if np.isnan(prediction).any():
-            raise _not_a_number(prediction)
+            raise score_curves.not_a_number(prediction)
         last = self.combiner._num_buckets + 1
         place = (prediction - self.combiner._left) / self.combiner._range * (last - 1) + 1
         bucket: Array = np.clip(place, 0, last).astype(np.int64)
@@ -171,6 +171,23 @@ class _Histogram(Vectorized):
             state = state[:, state[3] > 0]
         buckets = state[0].astype(np.int64).tolist()
         return private.histogram(zip(buckets, *state[1:].tolist(), strict=True))
+
+
+class _Scores(Vectorized):
+    """Weights of positive and negative rows by score."""
+
+    def columns(self, labels: Array, predictions: Array, weights: Array) -> Columns:
+        return score_curves.rows(labels, predictions[:, 0], weights)
+
+    def empty(self) -> Any:
+        return score_curves.Buffer()
+
+    def add(self, state: Any, columns: Columns) -> Any:
+        state.add(score_curves.Scores.of_rows(*columns))
+        return state
+
+    def accumulator(self, state: Any) -> Any:
+        return state
 
 
 class _ClassConfusion(Vectorized):
@@ -278,6 +295,7 @@ _OF: dict[Any, type[Vectorized]] = {
     private.ConfusionMatrix: _Confusion,
     private.CalibrationHistogram: _Histogram,
     private.ClassConfusionMatrix: _ClassConfusion,
+    score_curves.ScoresCombiner: _Scores,
     exact._MomentsCombiner: _Moments,
     exact._MeanLogLoss: _MeanLogLoss,
     exact._SmallestChecksums: _SmallestChecksums,
@@ -328,25 +346,3 @@ def _given(labels: Array, predictions: Array) -> Array:
 
 def _single(predictions: Array) -> Array:
     return predictions[:, 0].astype(float)
-
-
-def _fractions(labels: Array) -> Array:
-    """Labels as shares of a positive example."""
-    positive = labels.astype(float)
-    wrong = ~((positive >= 0) & (positive <= 1))
-    if wrong.any():
-        raise DataError(
-            f"{int(wrong.sum())} of {len(labels)} rows to judge have a label that cannot be used",
-            expected="0 or 1, or a class that the training data has",
-            received=f"{labels[wrong][0]}",
-            hint="-1 stands for a missing label, or for one that no training row has",
-        )
-    return positive
-
-
-def _not_a_number(predictions: Array) -> DataError:
-    return DataError(
-        f"the model predicts nan for {int(np.isnan(predictions).sum())} rows of {len(predictions)}",
-        expected="numbers",
-        hint="look for missing values that reach the model, or a training that diverged",
-    )

@@ -95,13 +95,18 @@ def widened(known: ColumnType, values: pa.Array) -> ColumnType:
         known: The type after the values seen before.
         values: A string array of shape `(n,)`; null where missing.
     """
+    return narrowest(known, values)[0]
+
+
+def narrowest(known: ColumnType, values: pa.Array) -> tuple[ColumnType, pa.Array | None]:
+    """Like `widened`; returns also the numbers, if they are numbers."""
     if known is ColumnType.TEXT or values.null_count == len(values):
-        return known
+        return known, None
     for candidate in _FROM_TEXT:
         fits = joined_texts(known, candidate) is candidate
-        if fits and _parsed(values, candidate) is not None:
-            return candidate
-    return ColumnType.TEXT
+        if fits and (parsed := _parsed(values, candidate)) is not None:
+            return candidate, parsed if candidate in _NUMBERS else None
+    return ColumnType.TEXT, None
 
 
 def from_text(values: pa.Array, column_type: ColumnType) -> pa.Array:
@@ -222,7 +227,7 @@ def curated(types: Mapping[str, ColumnType], schema_file: Path) -> dict[str, Col
     Raises:
         RecipeError: The file is not there or is not a schema.
     """
-    wished = _schema_types(schema_file)
+    wished = schema_types(schema_file)
     return {
         name: _curated(found, wished.get(name, found)) if found else found
         for name, found in types.items()
@@ -234,7 +239,8 @@ def _curated(found: ColumnType, wished: ColumnType) -> ColumnType:
     return found if flags else joined(found, wished)
 
 
-def _schema_types(schema_file: Path) -> dict[str, ColumnType]:
+def schema_types(schema_file: Path) -> dict[str, ColumnType]:
+    """Reads the types that a curated schema names, as `curated` does."""
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
 

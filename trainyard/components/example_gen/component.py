@@ -13,28 +13,39 @@ from tfx.proto import example_gen_pb2, range_config_pb2
 from trainyard.components.example_gen import images, input_splits
 from trainyard.components.example_gen.driver import Driver
 from trainyard.components.example_gen.executor import Executor, Settings
-from trainyard.recipe_schema import Data, Label
+from trainyard.recipe_schema import Data, Feature, Label
 
 
 class ExampleGen(FileBasedExampleGen):  # type: ignore[misc]  # TFX is not typed
     """Reads files into splits of tf.Examples.
 
     The driver resolves spans and versions in the pattern, and gives the files
-    a fingerprint (sizes and times), by which the cache knows them.
+    a fingerprint (names and content), by which the cache knows them.
 
     Args:
         data: The recipe's data section, its path absolute; see `input_splits.inputs`.
         labels: The recipe's labels, by their keys in it.
         code: A digest of the code, so that the cache notices a change.
+        features: The recipe's features, whose kinds say which columns are numbers to the model;
+            None: numbers keep the types that they have in the files, as stock's do.
     """
 
     DRIVER_CLASS = Driver
 
-    def __init__(self, data: Data, labels: Mapping[str, Label], code: str) -> None:
+    def __init__(
+        self,
+        data: Data,
+        labels: Mapping[str, Label],
+        code: str,
+        features: Mapping[str, Feature] | None = None,
+    ) -> None:
         folder, patterns = input_splits.inputs(data)
         settings = Settings(
             data=data,
             labels=dict(labels),
+            # Of kind alone: another number of buckets makes no other examples.
+            features=features
+            and {name: Feature(kind=each.kind) for name, each in features.items()},
             code=code,
             schema_digest=_digest(data.schema_file),
             images_digest=images.referenced(data),

@@ -2,55 +2,155 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.components.example_gen.evaluator import Evaluator
+from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.reader import Block
 from trainyard.errors import DataError
-from trainyard.expressions import Expression
+from trainyard.expressions import Expression, Kind
+
+OnBadRow = Literal["error", "quarantine"]
+
+_KINDS = {
+    ColumnType.MISSING: Kind.UNKNOWN,
+    ColumnType.BOOLEAN: Kind.NUMBER,  # 0 and 1
+    ColumnType.INTEGER: Kind.NUMBER,
+    ColumnType.FLOAT: Kind.NUMBER,
+    ColumnType.DATE: Kind.TEXT,
+    ColumnType.TIME: Kind.TEXT,
+    ColumnType.TIMESTAMP: Kind.TEXT,
+    ColumnType.TEXT: Kind.TEXT,
+    ColumnType.BYTES: Kind.TEXT,
+}
 
 
-def values(expression: Expression, block: Block, what: str, key: str) -> pa.Array:
-    """Evaluates an expression on every row, shape `(n,)`.
+def kinds(types: Mapping[str, ColumnType]) -> dict[str, Kind]:
+    """Returns what columns of these types are in an expression.
 
-    A comparison gives 0 or 1, arithmetic a float, a column alone what it holds; null where a
-    column of the expression is missing.
+    Args:
+        types: By column.
+    """
+    return {name: _KINDS[kind] for name, kind in types.items()}
+
+
+def numbers(
+    expression: Expression, block: Block, what: str, key: str, on_bad_row: OnBadRow = "error"
+) -> tuple[Block, pa.Array]:
+    """Evaluates an expression on every row.
 
     Args:
         expression: What to evaluate.
         block: The rows.
         what: What it is to the user, for errors.
         key: Where the recipe has it, for errors.
+        on_bad_row: What is done about a row for which there is no result.
+
+    Returns:
+        The rows that have a result or miss a value, and the results, shape `(n,)`: 0 or 1 of a
+        condition, a float of arithmetic, null where missing. A column alone stays as it is.
 
     Raises:
-        DataError: A column holds text where a number is needed, or the result is not finite.
+        DataError: A row has no result, such as a division by zero, and that is an error.
+        RecipeError: Text is used as a number, or the like.
     """
-    operands = {name: single(block, name, what) for name in expression.columns}
     if expression.is_column:
-        return next(iter(operands.values()))
-    present = np.ones(len(block.batch), dtype=bool)
-    for column in operands.values():
-        present &= np.asarray(column.is_valid())
-    kind = pa.int64() if expression.is_boolean else pa.float64()
-    if not present.any():
-        return pa.nulls(len(present), kind)
-    rows = pa.array(present)
-    given = {name: _operand(column.filter(rows)) for name, column in operands.items()}
-    try:
-        with np.errstate(all="ignore"):
-            result = np.asarray(expression.evaluate(given)).astype(kind.to_pandas_dtype())
-    except (TypeError, ValueError) as error:
-        text = [name for name, column in operands.items() if pa.types.is_string(column.type)]
-        raise _not_numbers(f"{what} {expression.text!r}", key, text, block, error) from None
-    index = np.flatnonzero(present)
-    _check_finite(f"{what} {expression.text!r}", result, index, block)
-    found = np.zeros(len(present), dtype=result.dtype)
-    found[index] = result
-    return pa.array(found, kind, mask=~present)
+        return block, single(block, expression.columns[0], what)
+    evaluator = _evaluator(expression, block, what, key)
+    is_condition = expression.is_boolean
+    found = evaluator.condition() if is_condition else evaluator.number()
+    kept, block = _without_bad(evaluator.problems, expression, block, what, on_bad_row)
+    result = pa.array(
+        found.data.astype(np.int64 if is_condition else np.float64), mask=~found.valid
+    )
+    return block, result.filter(pa.array(kept))
+
+
+def holds(
+    expression: Expression, block: Block, what: str, key: str, on_bad_row: OnBadRow = "error"
+) -> tuple[Block, npt.NDArray[np.bool_]]:
+    """Evaluates a condition on every row.
+
+    Args:
+        expression: The condition, which may be a column of 0 and 1.
+        block: The rows.
+        what: What it is to the user, for errors.
+        key: Where the recipe has it, for errors.
+        on_bad_row: What is done about a row for which there is no result.
+
+    Returns:
+        The rows that have a result or miss a value, and whether the condition holds, shape
+        `(n,)`: False where its result is missing.
+
+    Raises:
+        DataError: A row has no result, and that is an error.
+        RecipeError: It is no condition.
+    """
+    evaluator = _evaluator(expression, block, what, key, condition=True)
+    found = evaluator.condition()
+    kept, block = _without_bad(evaluator.problems, expression, block, what, on_bad_row)
+    return block, (found.data & found.valid)[kept]
+
+
+def _evaluator(
+    expression: Expression, block: Block, what: str, key: str, *, condition: bool = False
+) -> Evaluator:
+    columns = {name: single(block, name, what) for name in expression.columns}
+    expression.check({n: _kind(each.type) for n, each in columns.items()}, key, condition=condition)
+    return Evaluator(expression, columns, len(block.batch))
+
+
+def _kind(arrow: pa.DataType) -> Kind:
+    if pa.types.is_null(arrow):
+        return Kind.UNKNOWN
+    text = pa.types.is_string(arrow) or pa.types.is_binary(arrow)
+    return Kind.TEXT if text else Kind.NUMBER
+
+
+def _without_bad(
+    problems: Mapping[int, str],
+    expression: Expression,
+    block: Block,
+    what: str,
+    on_bad_row: OnBadRow,
+) -> tuple[npt.NDArray[np.bool_], Block]:
+    """Takes out the rows that have no result, or raises the error for the first."""
+    kept = np.ones(len(block.batch), bool)
+    if not problems:
+        return kept, block
+    first = min(problems)
+    if on_bad_row == "error":
+        raise DataError(
+            f"{what} {expression.text!r} has no result: {problems[first]}",
+            where=block.row(first),
+            expected="an expression that has a result in every row",
+            received=_shown(block, expression, first),
+            hint="leave such rows out with `data.where`, which comes first; or test before, such "
+            "as `fare > 0 and tips / fare > 0.2`; or set them aside with `data.on_bad_row: "
+            "quarantine`",
+        )
+    kept[list(problems)] = False
+    reason = f"{what} {expression.text!r} has no result"
+    bad = [
+        BadRow(int(block.numbers[row]), reason, problem, block.shown(row))
+        for row, problem in sorted(problems.items())
+    ]
+    return kept, block.filter(kept, bad)
+
+
+def _shown(block: Block, expression: Expression, row: int) -> str:
+    """The values of the expression's columns in a row."""
+    there = [name for name in expression.columns if name in block.batch.schema.names]
+    batch = pa.RecordBatch.from_arrays([block.batch.column(name) for name in there], there)
+    return dataclasses.replace(block, batch=batch).shown(row)
 
 
 def single(block: Block, name: str, what: str) -> pa.Array:
@@ -75,31 +175,5 @@ def single(block: Block, name: str, what: str) -> pa.Array:
             f"{what} cannot be computed from {name!r}, which has several values in a row",
             where=block.row(int(np.argmax(lengths > 1))),
         )
-    return pa.array([values[0] if values else None for values in column.to_pylist()])
-
-
-def _operand(values: pa.Array) -> npt.NDArray[Any]:
-    return np.asarray(values.to_numpy(zero_copy_only=False))
-
-
-def _not_numbers(what: str, key: str, text: list[str], block: Block, error: Exception) -> DataError:
-    return DataError(
-        f"{what} cannot be computed: {error}",
-        where=f"{key}, on {block.row(0)} and after",
-        expected="numbers where the expression calculates, the same type on both sides",
-        received=f"text in {', '.join(map(repr, text))}" if text else "",
-        hint="compare text with quoted text; or look for a word among the numbers of the column",
-    )
-
-
-def _check_finite(
-    what: str, result: npt.NDArray[Any], index: npt.NDArray[Any], block: Block
-) -> None:
-    bad = np.flatnonzero(~np.isfinite(result))
-    if len(bad):
-        raise DataError(
-            f"{what} is {result[bad[0]]}",
-            where=block.row(int(index[bad[0]])),
-            expected="a finite number",
-            hint="is there a division by zero?",
-        )
+    places = pa.array(np.cumsum(lengths) - lengths, pa.int64(), mask=lengths == 0)
+    return column.flatten().take(places)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 
 from trainyard.components.example_gen import computed
+from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.reader import Block
 from trainyard.errors import RecipeError, nearest
 from trainyard.recipe_schema import Label
@@ -53,22 +54,51 @@ def _columns_hint(name: str, columns: Collection[str]) -> str:
     return nearest(name, columns)
 
 
-def append(label: Label, block: Block, *, key: str = "label") -> Block:
+def types(labels: Mapping[str, Label], columns: Mapping[str, ColumnType]) -> dict[str, ColumnType]:
+    """Checks the labels' expressions, and returns the types of all columns, labels included.
+
+    Args:
+        labels: The recipe's labels, by their keys in it; `check` has seen them.
+        columns: The types of the data's columns.
+
+    Raises:
+        RecipeError: An expression compares text with a number, or the like.
+    """
+    found = dict(columns)
+    for key, label in labels.items():
+        if not label.is_column:
+            label.parsed.check(computed.kinds(columns), f"{key}.expression")
+            found[label.name] = _type(label, columns)
+    return found
+
+
+def _type(label: Label, columns: Mapping[str, ColumnType]) -> ColumnType:
+    if label.parsed.is_column:  # a copy of it
+        return columns[label.parsed.columns[0]]
+    return ColumnType.INTEGER if label.parsed.is_boolean else ColumnType.FLOAT
+
+
+def append(
+    label: Label, block: Block, *, key: str = "label", on_bad_row: computed.OnBadRow = "error"
+) -> Block:
     """Returns the block with the label as its last column, unless it is a column already.
 
-    A comparison gives 0 or 1, arithmetic a float; a row in which a column of
-    the expression is missing gets no label.
+    A condition gives 0 or 1, arithmetic a float; a row in which the result is missing gets no
+    label.
 
     Args:
         label: A label section of the recipe.
         block: The rows.
         key: Where the recipe has the label, for errors.
+        on_bad_row: What is done about a row for which the expression has no result.
 
     Raises:
-        DataError: A column holds text where a number is needed, or the result is not finite.
+        DataError: A row has no result, such as a division by zero, and that is an error.
+        RecipeError: Text is used as a number, or the like.
     """
     if label.is_column:
         return block
-    values = computed.values(label.parsed, block, "the label", f"{key}.expression")
+    where = f"{key}.expression"
+    block, values = computed.numbers(label.parsed, block, "the label", where, on_bad_row)
     arrays, names = [*block.batch.columns, values], [*block.batch.schema.names, label.name]
     return dataclasses.replace(block, batch=pa.RecordBatch.from_arrays(arrays, names))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,21 +24,25 @@ from tfx.utils import proto_utils
 
 from trainyard import progress
 from trainyard.components.example_gen import (
-    derived_label,
+    identity,
     images,
     input_splits,
     inputs_read,
     left_out,
+    lost_digits,
     reader,
     splits,
     texts,
 )
+from trainyard.components.example_gen.division import PROPERTY, Division, rule
+from trainyard.components.example_gen.lost_digits import Lost
+from trainyard.components.example_gen.narrowing import Narrowing
 from trainyard.components.example_gen.quarantine import Quarantine, Summary
 from trainyard.components.example_gen.splits import Splitter
 from trainyard.components.records import encoder, parallel, shards
 from trainyard.components.records.shards import ShardWriter
 from trainyard.errors import DataError, EnvironmentProblem
-from trainyard.recipe_schema import Data, Label, Section
+from trainyard.recipe_schema import Data, Feature, Label, Section
 from trainyard.trainer_modules.harness import kinds
 
 SHARD = "data_tfrecord"  # stock's name
@@ -59,6 +62,7 @@ class Settings(Section):
 
     data: Data
     labels: dict[str, Label]
+    features: dict[str, Feature] | None
     code: str
     schema_digest: str
     images_digest: str
@@ -121,7 +125,11 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
         _describe(artifact, exec_properties)
         artifact.set_int_custom_property(SET_ASIDE, written.aside.bad)
         artifact.set_string_custom_property(ENCODED_AGAIN, json.dumps(written.changes))
+        division = Division(rule=rule(settings.data))
+        artifact.set_string_custom_property(PROPERTY, division.model_dump_json())
         artifact.set_string_custom_property(left_out.PROPERTY, json.dumps(written.left_out))
+        lost = [each.model_dump() for each in written.lost]
+        artifact.set_string_custom_property(lost_digits.PROPERTY, json.dumps(lost))
 
 
 class _Input(NamedTuple):
@@ -158,6 +166,7 @@ class _Written(NamedTuple):
     left_out: Counter[str]
     changes: Counter[str]
     aside: Summary
+    lost: list[Lost]
 
 
 def _generate(
@@ -166,21 +175,21 @@ def _generate(
     """Reads and writes everything."""
     progress.report("looking at the columns")
     data, files = settings.data, [file for each in inputs for file in each.files]
-    types = reader.columns(data, files)
+    types, numbers = reader.survey(data, files)
     columns = texts.columns(data, images.columns(data, types))
-    held = reader.held(data, files, columns)
-    kinds.write(folder, {name: found.kind for name, found in held.items()})
-    for key, label in settings.labels.items():
-        derived_label.check(label, columns, f"({files[0]})", key=key)
-    left_out.check(data, [*columns, *(label.name for label in settings.labels.values())])
+    left_out.check(data, settings.labels, columns, f"({files[0]})")
     splits.check(data, types)
     splitters: dict[Path, Splitter] = {}
     for each in inputs:
         splitter = Splitter(names, each.buckets, splits.chooser(data, each.files, types))
         splitters |= dict.fromkeys(each.files, splitter)
+    narrowing = Narrowing.of(data, settings.labels, settings.features, types, numbers)
+    held = {**reader.held(data, files, columns), **narrowing.types}
+    kinds.write(folder, {name: found.kind for name, found in held.items()})
     blocks = images.blocks(data, reader.blocks(data, files, types))
-    encoded = _all_encoded(settings, splitters, blocks)
-    return _write(encoded, names, folder, data.max_bad_share)
+    encoded = _all_encoded(settings, splitters, narrowing, blocks)
+    written = _write(encoded, names, folder, data.max_bad_share)
+    return written._replace(lost=narrowing.lost)
 
 
 class _Assigned(NamedTuple):
@@ -212,9 +221,12 @@ class _Encoded(NamedTuple):
 
 
 def _all_encoded(
-    settings: Settings, splitters: Mapping[Path, Splitter], blocks: Iterable[reader.Block]
+    settings: Settings,
+    splitters: Mapping[Path, Splitter],
+    narrowing: Narrowing,
+    blocks: Iterable[reader.Block],
 ) -> Iterator[_Encoded]:
-    assign = partial(_assigned, settings, splitters)
+    assign = partial(_assigned, settings, splitters, narrowing)
     pack = partial(_packed, settings, splitters)
     few = settings.data.split.train_per_class
     if few is None:
@@ -227,16 +239,18 @@ def _all_encoded(
 
 
 def _assigned(
-    settings: Settings, splitters: Mapping[Path, Splitter], block: reader.Block
+    settings: Settings,
+    splitters: Mapping[Path, Splitter],
+    narrowing: Narrowing,
+    block: reader.Block,
 ) -> _Assigned:
     block, changes = images.append(settings.data, block)
     block = texts.append(settings.data, block)
-    for key, label in settings.labels.items():
-        block = derived_label.append(label, block, key=key)
-    block, unwanted = left_out.wanted(settings.data, block)
-    examples = encoder.encode(block.batch)
+    block, unwanted = left_out.labelled(settings.data, settings.labels, block)
+    examples = encoder.encode(narrowing.narrowed(block).batch)
     records = encoder.each(examples)
-    places = splitters[block.file].assign(block, records)
+    identities = identity.rows(block.batch if block.raw is None else block.raw)
+    places = splitters[block.file].assign(block, identities)
     unwanted[left_out.IN_ORDER] = int((places < 0).sum())
     return _Assigned(block, examples, records, places, changes, unwanted)
 
@@ -261,7 +275,7 @@ def _packed(
         chosen = framed.filter(pa.array(assigned.places == split))
         parts.append(_Part(len(chosen), *compressed(chosen)))
     # The rows are in the parts now; what remains is where they came from, and the bad ones.
-    rest = dataclasses.replace(block, batch=block.batch.slice(0, 0), numbers=block.numbers[:0])
+    rest = block.filter(np.zeros(len(block.batch), bool))
     return _Encoded(parts, rest, assigned.changes, assigned.left_out)
 
 
@@ -294,7 +308,7 @@ def _write(
     summary = quarantine.finish(counts.total() + unwanted.total(), max_bad_share)
     for writer in writers.values():
         writer.finish()
-    return _Written(counts, unwanted, changes, summary)
+    return _Written(counts, unwanted, changes, summary, [])
 
 
 def _check_splits(written: _Written, splits: list[str], files: list[Path]) -> None:

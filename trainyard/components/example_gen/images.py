@@ -13,6 +13,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trainyard import file_digests
 from trainyard.components.example_gen import image_check, input_splits, patterns, reader
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.image_check import ImageRefusedError, Prepared
@@ -166,7 +168,7 @@ def _appended(data: Data, images: Images, block: Block, remedy: str) -> WithImag
 
 
 def referenced(data: Data) -> str:
-    """Digests the files that the data name: path, size and time of each.
+    """Digests the files that the data name: path and content of each.
 
     Args:
         data: The recipe's data section, its path absolute.
@@ -186,18 +188,21 @@ def referenced(data: Data) -> str:
     if not named:
         return ""
     digest = hashlib.sha256()
-    for block in reader.blocks(data, files, types):
-        for name in itertools.chain.from_iterable(block.batch[each].to_pylist() for each in named):
-            digest.update(_state(_base(data, block) / (name or "")).encode())
+    with file_digests.remembered() as digest_of:
+        for block in reader.blocks(data, files, types):
+            base = _base(data, block)
+            for name in itertools.chain(*(block.batch[each].to_pylist() for each in named)):
+                digest.update(
+                    f"{base}\0{name}\0{_content_digest(base, name, digest_of)}\n".encode()
+                )
     return digest.hexdigest()
 
 
-def _state(file: Path) -> str:
-    try:
-        state = file.stat()
-    except (OSError, ValueError):
-        return f"{file}\0"
-    return f"{file}\0{state.st_size}\0{state.st_mtime_ns}\0"
+def _content_digest(base: Path, name: str | None, digest_of: file_digests.Digest) -> str:
+    """Nothing where there is no such file: which row that is the reader says."""
+    with suppress(OSError, ValueError):
+        return digest_of(base / name) if name and (base / name).is_file() else ""
+    return ""
 
 
 def _base(data: Data, block: Block) -> Path:

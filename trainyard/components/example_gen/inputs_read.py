@@ -6,22 +6,23 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from trainyard import file_digests
 from trainyard.files import write_whole
 
 FILE = "inputs.json"
 
 
 def states(files: Iterable[Path]) -> dict[str, str]:
-    """What is known of files without reading them.
+    """Says what files hold, by their path.
 
     Args:
-        files: They are there.
+        files: They are there; of a folder all that is in it counts.
 
     Returns:
-        Size and time of change by path.
+        Digests of their content by path.
     """
-    found = ((file, file.stat()) for file in files)
-    return {str(file): f"{state.st_size} {state.st_mtime_ns}" for file, state in found}
+    with file_digests.remembered() as digest_of:
+        return {str(file): digest_of(file) for file in files}
 
 
 def write(folder: Path, files: Iterable[Path]) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from trainyard.components.example_gen import computed
+from trainyard.components.example_gen import computed, derived_label
+from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.reader import Block
 from trainyard.errors import RecipeError, nearest
 from trainyard.expressions import Expression
-from trainyard.recipe_schema import Data
+from trainyard.recipe_schema import Data, Label
 
 WHERE = "data.where"
 TRAIN_PER_CLASS = "data.split.train_per_class"
@@ -33,59 +33,82 @@ _MEANINGS = {
 }
 
 
-def check(data: Data, columns: Collection[str]) -> None:
-    """Checks that the condition can be evaluated on the columns there are.
+def check(
+    data: Data, labels: Mapping[str, Label], columns: Mapping[str, ColumnType], where: str = ""
+) -> None:
+    """Checks that labels and condition can be evaluated on the columns there are.
 
     Args:
         data: The recipe's data section.
-        columns: The names of the data's columns, the label's included.
+        labels: The recipe's labels, by their keys in it.
+        columns: The types of the data's columns.
+        where: A file they are in.
 
     Raises:
-        RecipeError: One that it needs is not there.
+        RecipeError: A column that one needs is not there or of another type, or a label's name
+            is taken.
     """
+    check_names(data, labels, columns, where)
+    types = derived_label.types(labels, columns)
+    if data.where:
+        Expression(data.where).check(computed.kinds(types), WHERE, condition=True)
+
+
+def check_names(
+    data: Data, labels: Mapping[str, Label], columns: Collection[str], where: str = ""
+) -> None:
+    """Checks that the columns of labels and condition are there; the arguments are `check`'s."""
+    for key, label in labels.items():
+        derived_label.check(label, columns, where, key=key)
+    names = {*columns, *(label.name for label in labels.values())}
     needed = Expression(data.where).columns if data.where else ()
-    if absent := [name for name in needed if name not in columns]:
+    if absent := [name for name in needed if name not in names]:
         raise RecipeError(
             f"the condition needs the column {absent[0]!r}, which is not in the data",
             where=WHERE,
-            hint=nearest(absent[0], columns),
+            hint=nearest(absent[0], names),
         )
 
 
-def wanted(data: Data, block: Block) -> tuple[Block, Counter[str]]:
-    """Returns the rows that the recipe wants, and counts the others.
+def labelled(data: Data, labels: Mapping[str, Label], block: Block) -> tuple[Block, Counter[str]]:
+    """Returns the rows that the recipe wants, with their labels, and counts the others.
 
-    Its condition does not hold where one of the condition's columns is missing.
+    The condition comes first: a label need not have a result where it does not hold. A
+    condition that names a computed label comes after it.
 
     Args:
         data: The recipe's data section.
-        block: The rows, with their images and label.
+        labels: The recipe's labels, by their keys in it.
+        block: The rows, with their images and texts.
 
     Raises:
-        DataError: The condition cannot be evaluated.
+        DataError: A row has no result, such as a division by zero, and that is an error.
     """
-    tests = {SERIES: _enough_before, WHERE: _condition}
-    counts: Counter[str] = Counter()
-    for key, test in tests.items():
-        kept = test(data, block)
-        if kept is not None:
-            counts[key] = int((~kept).sum())
-            block = block.filter(kept)
+    block, counts = _with_enough_before(data, block)
+    condition = Expression(data.where) if data.where else None
+    computed_labels = {label.name for label in labels.values() if not label.is_column}
+    is_late = condition and not computed_labels.isdisjoint(condition.columns)
+    if condition and not is_late:
+        block, counts[WHERE] = _fitting(data, condition, block)
+    for key, label in labels.items():
+        block = derived_label.append(label, block, key=key, on_bad_row=data.on_bad_row)
+    if condition and is_late:
+        block, counts[WHERE] = _fitting(data, condition, block)
     return block, counts
 
 
-def _enough_before(data: Data, block: Block) -> npt.NDArray[np.bool_] | None:
+def _with_enough_before(data: Data, block: Block) -> tuple[Block, Counter[str]]:
     if data.series is None:
-        return None
+        return block, Counter()
     columns = (block.batch[data.series.column], block.batch[data.series.value])
-    return np.logical_and(*(np.asarray(column.is_valid()) for column in columns))
+    there = np.logical_and(*(np.asarray(column.is_valid()) for column in columns))
+    return block.filter(there), Counter({SERIES: int((~there).sum())})
 
 
-def _condition(data: Data, block: Block) -> npt.NDArray[np.bool_] | None:
-    if data.where is None:
-        return None
-    holds = computed.values(Expression(data.where), block, "the condition", WHERE)
-    return np.asarray(pc.fill_null(pc.equal(holds, 1), False))
+def _fitting(data: Data, condition: Expression, block: Block) -> tuple[Block, int]:
+    """The rows for which the condition holds, and how many others there are."""
+    block, holds = computed.holds(condition, block, "the condition", WHERE, data.on_bad_row)
+    return block.filter(holds), int((~holds).sum())
 
 
 class FewOfEachClass:

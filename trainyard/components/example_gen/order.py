@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from trainyard.components.example_gen import computed, reader
 from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.components.example_gen.identity import Hashes
 from trainyard.components.example_gen.reader import Block
 from trainyard.errors import DataError
 from trainyard.recipe_schema import Data
@@ -60,9 +61,9 @@ class ByPlace:
                 end = int(self._reach(block)[1].max()) + 1
                 self._ends[block.file] = max(end, self._ends.get(block.file, 0))
 
-    def __call__(self, block: Block, records: Sequence[bytes], count: int) -> tuple[Places, Places]:
+    def __call__(self, block: Block, identities: Hashes, count: int) -> tuple[Places, Places]:
         """Returns the buckets of every row's first and last place."""
-        del records
+        del identities
         first, last = self._reach(block)
         end = self._ends.get(block.file, 1)
         return first * count // end, last * count // end
@@ -100,9 +101,9 @@ class ByColumn:
         self._end = int(rows.sum())
         self._first = np.cumsum(rows) - rows
 
-    def __call__(self, block: Block, records: Sequence[bytes], count: int) -> tuple[Places, Places]:
+    def __call__(self, block: Block, identities: Hashes, count: int) -> tuple[Places, Places]:
         """Returns every row's bucket, twice."""
-        del records
+        del identities
         place = np.asarray(pc.index_in(self._values(block), value_set=self._sorted))
         buckets = self._first[place] * count // self._end
         return buckets, buckets

@@ -7,7 +7,10 @@ stays text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import os
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +18,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trainyard.arrow_hotfix import EXTENSION
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.raw_batch import RawBatch
 from trainyard.errors import DataError
+from trainyard.raw_values import decimal_floats
 from trainyard.recipe_schema import Data
 
 BLOCK_VALUES = 1 << 19
 BLOCK_BYTES = 1 << 25
 _BUFFER_BYTES = 1 << 20
+_NUMBERS = (ColumnType.INTEGER, ColumnType.FLOAT)
+_ARROW_SCHEMA = re.compile(rb"ARROW:schema\x18[\x80-\xff]*[\x00-\x7f]([A-Za-z0-9+/=]+)")
+"""In a footer (Thrift): the key, the length as a varint, the schema in base64."""
 
 
 def schema_types(data: Data, file: Path) -> dict[str, ColumnType]:
@@ -39,12 +47,13 @@ def schema_types(data: Data, file: Path) -> dict[str, ColumnType]:
     return {field.name: _column_type(field, file, pixels) for field in _open(file).schema_arrow}
 
 
-def batches(data: Data, file: Path) -> Iterator[RawBatch]:
+def batches(data: Data, file: Path, columns: Sequence[str] | None = None) -> Iterator[RawBatch]:
     """Yields blocks of rows; the position is in proportion to the rows.
 
     Args:
         data: The recipe's data section.
         file: The file.
+        columns: Which of them to read; all if None.
 
     Raises:
         DataError: It is not a Parquet file, or is damaged.
@@ -53,13 +62,31 @@ def batches(data: Data, file: Path) -> Iterator[RawBatch]:
     parquet, done, size = _open(file), 0, file.stat().st_size
     rows = max(1, min(BLOCK_VALUES // max(1, len(parquet.schema_arrow)), _fitting(parquet)))
     try:
-        for batch in parquet.iter_batches(rows):
+        for batch in parquet.iter_batches(rows, columns=columns):
             done += len(batch)
             yield RawBatch(batch, size * done // parquet.metadata.num_rows)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(
             f"the Parquet file is damaged after row {done}: {error}", where=str(file)
         ) from None
+
+
+def numbers(data: Data, file: Path) -> Iterator[pa.RecordBatch]:
+    """Yields the columns of numbers, typed, and no other: those are not read.
+
+    Args:
+        data: The recipe's data section.
+        file: The file.
+
+    Raises:
+        DataError: It is not a Parquet file, or is damaged.
+    """
+    fields = _open(file).schema_arrow
+    types = {n: kind for n, kind in schema_types(data, file).items() if kind in _NUMBERS}
+    single = {n: kind for n, kind in types.items() if not _is_list(fields.field(n).type)}
+    for raw in batches(data, file, list(single)):
+        columns = [convert(raw.batch.column(name), kind) for name, kind in single.items()]
+        yield pa.RecordBatch.from_arrays(columns, list(single))
 
 
 def convert(values: pa.Array, column_type: ColumnType) -> pa.Array:
@@ -82,6 +109,8 @@ def convert(values: pa.Array, column_type: ColumnType) -> pa.Array:
         return pa.array([None if v is None else float(v) for v in values.to_pylist()], pa.float64())
     if pa.types.is_boolean(values.type) and column_type is ColumnType.TEXT:
         return pc.if_else(values, "True", "False")  # as pandas writes them to CSV
+    if pa.types.is_float32(values.type) and column_type is ColumnType.FLOAT:
+        return pa.array(decimal_floats(np.asarray(values)), mask=np.asarray(values.is_null()))
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.int64())
     if pa.types.is_date(values.type) and column_type is ColumnType.TIMESTAMP:
@@ -142,6 +171,37 @@ def _open(file: Path) -> Any:
             where=str(file),
             hint="set `data.format` in the recipe to what the file is: csv, parquet or tfrecord",
         ) from None
+    except Exception:  # pyarrow-hotfix refuses in more than one way
+        if columns := _pickled_columns(file):
+            raise _runs_code(file, columns) from None
+        raise
+
+
+def _runs_code(file: Path, columns: list[str]) -> DataError:
+    return DataError(
+        f"the type of the column {' and of '.join(map(repr, columns))} is a pickled Python object: "
+        "reading it would run code from the file (CVE-2023-47248)",
+        where=str(file),
+        expected="columns of Arrow's own types",
+        received=f"the extension type {EXTENSION}",
+        hint="do not open this file with other tools unless you trust its author; write it again "
+        "without Python extension types (pyarrow.PyExtensionType)",
+    )
+
+
+def _pickled_columns(file: Path) -> list[str]:
+    """Finds the columns to refuse in the Arrow schema of the file's footer, unpickling nothing."""
+    with file.open("rb") as stream:
+        stream.seek(-8, os.SEEK_END)
+        length = int.from_bytes(stream.read(4), "little")
+        stream.seek(-8 - length, os.SEEK_END)
+        found = _ARROW_SCHEMA.search(stream.read(length))
+    if found is None:
+        return []
+    # Under another name Arrow knows no such type, and reads the column as what it stores.
+    marker, harmless = EXTENSION.encode(), b"?" * len(EXTENSION)
+    schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(found[1]).replace(marker, harmless)))
+    return [f.name for f in schema if harmless in pa.schema([f]).serialize().to_pybytes()]
 
 
 def _column_type(field: pa.Field, file: Path, pixels: set[str]) -> ColumnType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trainyard.components.example_gen import derived_label, images, left_out, reader, splits, texts
+from trainyard.components.example_gen import images, left_out, reader, splits, texts
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.errors import RecipeError, nearest
 from trainyard.recipe_schema import Data, Label
@@ -35,12 +35,25 @@ def preflight(
     first = next(images.blocks(data, reader.blocks(data, files, raw)))
     few = next(first.cut([0, min(_FEW, len(first.batch))]))
     texts.append(data, images.append(data, few).block)
-    for key, label in labels.items():
-        derived_label.check(label, types, f"({files[0]})", key=key)
-    left_out.check(data, [*types, *(label.name for label in labels.values())])
+    _check_expressions(data, labels, files, types)
     splits.check(data, types)
     _check_weight(data.weight, types)
     return types
+
+
+def _check_expressions(
+    data: Data,
+    labels: Mapping[str, Label],
+    files: Sequence[Path],
+    types: Mapping[str, ColumnType],
+) -> None:
+    """Checks with the types of the first block; what these refuse, all rows have to confirm."""
+    left_out.check_names(data, labels, types, f"({files[0]})")
+    try:
+        left_out.check(data, labels, types)
+    except RecipeError:
+        all_types = texts.columns(data, images.columns(data, reader.columns(data, files)))
+        left_out.check(data, labels, all_types)
 
 
 def _check_weight(weight: str | None, types: Mapping[str, ColumnType]) -> None:

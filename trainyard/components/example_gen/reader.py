@@ -35,6 +35,7 @@ from trainyard.components.example_gen import (
     windows,
 )
 from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.components.example_gen.number_types import Numbers
 from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.raw_batch import RawBatch
 from trainyard.components.records import parallel
@@ -53,6 +54,8 @@ class Block:
         numbers: The number of each in the file, shape `(n,)`; 1 follows the header.
         fraction: How much of the whole input has been read, 0 to 1.
         bad: The rows that cannot be read and are not in the batch, in order.
+        raw: The fields of the same rows as they were read, under their names in the file, for
+            what must not depend on types (`identity`); None if they are those of the batch.
     """
 
     batch: pa.RecordBatch
@@ -60,6 +63,7 @@ class Block:
     numbers: npt.NDArray[np.int64]
     fraction: float
     bad: tuple[BadRow, ...] = ()
+    raw: pa.RecordBatch | None = None
 
     def row(self, index: int) -> str:
         """Says where a row of this block stands, such as `trips.csv, row 7`."""
@@ -77,6 +81,7 @@ class Block:
             batch=self.batch.filter(pa.array(kept)),
             numbers=self.numbers[kept],
             bad=tuple(sorted([*self.bad, *bad])),
+            raw=None if self.raw is None else self.raw.filter(pa.array(kept)),
         )
 
     def shown(self, index: int) -> str:
@@ -100,6 +105,7 @@ class Block:
                 batch=self.batch.slice(start, end - start),
                 numbers=self.numbers[start:end],
                 bad=bad[:before],
+                raw=None if self.raw is None else self.raw.slice(start, end - start),
             )
             bad = bad[before:]
 
@@ -117,6 +123,7 @@ class _Format:
         convert: Gives a column its type.
         same_columns: Of the columns of a file, what has to be the same in all.
         types: What a file says of its columns; None if the values decide.
+        numbers: If it does, the columns of numbers, typed; None: their types are kept as they are.
         names: If so, the columns' names.
         units: What is read as one file each.
         told: What the functions that read are told first, of all files there are.
@@ -127,6 +134,7 @@ class _Format:
     convert: Callable[[pa.Array, ColumnType], pa.Array]
     same_columns: Callable[[dict[str, ColumnType]], object]
     types: Callable[..., dict[str, ColumnType]] | None = None
+    numbers: Callable[[Data, Path], Iterator[pa.RecordBatch]] | None = None
     names: Callable[..., Iterable[str]] = list
     units: Callable[[Sequence[Path]], Sequence[Path]] = list
     told: Callable[[Sequence[Path]], tuple[Any, ...]] = lambda _: ()
@@ -150,7 +158,11 @@ _FORMATS = {
         joined=column_types.joined_texts,
     ),
     "parquet": _Format(
-        parquet_files.batches, parquet_files.convert, set, parquet_files.schema_types
+        parquet_files.batches,
+        parquet_files.convert,
+        set,
+        parquet_files.schema_types,
+        parquet_files.numbers,
     ),
     # A tf.Example may leave out a feature, so the files need not agree.
     "tfrecord": _Format(
@@ -267,6 +279,24 @@ def held(
     return {n: own.get(n, kind) if kind is ColumnType.TEXT else kind for n, kind in types.items()}
 
 
+def survey(data: Data, files: Sequence[Path]) -> tuple[dict[str, ColumnType], dict[str, Numbers]]:
+    """Like `columns`; says also what the columns of numbers are like over the whole input.
+
+    Args:
+        data: The recipe's data section.
+        files: The input, in any order.
+
+    Returns:
+        Types by name, and numbers by name: of CSV, parallel files and Parquet.
+
+    Raises:
+        DataError: As `columns`.
+    """
+    numbers: dict[str, Numbers] = {}
+    types = _merged(data, files, None, numbers)
+    return types, numbers
+
+
 def first_columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
     """Like `columns`, but looks at the headers and the first block only: quick, provisional.
 
@@ -283,33 +313,64 @@ def first_columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
 
 
 def _types(
-    data: Data, file: Path, files: Sequence[Path], batches: int | None
+    data: Data,
+    file: Path,
+    files: Sequence[Path],
+    batches: int | None,
+    numbers: dict[str, Numbers] | None,
 ) -> dict[str, ColumnType]:
     """The columns of a file and their types after so many batches; all, if None."""
     form = _FORMATS[data.format]
     told = form.told(files)
     if form.types:
+        for batch in form.numbers(data, file) if form.numbers and numbers is not None else ():
+            _note(data, numbers, {n: Numbers.of(batch.column(n)) for n in batch.schema.names})
         return form.types(*told, data, file)
     types = dict.fromkeys(form.names(*told, data, file), ColumnType.MISSING)
     texts = (raw.batch for raw in itertools.islice(form.batches(*told, data, file), batches))
-    for found in (map if batches else parallel.mapped)(partial(_widened, types), texts):
+    look = partial(_looked_at, types, count=numbers is not None)
+    for found, counted in (map if batches else parallel.mapped)(look, texts):
         _widen(form, types, found)
+        _note(data, numbers, counted)
     return types
 
 
-def _widened(types: dict[str, ColumnType], batch: pa.RecordBatch) -> dict[str, ColumnType]:
-    return {n: column_types.widened(types[n], batch.column(n)) for n in batch.schema.names}
+def _looked_at(
+    types: Mapping[str, ColumnType], batch: pa.RecordBatch, *, count: bool
+) -> tuple[dict[str, ColumnType], dict[str, Numbers]]:
+    """What one batch says of the columns' types and numbers."""
+    found, counted = {}, {}
+    for name in batch.schema.names:
+        found[name], parsed = column_types.narrowest(types[name], batch.column(name))
+        if count and parsed is not None:
+            counted[name] = Numbers.of(parsed)
+    return found, counted
+
+
+def _note(data: Data, numbers: dict[str, Numbers] | None, found: Mapping[str, Numbers]) -> None:
+    """Adds what is known of columns' numbers, under their names in the recipe."""
+    if numbers is None:
+        return
+    new = {old: name for name, old in data.columns.items()}
+    for column, more in found.items():
+        name = new.get(column, column)
+        numbers[name] = numbers.get(name, Numbers()).merged(more)
 
 
 def _widen(form: _Format, types: dict[str, ColumnType], found: Mapping[str, ColumnType]) -> None:
     types |= {name: form.joined(kind, types.get(name, kind)) for name, kind in found.items()}
 
 
-def _merged(data: Data, files: Sequence[Path], batches: int | None) -> dict[str, ColumnType]:
+def _merged(
+    data: Data,
+    files: Sequence[Path],
+    batches: int | None,
+    numbers: dict[str, Numbers] | None = None,
+) -> dict[str, ColumnType]:
     merged: dict[str, ColumnType] = {}
     form = _FORMATS[data.format]
     for file in form.units(files):
-        found = _renamed(data, _types(data, file, files, batches), file)
+        found = _renamed(data, _types(data, file, files, batches, numbers), file)
         if merged and form.same_columns(found) != form.same_columns(merged):
             raise _other_columns(file, list(found), files[0], list(merged))
         _widen(form, merged, found)
@@ -416,7 +477,7 @@ def _block(
 ) -> Block:
     """Types a block; what does not fit is an error, or is taken out."""
     block = numbered(raw, file, first_row)
-    block = dataclasses.replace(block, batch=_with_new_names(data, raw.batch))
+    block = dataclasses.replace(block, batch=_with_new_names(data, raw.batch), raw=raw.batch)
     try:
         return _typed(data, block, types)
     except DataError:

@@ -1,32 +1,28 @@
-"""Which split a row belongs to: a hash decides, exactly as in stock TFX, or the order of the rows.
+"""Which split a row belongs to: a hash of its fields decides, or the order of the rows.
 
-Source of the hash: `tfx/components/example_gen/base_example_gen_executor.py`, `_PartitionFn`.
+The hash is that of `identity`: files that come later do not move a row that stood. Stock TFX hashes
+the row as it is serialized, so that a column which becomes one of floats moves all of them.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from trainyard.components.example_gen import order, reader
 from trainyard.components.example_gen.column_types import ColumnType
-from trainyard.components.example_gen.groups import Groups, fractional_key
+from trainyard.components.example_gen.groups import Groups, key_values
+from trainyard.components.example_gen.identity import Hashes
 from trainyard.components.example_gen.reader import Block
-from trainyard.components.records import encoder
 from trainyard.errors import RecipeError, nearest
 from trainyard.recipe_schema import Data
 
-_DIGITS = 8  # a SHA-256 digest in base 2^32
 Buckets = npt.NDArray[np.int64]
-Chooser = Callable[[Block, Sequence[bytes], int], tuple[Buckets, Buckets]]
-"""Given rows, their records and the number of buckets: each row's bucket, shape `(n,)`, or the
+Chooser = Callable[[Block, Hashes, int], tuple[Buckets, Buckets]]
+"""Given rows, their identities and the number of buckets: each row's bucket, shape `(n,)`, or the
 first and the last if it reaches over several."""
 
 
@@ -45,20 +41,19 @@ class Splitter:
         self._split_of_bucket = np.repeat(places, list(buckets.values()))
         self._choose = choose
 
-    def assign(self, block: Block, records: Sequence[bytes]) -> npt.NDArray[np.int64]:
+    def assign(self, block: Block, identities: Hashes) -> npt.NDArray[np.int64]:
         """Returns the place in `names` of every row's split, shape `(n,)`.
 
         It is -1 for a row that reaches over the border of two splits.
 
         Args:
             block: The rows.
-            records: The same rows as `encoder.encode` serialized them.
+            identities: Their hashes, from `identity.rows`.
 
         Raises:
             RecipeError: There is no key column.
-            DataError: The key column is neither integer nor text.
         """
-        first, last = self._choose(block, records, len(self._split_of_bucket))
+        first, last = self._choose(block, identities, len(self._split_of_bucket))
         split = self._split_of_bucket[first]
         return np.where(split == self._split_of_bucket[last], split, -1)
 
@@ -76,9 +71,12 @@ def chooser(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) 
     """
     if data.split.in_order:
         return order.chooser(data, files, types)
+    if data.key is None:
+        return by_identity
     if isinstance(data.key, tuple):
-        return ByHash(Groups(data.key, reader.blocks(data, files, types)).of)
-    return ByHash(None if data.key is None else partial(values_of, data.key))
+        return ByKey(Groups(data, reader.blocks(data, files, types)).of)
+    key = data.key
+    return ByKey(lambda block: key_values(data, key, block))
 
 
 def check(data: Data, columns: Collection[str]) -> None:
@@ -105,44 +103,24 @@ def _no_column(name: str, where: str, columns: Collection[str]) -> RecipeError:
     )
 
 
-class ByHash:
-    """Finds buckets by a hash.
+def by_identity(block: Block, identities: Hashes, count: int) -> tuple[Buckets, Buckets]:
+    """Finds buckets by the rows themselves; see `Chooser`."""
+    del block
+    buckets = (identities % np.uint64(count)).astype(np.int64)
+    return buckets, buckets
+
+
+class ByKey:
+    """Finds buckets by what rows have in common.
 
     Args:
-        keys: Returns what decides of every row; None if the whole row does.
+        keys: Returns the hash that decides of every row.
     """
 
-    def __init__(self, keys: Callable[[Block], Sequence[bytes]] | None) -> None:
+    def __init__(self, keys: Callable[[Block], Hashes]) -> None:
         self._keys = keys
 
-    def __call__(
-        self, block: Block, records: Sequence[bytes], count: int
-    ) -> tuple[Buckets, Buckets]:
+    def __call__(self, block: Block, identities: Hashes, count: int) -> tuple[Buckets, Buckets]:
         """Returns every row's bucket; see `Chooser`."""
-        hashed = self._keys(block) if self._keys else records
-        digests = b"".join([hashlib.sha256(value).digest() for value in hashed])
-        remainder = np.zeros(len(hashed), np.uint64)
-        for digit in np.frombuffer(digests, ">u4").reshape(-1, _DIGITS).T:
-            remainder = (remainder << np.uint64(32) | digit) % np.uint64(count)
-        buckets = remainder.astype(np.int64)
-        return buckets, buckets
-
-
-def values_of(key: str, block: Block) -> list[bytes]:
-    """Returns the values of a column; rows where it is missing have one in common.
-
-    Args:
-        key: The column.
-        block: The rows.
-
-    Raises:
-        RecipeError: There is no such column.
-        DataError: It is neither integer nor text.
-    """
-    if key not in block.batch.schema.names:
-        raise _no_column(key, "data.key", block.batch.schema.names)
-    column = block.batch.column(key)
-    kind = column.type.value_type if pa.types.is_list(column.type) else column.type
-    if pa.types.is_floating(kind):
-        raise fractional_key(key)
-    return encoder.each(pc.fill_null(encoder.features(column), b""))
+        del identities
+        return by_identity(block, self._keys(block), count)

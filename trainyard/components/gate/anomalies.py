@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
+from trainyard.components.example_gen.lost_digits import REMEDY, Lost
 from trainyard.raw_values import canonical_text, is_same
 from trainyard.recipe_schema import Anomaly, Gate, Target
+
+ALL_SPLITS = "all splits"
+"""In place of a split's name, where it is not one alone."""
 
 _Type = anomalies_pb2.AnomalyInfo
 _WRONG_TYPE_WORDS = ("_NOT_", "_NOW_", "UNEXPECTED_DATA_TYPE", "_EXPECTED", "NON_STRING")
@@ -303,6 +307,19 @@ def _positive(value: str) -> str:
 
 def _number(value: float) -> str:
     return canonical_text(value)
+
+
+def of_digits(lost: Iterable[Lost], labels: Collection[str]) -> Iterator[Finding]:
+    """Names the columns whose values a tf.Example cannot tell apart.
+
+    Args:
+        lost: What ExampleGen counted, over all splits.
+        labels: Of what is predicted: without their digits they cannot be learnt or judged.
+    """
+    for each in lost:
+        kind: Anomaly = "label" if each.column in labels else "lost_digits"
+        expected = f"values that a 32-bit float tells apart ({REMEDY})"
+        yield Finding(ALL_SPLITS, each.column, kind, expected, each.words)
 
 
 def of_size(gate: Gate, statistics: SplitStatistics) -> Iterator[Finding]:

@@ -32,6 +32,7 @@ class GateSpec(component_spec.ComponentSpec):  # type: ignore[misc]
         "code": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "statistics": component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics),
         "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema),
         "anomalies": component_spec.ChannelParameter(type=standard_artifacts.ExampleAnomalies),
@@ -43,6 +44,7 @@ class Gate(base_component.BaseComponent):  # type: ignore[misc]
     """Stops the run on anomalies.
 
     Args:
+        examples: ExampleGen's output, which says what its floats cannot hold.
         statistics: StatisticsGen's output.
         schema: The schema that the data were held against.
         anomalies: ExampleValidator's output.
@@ -57,6 +59,7 @@ class Gate(base_component.BaseComponent):  # type: ignore[misc]
     def __init__(
         self,
         *,
+        examples: BaseChannel,
         statistics: BaseChannel,
         schema: BaseChannel,
         anomalies: BaseChannel,
@@ -66,6 +69,7 @@ class Gate(base_component.BaseComponent):  # type: ignore[misc]
     ) -> None:
         super().__init__(
             GateSpec(
+                examples=examples,
                 statistics=statistics,
                 schema=schema,
                 anomalies=anomalies,

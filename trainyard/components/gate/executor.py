@@ -17,6 +17,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
+from trainyard.components.example_gen import lost_digits
 from trainyard.components.gate import anomalies as found
 from trainyard.errors import AnomalyError
 from trainyard.recipe_schema import Gate, Target
@@ -65,7 +66,12 @@ def _findings(
     schema = _read_schema(artifact_utils.get_single_uri(inputs["schema"]))
     targets = [Target.model_validate(target) for target in json.loads(properties["targets"])]
     weight: str = properties["weight"]
-    told = {*(target.label.name for target in targets), weight}
+    labels = {target.label.name for target in targets}
+    told = {*labels, weight}
+    examples = artifact_utils.get_single_instance(inputs["examples"])
+    written = examples.get_string_custom_property(lost_digits.PROPERTY)
+    lost = lost_digits.read({lost_digits.PROPERTY: written})
+    yield from found.of_digits(lost, labels)
     for split in artifact_utils.decode_split_names(statistics.split_names):
         proto = stats_artifact_utils.load_statistics(statistics, split).proto()
         split_statistics = found.SplitStatistics(split, proto)

@@ -29,7 +29,10 @@ from trainyard.components.pusher.versions import (
     remove_unfinished,
     versions,
 )
-from trainyard.serving import version_config, warmup
+from trainyard.model_store import version_config
+from trainyard.model_store.versions import champion
+from trainyard.serving import independence, warmup
+from trainyard.trainer_modules.harness import description, export
 
 FILE = "push.json"
 
@@ -76,6 +79,7 @@ def _push(inputs: Artifacts, properties: dict[str, Any], run: str) -> dict[str, 
         examples=rows,
         infra_validation=bool(properties["infra_validation"]),
     )
+    proved = export.signatures_of_rows(description.read(saved_model)) if len(rows) > 1 else ()
     destination = Path(properties["destination"])
     pushed_by = Origin(
         model=model.uri,
@@ -86,12 +90,18 @@ def _push(inputs: Artifacts, properties: dict[str, Any], run: str) -> dict[str, 
     version = _pushed_before(saved_model, model.uri, destination)
     if version is not None:
         pushed_by = origin(version) or pushed_by
+        independence.write(version, proved)  # earlier versions of Trainyard did not prove it
     else:
         if properties["rollout"]:
             pin(destination)
         record = Path(properties["runs"]) / run / "run.json"
         version = copy_whole(
-            saved_model, destination, pushed_by, rows[:_WARM_UP_ROWS], record=record
+            saved_model,
+            destination,
+            pushed_by,
+            rows[:_WARM_UP_ROWS],
+            record=record,
+            independent=proved,
         )
     progress.report(f"version {version.name}")
     return {
@@ -125,14 +135,14 @@ def _raw_examples(inputs: Artifacts, split: str) -> Iterator[bytes]:
 
 
 def pin(destination: Path) -> None:
-    """Has the newest version go on answering when there is a newer one, unless another does.
+    """Keeps the champion in service when a newer version is pushed.
 
     Args:
         destination: The model's base path.
     """
-    there = versions(destination)
-    if there and version_config.STABLE not in version_config.read(destination).version_labels:
-        version_config.label(destination, {version_config.STABLE: int(there[-1].name)})
+    in_service = champion(destination)
+    if in_service is not None:
+        version_config.label(destination, {version_config.STABLE: int(in_service.name)})
 
 
 def copy_whole(
@@ -142,6 +152,7 @@ def copy_whole(
     examples: Sequence[bytes] = (),
     *,
     record: Path | None = None,
+    independent: Sequence[str] = (),
 ) -> Path:
     """Puts a SavedModel under the next version number, whole or not at all.
 
@@ -154,6 +165,7 @@ def copy_whole(
         pushed_by: Written beside the model: which model this is, and from which run.
         examples: What a server warms the version up with.
         record: The run's; kept beside the model, which may outlive the run's folder.
+        independent: Signatures that answer each row alike whatever rows are beside it.
 
     Returns:
         The version's folder.
@@ -169,4 +181,6 @@ def copy_whole(
         shutil.copy(record, beside / RECORD)
     if examples:
         warmup.write(beside, warmup.predictions(examples))
+    if independent:
+        independence.write(beside, independent)
     return beside.rename(destination / str(version))

@@ -16,7 +16,14 @@ from trainyard.pipeline.beam import endpoints
 from trainyard.pipeline.beam.job_servers import JobServer
 from trainyard.pipeline.beam.processes import serving
 from trainyard.pipeline.workspace import home
-from trainyard.recipe_schema import DataflowEngine, Engine, FlinkEngine, PortableEngine, Recipe
+from trainyard.recipe_schema import (
+    DataflowEngine,
+    Engine,
+    FlinkEngine,
+    PortableEngine,
+    Recipe,
+    secret_values,
+)
 
 
 def check(engine: Engine) -> None:
@@ -69,14 +76,16 @@ def at_hand(recipe: Recipe, log: Path) -> Iterator[Recipe]:
         log: Where to what a job server says that the recipe does not name.
 
     Yields:
-        The recipe, which names the job server and its jobs.
+        The recipe, which names the job server and its jobs, with the values of its secrets: it
+        goes into no record.
 
     Raises:
         EnvironmentProblem: The job server cannot be started.
+        RecipeError: A secret is missing.
     """
-    engine = recipe.engine
+    engine = _with_secrets(recipe.engine)
     if not isinstance(engine, PortableEngine):
-        yield recipe
+        yield recipe.model_copy(update={"engine": engine})
         return
     job = f"trainyard-{recipe.name}-{uuid4().hex[:8]}".replace("_", "-")
     with _job_server(engine, log) as address:
@@ -90,6 +99,15 @@ def at_hand(recipe: Recipe, log: Path) -> Iterator[Recipe]:
             endpoints.cancel(address, job)
             _hush()
             raise
+        finally:
+            secret_values.hide_in_file(log)
+
+
+def _with_secrets(engine: Engine) -> Engine:
+    """The engine as Beam is told of it, and nobody else."""
+    key = "engine.beam_options"
+    options = tuple(secret_values.resolve(each, key) for each in engine.beam_options)
+    return engine.model_copy(update={"beam_options": options})
 
 
 def _hush() -> None:

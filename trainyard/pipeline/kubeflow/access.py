@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import requests
 
 from trainyard.errors import EnvironmentProblem, RecipeError
+from trainyard.recipe_schema.secret_values import without_password
 
 TOKEN, USER, PASSWORD = "KUBEFLOW_TOKEN", "KUBEFLOW_USER", "KUBEFLOW_PASSWORD"
 """Environment variables: what is on a command line, others can read."""
@@ -54,6 +55,12 @@ class Access:
                 "or http://localhost:8080 for a forwarded port",
             )
         parts = urlsplit(host if "://" in host else f"https://{host}")
+        if "@" in parts.netloc:
+            raise RecipeError(
+                "an address with a password in it would be shown",
+                where=without_password(parts.geturl()),
+                hint=f"--auth dex reads {USER} and {PASSWORD}, --auth token {TOKEN}",
+            )
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise RecipeError(
                 "this is no address", expected="https://HOST or http://HOST:PORT", received=host

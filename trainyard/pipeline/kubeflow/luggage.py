@@ -40,9 +40,16 @@ class Luggage(BaseModel):
             recipe_file: Its file, which `parse_recipe` has read.
 
         Raises:
-            RecipeError: There is no such schema.
+            RecipeError: There is no such schema, or there is a secret in the recipe.
         """
         recipe = parse_recipe(recipe_file)
+        if recipe.monitor.webhook and recipe.monitor.webhook.literal_secret:
+            raise RecipeError(
+                "the compiled pipeline would show this address to all who can read it",
+                where="monitor.webhook",
+                hint="name it: `${env:NAME}` or `${file:PATH}`; `kubeflow.secrets` brings secrets "
+                "of the cluster into its pods",
+            )
         schema = None
         if recipe.data.schema_file != "infer":
             file = recipe_file.parent / recipe.data.schema_file

@@ -31,6 +31,7 @@ from trainyard.pipeline.recipe import dump, located
 from trainyard.pipeline.records import RunRecord, StageRecord
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
+from trainyard.recipe_schema.secret_values import hide
 
 if TYPE_CHECKING:
     from trainyard.pipeline.runners.nodes import NodeRunner
@@ -157,7 +158,7 @@ class _Run:
             yield stage
         except Exception as error:
             explained = failures.explain(error, name, Path("this pod's log"))
-            traceback.print_exception(error)
+            sys.stderr.write(hide("".join(traceback.format_exception(error))))
             stage.state, stage.seconds = "failed", round(time.monotonic() - began, 3)
             self._leave(_Left(started=started, stage=stage, error=str(explained)))
             self._record("failed", str(explained)).save()

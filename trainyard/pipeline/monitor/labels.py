@@ -2,23 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.pipeline import prediction_files
+from trainyard.pipeline.monitor.keys import key_text, sent_kind, whole
+from trainyard.raw_values import canonical_text
 from trainyard.recipe_schema import Data
 from trainyard.serving.monitor.rows import Rows
 from trainyard.trainer_modules.harness.description import RawType
 
-_WHOLE = {"true": "1", "false": "0"}
+_TRUTH = {"true": "1", "false": "0"}
+_FEWEST_MATCHES = 0.01
+"""Of the labels or of the keys in the window, whichever are fewer; else the keys do not fit."""
+
+Key = tuple[str, ...]
 
 
-def key_of(data: Data, named: str | None) -> str:
-    """Says which column joins labels with requests.
+class Joined(NamedTuple):
+    """Rows of requests with the labels that are known.
+
+    Attributes:
+        rows: The requests; labels that are not known are null.
+        note: What was joined and what was not, in words.
+    """
+
+    rows: Rows
+    note: str
+
+
+@dataclass
+class _Found:
+    """The labels that are of a request, by key, and what became of the others."""
+
+    labels: dict[Key, tuple[Any, ...]] = field(default_factory=dict)
+    repeated: int = 0
+    unmatched: int = 0
+
+
+def keys_of(data: Data, named: Sequence[str]) -> tuple[str, ...]:
+    """Says which columns join labels with requests.
 
     Args:
         data: The recipe's data section.
@@ -27,124 +55,166 @@ def key_of(data: Data, named: str | None) -> str:
     Raises:
         RecipeError: Neither says one, or the recipe's key has several.
     """
-    if named is not None:
-        return named
-    if len(data.keys) == 1:
-        return data.keys[0]
+    if named or len(data.keys) == 1:
+        return tuple(named or data.keys)
     raise RecipeError(
         "no column is known by which labels are joined with requests",
         where="data.key",
         received=", ".join(data.keys) or "none",
-        hint="name one that requests carry: --key COLUMN",
+        hint="name one that requests carry: --key COLUMN; or several that are a key together: "
+        "--key COLUMN --key COLUMN",
     )
 
 
-def joined(rows: Rows, file: Path, data: Data, key: str, types: Mapping[str, RawType]) -> Rows:
+def joined(
+    rows: Rows,
+    file: Path,
+    data: Data,
+    keys: Mapping[str, RawType | None],
+    types: Mapping[str, RawType],
+    sampled: float = 1.0,
+) -> Joined:
     """Adds the labels that are known by now; null where they are not.
 
     Args:
-        rows: Of requests, the key among their columns.
-        file: CSV or Parquet with the key and the labels.
+        rows: Of requests, the keys among their columns.
+        file: CSV or Parquet with the keys and the labels.
         data: How CSV is written.
-        key: The column that joins.
+        keys: The columns that join, together, with their types in training; None where it does
+            not know them.
         types: What is read from the file: type by label.
+        sampled: The share of the window's rows that these are.
 
     Raises:
         DataError: A column is missing, a key occurs twice with different labels, a label is of
-            another type, or no key is that of a request.
+            another type, or hardly any key is that of a request.
     """
-    keys = _keys(rows, key)
-    wanted = {each for each in keys if each}
-    found = dict(_read(file, data, key, types, wanted))
-    if not found:
-        raise DataError(
-            "none of the labels is of a request in the window",
-            where=str(file),
-            expected=f"keys such as {', '.join(sorted(wanted)[:3])}",
-            hint=f"is {key!r} the same in requests and labels, and the window large enough?",
-        )
+    kinds = {name: kind or sent_kind(_sent(rows, name)) for name, kind in keys.items()}
+    asked = list(_keys({name: _sent(rows, name) for name in kinds}, kinds))
+    wanted = {each for each in asked if all(each)}
+    found = _read(file, data, kinds, types, wanted)
+    _check_matches(found, wanted, file, tuple(keys), sampled)
     columns = {
-        label: pa.array([found[k][place] if k in found else None for k in keys], _arrow(kind))
+        label: pa.array(
+            [found.labels[k][place] if k in found.labels else None for k in asked], _arrow(kind)
+        )
         for place, (label, kind) in enumerate(types.items())
     }
-    return rows.with_columns({**rows.columns, **columns})
+    return Joined(rows.with_columns({**rows.columns, **columns}), _note(asked, found))
 
 
-def _keys(rows: Rows, key: str) -> list[str]:
-    """Each request's key as text; empty where there is none."""
-    values = rows.columns.get(key)
-    if values is None or values.null_count == len(values):
-        raise DataError(
-            f"no request in the window carries the column {key!r}",
-            expected="a key by which labels are joined with requests",
-            received=", ".join(name for name, v in rows.columns.items() if v.null_count < len(v)),
-            hint="send it along in tf.Examples (serving_default), which may have columns that the "
-            "model does not look at; or name another: --key COLUMN",
-        )
-    return ["" if value is None else _text(value) for value in values.to_pylist()]
+def _check_matches(
+    found: _Found, wanted: Collection[Key], file: Path, keys: Sequence[str], sampled: float
+) -> None:
+    possible = min(len(wanted), len(found.labels) + found.unmatched)
+    if found.labels and len(found.labels) >= _FEWEST_MATCHES * sampled * possible:
+        return
+    some = "none" if not found.labels else f"only {len(found.labels):,} of {possible:,}"
+    examples = (" and ".join(key) for key in sorted(wanted)[:3])
+    raise DataError(
+        f"{some} of the labels is of a request in the window",
+        where=str(file),
+        expected=f"keys such as {', '.join(examples)}",
+        hint=f"is {' and '.join(map(repr, keys))} the same in requests and labels, and the window "
+        "large enough?",
+    )
 
 
-def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _note(asked: Sequence[Key], found: _Found) -> str:
+    labelled = sum(key in found.labels for key in asked)
+    without = sum(not all(key) for key in asked)
+    parts = [
+        f"{labelled:,} of {len(asked):,} requests that were looked at have a label by now",
+        f"{without:,} have no key" if without else "",
+        f"{found.unmatched:,} labels are of none of them" if found.unmatched else "",
+        f"{found.repeated:,} labels are repeated" if found.repeated else "",
+    ]
+    return "; ".join(filter(None, parts)) + "."
+
+
+def _sent(rows: Rows, name: str) -> pa.Array:
+    values = rows.columns.get(name)
+    if values is not None and values.null_count < len(values):
+        return values
+    raise DataError(
+        f"no request in the window carries the column {name!r}",
+        expected="a key by which labels are joined with requests",
+        received=", ".join(name for name, v in rows.columns.items() if v.null_count < len(v)),
+        hint="send it along in tf.Examples (serving_default), which may have columns that the "
+        "model does not look at; or name another: --key COLUMN",
+    )
 
 
 def _read(
-    file: Path, data: Data, key: str, types: Mapping[str, RawType], wanted: Collection[str]
-) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    file: Path,
+    data: Data,
+    keys: Mapping[str, RawType],
+    types: Mapping[str, RawType],
+    wanted: Collection[Key],
+) -> _Found:
     """The labels of the keys that are wanted, each once; the file may be of any size."""
+    found = _Found()
+    for key, where, texts in _rows(file, data, keys, types):
+        if key not in wanted:
+            found.unmatched += 1
+            continue
+        row = tuple(
+            None if text is None else _converted(text, column, where)
+            for text, column in zip(texts, types.items(), strict=True)
+        )
+        if found.labels.setdefault(key, row) != row:
+            raise DataError(f"the key {' and '.join(key)!r} has two labels", where=where)
+        found.repeated += found.labels[key] is not row
+    return found
+
+
+def _rows(
+    file: Path, data: Data, keys: Mapping[str, RawType], types: Mapping[str, RawType]
+) -> Iterator[tuple[Key, str, list[str | None]]]:
+    """The rows of the file that have any label: their key, place, and labels as text."""
     data = data.model_copy(update={"format": prediction_files.format_of(file), "header": ()})
-    there = prediction_files.columns(data, file)
-    for name in (key, *types):
-        if name not in there:
-            raise DataError(
-                f"the labels have no column {name!r}",
-                where=str(file),
-                expected=", ".join((key, *types)),
-                received=", ".join(there),
-                hint=nearest(name, there),
-            )
-    seen: set[str] = set()
+    _check_columns(file, prediction_files.columns(data, file), [*keys, *types])
     for block in prediction_files.blocks(data, file):
-        keys = map(_text, block.batch.column(key).to_pylist())
-        values = [block.batch.column(name).to_pylist() for name in types]
-        for index, (row_key, *row) in enumerate(zip(keys, *values, strict=True)):
-            missing = [value in (None, "", *data.missing) for value in row]
-            if row_key not in wanted or all(missing):
-                continue
-            if row_key in seen:
-                raise DataError(f"the key {row_key!r} has two labels", where=block.row(index))
-            seen.add(row_key)
-            where = _place(block.row, index)
-            yield (
-                row_key,
-                tuple(
-                    None if nothing else _converted(value, column, where)
-                    for nothing, value, column in zip(missing, row, types.items(), strict=True)
-                ),
-            )
+        row_keys = _keys({name: block.batch.column(name) for name in keys}, keys)
+        labels = zip(*(block.batch.column(name).to_pylist() for name in types), strict=True)
+        for index, (key, row) in enumerate(zip(row_keys, labels, strict=True)):
+            texts = [text if text not in ("", *data.missing) else None for text in map(_text, row)]
+            if any(text is not None for text in texts):
+                yield key, block.row(index), texts
 
 
-def _place(row: Callable[[int], str], index: int) -> Callable[[], str]:
-    return lambda: row(index)
+def _keys(columns: Mapping[str, pa.Array], kinds: Mapping[str, RawType]) -> Iterator[Key]:
+    """Each row's key; a part is empty where it is missing."""
+    parts = ([key_text(v, kind) for v in columns[n].to_pylist()] for n, kind in kinds.items())
+    return zip(*parts, strict=True)
 
 
-def _converted(value: Any, column: tuple[str, RawType], where: Callable[[], str]) -> Any:
+def _check_columns(file: Path, there: Collection[str], needed: Sequence[str]) -> None:
+    if absent := next((name for name in needed if name not in there), None):
+        raise DataError(
+            f"the labels have no column {absent!r}",
+            where=str(file),
+            expected=", ".join(needed),
+            received=", ".join(there),
+            hint=nearest(absent, there),
+        )
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else canonical_text(value)
+
+
+def _converted(text: str, column: tuple[str, RawType], where: str) -> Any:
     """A label as training has it."""
     name, kind = column
-    text = _text(value)
     if kind == "string":
         return text.encode()
     try:
-        if kind == "float32":
-            return float(text)
-        number = float(_WHOLE.get(text.lower(), text))
-        if number != int(number):
-            raise ValueError
-        return int(number)
-    except (ValueError, OverflowError):
+        return float(text) if kind == "float32" else whole(_TRUTH.get(text.lower(), text))
+    except ValueError:
         raise DataError(
             f"the label {name!r} is not what training had",
-            where=where(),
+            where=where,
             expected="a whole number" if kind == "int64" else "a number",
             received=repr(text),
         ) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from trainyard.pipeline.registry import decisions
 from trainyard.pipeline.workspace import Workspace
 from trainyard.progress import report as say
 from trainyard.recipe_schema import Monitor, Recipe
+from trainyard.recipe_schema.secret_values import without_password
 from trainyard.serving.monitor import (
     comparisons,
     judging,
@@ -28,9 +29,10 @@ from trainyard.serving.monitor import (
     server_metrics,
     windows,
 )
+from trainyard.serving.monitor.bins import shown
 from trainyard.serving.monitor.comparisons import Comparison
 from trainyard.serving.monitor.quality import Judged
-from trainyard.serving.monitor.reference import Reference
+from trainyard.serving.monitor.reference import MOST_VALUES, Reference
 from trainyard.serving.monitor.report import MonitorReport
 from trainyard.serving.monitor.rows import Rows
 from trainyard.serving.monitor.windows import Traffic
@@ -48,14 +50,14 @@ class Wishes:
     Attributes:
         window: In place of the recipe's.
         labels: CSV or Parquet with a key and labels.
-        key: The column that joins them with requests, in place of `data.key`.
+        keys: The columns that join them with requests, in place of `data.key`.
         server: Where the server's metrics are.
         version: The version that is watched; the champion if None.
     """
 
     window: str | None = None
     labels: Path | None = None
-    key: str | None = None
+    keys: tuple[str, ...] = ()
     server: str = "http://127.0.0.1:8501"
     version: int | None = None
 
@@ -69,7 +71,7 @@ class Wishes:
             return recipe.monitor
         window = int(self.window) if self.window.isdecimal() else self.window
         try:
-            return Monitor.model_validate(recipe.monitor.model_dump() | {"window": window})
+            return Monitor.model_validate(dict(recipe.monitor) | {"window": window})
         except ValueError:
             raise RecipeError(
                 f"{self.window!r} is no window",
@@ -90,10 +92,12 @@ def look(recipe: Recipe, wishes: Wishes, now: datetime | None = None) -> Monitor
         The report; it is in the workspace's monitor folder too, with a page and gauges.
 
     Raises:
-        RecipeError: Nothing has been pushed, or the run is gone.
+        RecipeError: Nothing has been pushed, the run is gone, or the webhook is a secret that
+            is not there.
         DataError: There is nothing to look at, or labels do not fit.
     """
     settings, now = wishes.settings(recipe), now or datetime.now(UTC)
+    webhook = settings.webhook.value("monitor.webhook") if settings.webhook else ""
     trained = training.of(recipe, wishes.version)
     traffic = _traffic(recipe, trained, settings, wishes, now)
     reference = trained.reference(settings.sample)
@@ -106,9 +110,15 @@ def look(recipe: Recipe, wishes: Wishes, now: datetime | None = None) -> Monitor
         recent = server_metrics.since_last_look(counters, folder)
         found += server_metrics.comparisons(recent, settings)
     measures, alarms = judging.judge(found, settings, traffic.window)
-    notes = list(_notes(trained, traffic, settings))
+    notes = [
+        *_notes(trained, traffic, settings),
+        *_not_watched(trained, reference),
+        *(_of_labels(trained, traffic.rows, found) if judged else ()),
+    ]
     if counters is None:
-        notes.append(f"No server answers at {wishes.server}: latency and errors are not watched.")
+        notes.append(
+            f"No server answers at {without_password(wishes.server)}: latency and errors are not watched."
+        )
     made = MonitorReport(
         recipe=recipe.name,
         version=trained.version,
@@ -122,15 +132,15 @@ def look(recipe: Recipe, wishes: Wishes, now: datetime | None = None) -> Monitor
         measures=measures,
         notes=notes,
     )
-    _publish(recipe, made, reference, traffic.rows)
+    _publish(recipe, made, reference, traffic.rows, webhook)
     return made
 
 
 def _traffic(
     recipe: Recipe, trained: Training, settings: Monitor, wishes: Wishes, now: datetime
 ) -> Traffic:
-    key = labels.key_of(recipe.data, wishes.key) if wishes.labels else ""
-    layout = trained.layout(key)
+    keys = labels.keys_of(recipe.data, wishes.keys) if wishes.labels else ()
+    layout = trained.layout(keys)
     say("reading the request log")
     folder = Workspace.of(recipe).requests
     traffic = windows.read(
@@ -139,8 +149,15 @@ def _traffic(
     if wishes.labels is None:
         return traffic
     types = {name: trained.types[name] for name in trained.label_columns}
-    rows = labels.joined(traffic.rows, wishes.labels, recipe.data, key, types)
-    return Traffic(rows, traffic.count, traffic.window, traffic.unread)
+    found = labels.joined(
+        traffic.rows,
+        wishes.labels,
+        recipe.data,
+        {name: trained.types.get(name) for name in keys},
+        types,
+        len(traffic.rows) / traffic.count,
+    )
+    return replace(traffic, rows=found.rows, note=found.note)
 
 
 def _compared(
@@ -206,31 +223,56 @@ def _notes(trained: Training, traffic: Traffic, settings: Monitor) -> Iterator[s
         )
     if not traffic.rows.known.any():
         yield f"No request in the window was answered by version {trained.version}."
+    if traffic.note:
+        yield traffic.note
     if traffic.unread:
         yield f"{traffic.unread:,} rows were asked of other signatures and are not compared."
+
+
+def _not_watched(trained: Training, reference: Reference) -> Iterator[str]:
     for name in trained.unwatched:
         yield f"Of {name} nothing is measured in the data: it is not watched."
     for name in trained.told.texts:
         yield f"Of {name} characters and words are watched, not which words they are."
-    yield from _missing_metrics(trained, traffic.rows)
+    for name, kind in reference.kinds.items():
+        if kind == "category" and name not in reference.counts:
+            yield (
+                f"Of {name} new values are not watched: training has more than "
+                f"{MOST_VALUES:,} of them."
+            )
 
 
-def _missing_metrics(trained: Training, rows: Rows) -> Iterator[str]:
+def _of_labels(trained: Training, rows: Rows, found: Sequence[Comparison]) -> Iterator[str]:
+    """Says which labels and metrics are left out."""
     heads = {n: h for n, h in trained.told.heads.items() if h.label in rows.columns}
-    known = {names.of(head, metric) for head in heads for metric in quality.METRICS}
+    for head in heads.values():
+        known = rows.columns[head.label].drop_null().to_pylist()
+        kind = trained.told.kinds.get(head.label)
+        unknown = [label for label in known if head.class_names and _index(head, kind, label) < 0]
+        if unknown:
+            yield (
+                f"{len(unknown):,} labels are of no class of the model, such as "
+                f"{shown(unknown[0])}: they are not judged."
+            )
+    measured = {each.column for each in found if each.kind == "quality" and not each.slice}
     counts = {names.of(head, "example_count") for head in heads}
-    others = sorted(set(trained.record.verdict.metrics) - known - counts)
+    others = sorted(set(trained.record.verdict.metrics) - measured - counts)
     if heads and others:
-        yield f"Of the recipe's metrics these are not watched: {', '.join(others)}."
+        yield (
+            "Of the recipe's metrics these are not watched, for want of labels or of a standard "
+            f"error: {', '.join(others)}."
+        )
 
 
-def _publish(recipe: Recipe, made: MonitorReport, reference: Reference, rows: Rows) -> None:
+def _publish(
+    recipe: Recipe, made: MonitorReport, reference: Reference, rows: Rows, webhook: str
+) -> None:
     folder = Workspace.of(recipe).monitor
     before = report.read(folder)
     made.write(folder)  # first: a webhook may take its time
     _record(recipe, made, before)
-    if recipe.monitor.webhook and made.alarms:
-        problem = outlets.post(made, recipe.monitor.webhook)
+    if webhook and made.alarms:
+        problem = outlets.post(made, webhook)
         made.notes += [f"{problem[0].upper()}{problem[1:]}."] if problem else []
         made.write(folder)
     outlets.write_gauges(made, folder)

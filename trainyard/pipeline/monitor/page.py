@@ -15,7 +15,7 @@ from trainyard.pipeline.measured import number
 from trainyard.pipeline.report import marks
 from trainyard.pipeline.report.page import template
 from trainyard.serving.monitor import reference as references
-from trainyard.serving.monitor.comparisons import shown
+from trainyard.serving.monitor.bins import shown
 from trainyard.serving.monitor.reference import Reference
 from trainyard.serving.monitor.report import Kind, Measure, MonitorReport
 from trainyard.serving.monitor.rows import Rows

@@ -15,6 +15,7 @@ from trainyard.components.example_gen import image_check, texts
 from trainyard.components.example_gen.image_check import ImageRefusedError
 from trainyard.components.records import arrow_examples, encoder, tfrecord_blocks
 from trainyard.errors import RecipeError
+from trainyard.model_store.versions import pushed
 from trainyard.pipeline import records, schemas
 from trainyard.pipeline.recipe import resolved_recipe
 from trainyard.pipeline.records import RunRecord
@@ -23,7 +24,6 @@ from trainyard.pipeline.workspace import Workspace
 from trainyard.progress import report
 from trainyard.recipe_schema import Images, Recipe, TableFeature, text_measures
 from trainyard.serving import model as models
-from trainyard.serving import version_config
 from trainyard.serving.monitor import reference as references
 from trainyard.serving.monitor.reference import Kind, Reference
 from trainyard.serving.monitor.requests import Layout, one_value
@@ -100,15 +100,15 @@ class Training:
         told = isinstance(feature, TableFeature) and feature.kind == "categorical"
         return "category" if told or self.types[name] == "string" else "number"
 
-    def layout(self, key: str = "") -> Layout:
-        """Says what to read of a request: inputs, columns of slices, and a key.
+    def layout(self, keys: tuple[str, ...] = ()) -> Layout:
+        """Says what to read of a request: inputs, columns of slices, and keys.
 
         Args:
-            key: The column that joins labels with requests, if there are any.
+            keys: The columns that join labels with requests, if there are any.
         """
-        sliced = {name for columns in self.slices for name in columns} - {*self.told.inputs, key}
+        sliced = {name for columns in self.slices for name in columns} - {*self.told.inputs, *keys}
         extra = {name: self.types[name] for name in sorted(sliced) if name in self.types}
-        return Layout(self.told, extra, self.version, key)
+        return Layout(self.told, extra, self.version, keys)
 
     def prepared(self, rows: Rows) -> Rows:
         """Puts what is measured of images and texts in their place.
@@ -249,17 +249,12 @@ def of(recipe: Recipe, version: int | None = None) -> Training:
 
     Args:
         recipe: Whose.
-        version: Its number; if None, the one labelled `stable`, else the newest.
+        version: Its number; the champion if None.
 
     Raises:
         RecipeError: None has been pushed, or the run is gone.
     """
-    from trainyard.pipeline.predict import pushed
-
-    serving = Workspace.of(recipe).serving
-    labels = version_config.read(serving).version_labels
-    wanted = version or labels.get(version_config.STABLE)
-    folder = pushed(serving, wanted)
+    folder = pushed(Workspace.of(recipe).serving, version)
     number = int(folder.name)
     for record in records.all_runs(recipe.name):
         if record.verdict.pushed and record.verdict.version == folder.name:

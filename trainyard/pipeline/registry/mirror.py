@@ -23,6 +23,7 @@ from trainyard.pipeline.records import RunRecord
 from trainyard.pipeline.registry import versions
 from trainyard.pipeline.registry.versions import CHALLENGER, CHAMPION, Version, hyperparameters
 from trainyard.recipe_schema import Recipe
+from trainyard.recipe_schema.secret_values import without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -89,8 +90,8 @@ def mirror(recipe: Recipe, uri: str) -> Mirrored:
     except exceptions as error:
         raise RecipeError(
             "MLflow refuses",
-            where=uri,
-            received=str(error).splitlines()[0],
+            where=without_password(uri),
+            received=str(error).splitlines()[0].replace(uri, without_password(uri)),
             hint="a store is such as sqlite:///mlflow.db or http://HOST:5000",
         ) from None
     return Mirrored(len(new_runs), len(new_versions), aliases)

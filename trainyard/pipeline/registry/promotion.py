@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainyard.errors import ContractError, RecipeError, TrainyardError
+from trainyard.model_store import version_config
 from trainyard.pipeline.registry import decisions, versions
 from trainyard.pipeline.registry.decisions import Decision
 from trainyard.pipeline.registry.versions import Version
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
-from trainyard.serving import version_config
 
 if TYPE_CHECKING:  # it loads TensorFlow
     from trainyard.serving.model import SavedModel

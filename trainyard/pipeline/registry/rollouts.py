@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from trainyard.errors import RecipeError
+from trainyard.model_store import version_config
 from trainyard.pipeline.registry import decisions, promotion, versions
 from trainyard.pipeline.registry.decisions import Decision
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe, Rollout
-from trainyard.serving import canary, canary_counts, version_config
+from trainyard.serving import canary, canary_counts
 from trainyard.serving.canary import Canary
 
 if TYPE_CHECKING:  # they load TensorFlow

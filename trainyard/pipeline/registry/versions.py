@@ -16,13 +16,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from trainyard import outputs
+from trainyard.components.example_gen.division import Division
 from trainyard.components.pusher import versions as pushed
 from trainyard.errors import RecipeError, nearest
+from trainyard.model_store import version_config
+from trainyard.model_store import versions as model_versions
 from trainyard.pipeline import metadata
 from trainyard.pipeline.records import Finding, RunRecord
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
-from trainyard.serving import version_config
 
 Alias = Literal["champion", "challenger", ""]
 
@@ -46,7 +48,8 @@ class Version(BaseModel):
         lineage: URI of what each stage wrote, by stage and output.
         recipe: The resolved recipe as it was.
         hyperparameters: The recipe's section `trainer`, flat.
-        data: What tells the rows it was trained on from others: fingerprint, span, path.
+        data: What tells the rows it was trained on from others: fingerprint, span, path, and how
+            they were divided among the splits.
         code: Digest of each stage's code.
         packages: Versions of the packages.
         metrics: On all rows of the judged split.
@@ -139,7 +142,7 @@ def _holder(recipe: Recipe, wanted: Alias) -> int | None:
 def _aliases(serving: Path) -> dict[int, Alias]:
     """The alias of each version that has one; a champion with both labels is on no trial."""
     on_trial = version_config.read(serving).version_labels.get(version_config.CANARY)
-    answers = version_config.champion(serving)
+    answers = model_versions.champion(serving)
     trial: dict[int, Alias] = {on_trial: CHALLENGER} if on_trial else {}
     return trial | ({int(answers.name): CHAMPION} if answers else {})
 
@@ -219,7 +222,8 @@ def _data(record: RunRecord, recipe: Mapping[str, Any], workspace: Workspace) ->
     parameters = record.stage("ExampleGen").parameters
     told |= {key: parameters[key] for key in ("span", "input_fingerprint") if key in parameters}
     # The record has no more than a digest of it.
-    return told | {key: known[key] for key in ("input_fingerprint",) if key in known}
+    rest = {"input_fingerprint": "", "divided": Division.read(known).rule} | known
+    return told | {key: rest[key] for key in ("input_fingerprint", "divided") if rest[key]}
 
 
 def flat(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -152,7 +152,7 @@ def _section(
         has_baseline=measured.has_baseline,
         slices=_slices(measured, findings, metrics),
         table=[
-            (part.name, [number(part.candidate.get(name, math.nan)) for name in metrics])
+            (part.name, [part.written(name) for name in metrics])
             for part in measured.slices[: 5 * MOST_SLICES]
         ],
         table_metrics=metrics,
@@ -163,8 +163,8 @@ def _section(
 
 
 def _overall(name: str, part: Slice) -> tuple[str, str, str, str]:
-    value, earlier = (side.get(name, math.nan) for side in (part.candidate, part.baseline))
-    return name, METRICS[name].meaning, number(value), number(earlier)
+    earlier = part.baseline.get(name, math.nan)
+    return name, METRICS[name].meaning, part.written(name), number(earlier)
 
 
 def _slices(

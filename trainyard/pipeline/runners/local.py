@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -29,13 +30,14 @@ from trainyard.errors import (
     TrainyardError,
     nearest,
 )
-from trainyard.pipeline import failures, frameworks, quiet, records, unchanged
+from trainyard.pipeline import failures, frameworks, ownership, quiet, records, unchanged
 from trainyard.pipeline.beam import cluster
-from trainyard.pipeline.console import RunConsole, output_to
-from trainyard.pipeline.recipe import dump
+from trainyard.pipeline.console import RunConsole, output_to, working
+from trainyard.pipeline.recipe import dump, locating
 from trainyard.pipeline.records import RunRecord, StageRecord
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
+from trainyard.recipe_schema.secret_values import hide
 
 if TYPE_CHECKING:  # it loads TFX
     from trainyard.pipeline.runners.nodes import NodeRunner
@@ -50,7 +52,10 @@ def run(
     resumed_from: str = "",
     fingerprint: str = "",
 ) -> RunRecord:
-    """Runs a recipe from its data to a verdict.
+    """Checks a recipe and runs it from its data to a verdict.
+
+    The run is on record, and the recipe's folders are its own, before anything large is imported:
+    what is killed from then on is what `trainyard resume` finds.
 
     Args:
         recipe: A resolved recipe.
@@ -64,16 +69,51 @@ def run(
         The record of a run that went through all stages, pushed or not.
 
     Raises:
-        TrainyardError: A stage failed, or the run could not begin. The record of
-            a run that began is on disk, with its report.
+        TrainyardError: The recipe was refused, as one whose folders belong to another file is,
+            which leaves no record; or a stage failed: the record is on disk, with its report.
     """
     cluster.check(recipe.engine)
     workspace = Workspace.of(recipe)
     with claimed(workspace):
+        with locating(recipe_file):
+            ownership.check(recipe, recipe_file)
+        nobodys = ownership.take(recipe, recipe_file)
         _mark_interrupted(recipe.name)
         record = _new_record(recipe, recipe_file, resumed_from, fingerprint)
         record.save()
-        return _Run(recipe, workspace, record, use_cache).execute(rerun_from)
+        with _kept_if_begun(workspace, record, nobodys):
+            complete = _checked(recipe, recipe_file)
+            record.recipe_json = dump(complete)
+        return _Run(complete, workspace, record, use_cache).execute(rerun_from)
+
+
+def _checked(recipe: Recipe, recipe_file: Path) -> Recipe:
+    cloud = recipe.engine.name != "local"
+    with frameworks.loading(cloud=cloud), working("checking the recipe"):
+        from trainyard.pipeline.check import check
+
+        return check(recipe, recipe_file).recipe
+
+
+@contextmanager
+def _kept_if_begun(workspace: Workspace, record: RunRecord, nobodys: bool) -> Iterator[None]:
+    """A run that is refused has not begun; one that is stopped while it starts has."""
+    try:
+        yield
+    except TrainyardError:
+        shutil.rmtree(record.folder)
+        for folder in (workspace.runs, workspace.artifacts):
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # if it is empty
+        if nobodys:
+            ownership.give_up(workspace)
+        raise
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt)
+        record.state = "interrupted" if stopped else "failed"
+        record.error = "stopped by the user" if stopped else hide(f"{error!r} in the start")
+        record.save()
+        raise
 
 
 @contextmanager
@@ -145,7 +185,7 @@ def _new_record(
     return RunRecord(
         id=records.new_id(started),
         recipe=recipe.name,
-        recipe_file=str(recipe_file),
+        recipe_file=str(recipe_file.absolute()),
         recipe_json=dump(recipe),
         started=started,
         resumed_from=resumed_from,
@@ -165,9 +205,8 @@ class _Run:
         self._use_cache = use_cache
         self._console = RunConsole()
         self._started = time.monotonic()
-        self._earlier = next(
-            (run for run in records.all_runs(recipe.name) if run.id != record.id), None
-        )
+        earlier = (run for run in records.all_runs(recipe.name) if run.id != record.id)
+        self._earlier = next((run for run in earlier if run.stages), None)
 
     def execute(self, rerun_from: str | None) -> RunRecord:
         """Runs every stage, then the verdict and the report."""
@@ -196,7 +235,7 @@ class _Run:
     @staticmethod
     def _note(error: Exception, log: Path) -> None:
         with contextlib.suppress(OSError), log.open("a", encoding="utf-8") as file:
-            traceback.print_exception(error, file=file)
+            file.write(hide("".join(traceback.format_exception(error))))
 
     def _run_stages(self, rerun_from: str | None) -> None:
         logs = self._record.folder / "logs"

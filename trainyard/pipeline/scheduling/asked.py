@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from trainyard.errors import RecipeError
-from trainyard.pipeline.recipe import load_recipe
+from trainyard.pipeline import ownership
 from trainyard.recipe_schema import Recipe, RunSchedule
 
 
@@ -47,7 +47,7 @@ def name_of(recipe: str) -> str:
         recipe: One of the two; a recipe whose file is gone still has its name.
 
     Raises:
-        RecipeError: It is a file that is none or no recipe.
+        RecipeError: It is a file that is none or no recipe, or another file has that name.
     """
     is_file = Path(recipe).suffix in (".yaml", ".yml") or "/" in recipe
-    return load_recipe(recipe).name if is_file else recipe
+    return ownership.load(Path(recipe)).name if is_file else recipe

@@ -14,7 +14,6 @@ from typing import Any
 from apscheduler.job import Job
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.base import BaseScheduler
-from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from filelock import FileLock
@@ -24,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from trainyard.errors import EnvironmentProblem, RecipeError, nearest
 from trainyard.outputs import home
 from trainyard.pipeline.scheduling import job, owed
+from trainyard.pipeline.scheduling.cron import Cron
 from trainyard.pipeline.scheduling.owed import Outcome
 from trainyard.recipe_schema import RunSchedule
 
@@ -60,21 +60,6 @@ def lock() -> FileLock:
     return FileLock(path().with_suffix(".lock"))
 
 
-def trigger(schedule: RunSchedule) -> BaseTrigger:
-    """Turns five cron fields into APScheduler's, which reads days otherwise.
-
-    Its numbers of weekdays begin on Monday, and it wants both days where cron wants either.
-
-    Args:
-        schedule: When.
-    """
-    minute, hour, day, month, weekday = schedule.plain.split()
-    times = {"minute": minute, "hour": hour, "month": month, "timezone": schedule.timezone}
-    if "*" in (day, weekday):
-        return CronTrigger(day=day, day_of_week=weekday, **times)
-    return OrTrigger([CronTrigger(day=day, **times), CronTrigger(day_of_week=weekday, **times)])
-
-
 def add(recipe: str, file: Path, schedule: RunSchedule) -> Entry:
     """Puts a recipe on the schedule, in place of what was said of it before.
 
@@ -92,7 +77,7 @@ def add(recipe: str, file: Path, schedule: RunSchedule) -> Entry:
     with opened() as scheduler:
         scheduler.add_job(
             job.REF,
-            trigger(schedule),
+            Cron(schedule),
             args=[recipe, str(file.absolute())],
             id=recipe,
             name=f"{schedule.cron} {schedule.timezone}",
@@ -177,6 +162,7 @@ def opened() -> Iterator[BaseScheduler]:
         with lock():
             scheduler = _Still(**settings())
             scheduler.start(paused=True)
+            _replace_triggers(scheduler)
             try:
                 yield scheduler
             finally:
@@ -210,6 +196,18 @@ def settings() -> dict[str, Any]:
         "job_defaults": {"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         "timezone": UTC,
     }
+
+
+def _replace_triggers(scheduler: BaseScheduler) -> None:
+    """Gives a `Cron` to entries of earlier versions: theirs lose days when clocks change."""
+    for each in scheduler.get_jobs():
+        if isinstance(each.trigger, CronTrigger | OrTrigger):
+            cron, _, timezone = each.name.rpartition(" ")
+            trigger = Cron(RunSchedule(cron=cron, timezone=timezone))
+            each.modify(trigger=trigger)
+            if each.next_run_time:
+                following = trigger.get_next_fire_time(None, datetime.now(UTC))
+                each.modify(next_run_time=min(each.next_run_time, following))
 
 
 class _Still(BaseScheduler):  # type: ignore[misc]  # APScheduler is not typed

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from trainyard.serving.monitor import bins, two_samples
 from trainyard.serving.monitor import reference as references
-from trainyard.serving.monitor import two_samples
 from trainyard.serving.monitor.answers import prediction_drift
 from trainyard.serving.monitor.reference import Reference
 from trainyard.serving.monitor.report import Kind
 from trainyard.serving.monitor.rows import Columns, Rows
 from trainyard.serving.monitor.two_samples import Array, Counts
+
+Test = tuple[str, str, str, float | None]
+"""What tells a test from another: column, slice, what it is of, p-value."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,10 @@ class Comparison:
     detail: str = ""
 
     @property
-    def test(self) -> tuple[str, str, str]:
-        """Which test the p-value is from: distances of one column share one."""
+    def test(self) -> Test:
+        """Which test the p-value is from: distances of one column may share one."""
         distance = self.kind in ("linf", "js", "ks", "psi")
-        return self.column, self.slice, "distribution" if distance else self.kind
+        return self.column, self.slice, "distribution" if distance else self.kind, self.p_value
 
 
 def of_columns(
@@ -58,15 +61,12 @@ def of_columns(
         window: What was served; columns that it has not got are left out.
         ignored: Columns to leave out.
     """
-    from trainyard.serving.monitor import tfdv_private  # takes seconds to import
-
     kinds = {n: k for n, k in reference.kinds.items() if n in window and n not in set(ignored)}
-    apart = tfdv_private.distances(reference.train.columns, window, kinds) if kinds else {}
     for name, kind in kinds.items():
         yield _missing(reference, name, window[name])
         if len(window[name]) > window[name].null_count:
             compare = _numbers if kind == "number" else _categories
-            yield from compare(reference, name, window[name], apart.get(name))
+            yield from compare(reference, name, window[name])
 
 
 def _missing(reference: Reference, name: str, window: pa.Array) -> Comparison:
@@ -83,23 +83,19 @@ def _missing(reference: Reference, name: str, window: pa.Array) -> Comparison:
     )
 
 
-def _numbers(
-    reference: Reference, name: str, window: pa.Array, divergence: float | None
-) -> Iterator[Comparison]:
+def _numbers(reference: Reference, name: str, window: pa.Array) -> Iterator[Comparison]:
     before, now = (references.present(v) for v in (reference.train.columns[name], window))
     if not len(before):
         return
-    apart = two_samples.numbers(before, now)
-    yield from _distances(
-        name,
-        {
-            "ks": apart.distance,
-            "js": divergence,
-            "psi": two_samples.stability_of_numbers(before, now),
-        },
-        apart.p_value,
-        f"median {np.median(before):.4g}, now {np.median(now):.4g}",
-    )
+    apart, counted = two_samples.numbers(before, now), bins.of_numbers(before, now)
+    medians = f"median {np.median(before):.4g}, now {np.median(now):.4g}"
+    yield from _distances(name, {"ks": apart.distance}, apart.p_value, medians)
+    table = counted.table
+    distances: dict[Kind, float] = {
+        "js": two_samples.divergence(table),
+        "psi": two_samples.stability(table),
+    }
+    yield from _distances(name, distances, two_samples.homogeneity(table), _moved_most(counted))
     yield _outside(reference, name, now)
 
 
@@ -118,47 +114,32 @@ def _outside(reference: Reference, name: str, now: Array) -> Comparison:
     )
 
 
-def _categories(
-    reference: Reference, name: str, window: pa.Array, largest: float | None
-) -> Iterator[Comparison]:
+def _categories(reference: Reference, name: str, window: pa.Array) -> Iterator[Comparison]:
     known = reference.counts.get(name)
     before = known or references.counts(reference.train.columns[name])
     now = references.counts(window)
-    apart = two_samples.categories(before, now)
-    yield from _distances(
-        name,
-        {"linf": largest, "psi": two_samples.stability_of_categories(before, now)},
-        apart.p_value,
-        _moved_most(before, now),
-    )
+    apart, counted = two_samples.categories(before, now), bins.of_categories(before, now)
+    distances: dict[Kind, float] = {
+        "linf": apart.distance,
+        "psi": two_samples.stability(counted.table),
+    }
+    yield from _distances(name, distances, apart.p_value, _moved_most(counted))
     if known:
         yield _new(name, known, now)
 
 
 def _distances(
-    name: str, distances: Mapping[Kind, float | None], p_value: float, detail: str
+    name: str, distances: Mapping[Kind, float], p_value: float, detail: str
 ) -> Iterator[Comparison]:
     for kind, distance in distances.items():
-        if distance is not None:
-            yield Comparison(kind, distance, distance, name, p_value=p_value, detail=detail)
+        yield Comparison(kind, distance, distance, name, p_value=p_value, detail=detail)
 
 
-def _moved_most(before: Counts, now: Counts) -> str:
-    """Says of which value the share has changed most."""
-    totals = [max(1, sum(counts.values())) for counts in (before, now)]
-    shares = {
-        value: [
-            side.get(value, 0) / total for side, total in zip((before, now), totals, strict=True)
-        ]
-        for value in [*before, *now]
-    }
-    value, (old, new) = max(shares.items(), key=lambda item: abs(item[1][1] - item[1][0]))
-    return f"{shown(value)}: {old:.1%} of the rows, now {new:.1%}"
-
-
-def shown(value: object) -> str:
-    """A value in words."""
-    return repr(value.decode("utf-8", "replace")) if isinstance(value, bytes) else str(value)
+def _moved_most(counted: bins.Bins) -> str:
+    """Says of which bin the share has changed most."""
+    before, now = counted.table / np.maximum(1, counted.table.sum(axis=1, keepdims=True))
+    most = int(np.argmax(np.abs(now - before)))
+    return f"{counted.names[most]}: {before[most]:.1%} of the rows, now {now[most]:.1%}"
 
 
 def _new(name: str, known: Counts, now: Counts) -> Comparison:
@@ -177,7 +158,7 @@ def _new(name: str, known: Counts, now: Counts) -> Comparison:
         name,
         reference=expected,
         p_value=two_samples.more_often(count, rows, once, max(once, known_rows)),
-        detail=f"{count / rows:.1%} of the rows, such as {', '.join(map(shown, new[:3]))}",
+        detail=f"{count / rows:.1%} of the rows, such as {', '.join(map(bins.shown, new[:3]))}",
     )
 
 

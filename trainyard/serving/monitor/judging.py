@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from trainyard.recipe_schema import Monitor
 from trainyard.serving.monitor import two_samples
-from trainyard.serving.monitor.comparisons import Comparison
+from trainyard.serving.monitor.comparisons import Comparison, Test
 from trainyard.serving.monitor.report import Alarm, Measure, Window
 
 _WORDS = {
@@ -69,7 +69,7 @@ def _threshold(comparison: Comparison, settings: Monitor) -> float | None:
     return threshold
 
 
-def _corrected(comparisons: Sequence[Comparison]) -> dict[tuple[str, str, str], float]:
+def _corrected(comparisons: Sequence[Comparison]) -> dict[Test, float]:
     """The p-value of each test, each counted once."""
     tests = {each.test: each.p_value for each in comparisons if each.p_value is not None}
     return dict(zip(tests, two_samples.holm(list(tests.values())), strict=True))

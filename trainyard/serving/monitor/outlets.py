@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, write_to_textfile
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from trainyard.recipe_schema.secret_values import host
 from trainyard.serving.monitor.report import MonitorReport
 
 FILE = "metrics.prom"
@@ -94,7 +95,7 @@ def post(report: MonitorReport, address: str) -> str:
         address: Where to.
 
     Returns:
-        What went wrong, in a sentence; empty if it arrived.
+        What went wrong, in a sentence that names only the host; empty if it arrived.
     """
     try:
         answer = requests.post(
@@ -104,7 +105,7 @@ def post(report: MonitorReport, address: str) -> str:
             timeout=_SECONDS,
         )
     except requests.RequestException as error:
-        return f"the webhook {address} could not be reached: {type(error).__name__}"
+        return f"the webhook of {host(address)} could not be reached: {type(error).__name__}"
     if not answer.ok:
-        return f"the webhook {address} answered {answer.status_code} {answer.reason}"
+        return f"the webhook of {host(address)} answered {answer.status_code} {answer.reason}"
     return ""

@@ -37,18 +37,18 @@ class Layout:
         told: What the model takes and answers.
         extra: Type of further columns that tf.Examples may have.
         version: Whose answers count.
-        key: A column of any type that tf.Examples may have, read as text; none if empty.
+        keys: Columns of any type that tf.Examples may have, read as text.
     """
 
     told: Description
     extra: Mapping[str, RawType]
     version: int
-    key: str = ""
+    keys: tuple[str, ...] = ()
 
     @property
-    def beside(self) -> bool:
-        """Whether the key is a column that nothing else reads."""
-        return bool(self.key) and self.key not in self.columns
+    def beside(self) -> list[str]:
+        """The keys that are columns that nothing else reads."""
+        return [name for name in self.keys if name not in self.columns]
 
     @property
     def columns(self) -> dict[str, RawType]:
@@ -231,7 +231,7 @@ def _of_tensors(asked: Sequence[_Asked], layout: Layout) -> Columns:
             columns[name] = _values(_one_a_row(joined), kind)
         else:
             columns[name] = pa.nulls(count, _arrow(kind))
-    return columns | ({layout.key: pa.nulls(count, pa.binary())} if layout.beside else {})
+    return columns | {name: pa.nulls(count, pa.binary()) for name in layout.beside}
 
 
 def _one_a_row(values: Array) -> Array:
@@ -255,7 +255,7 @@ def _of_examples(examples: Sequence[bytes], layout: Layout) -> Columns:
         name: _values(_first(parsed[name], kind, len(examples)), kind)
         for name, kind in layout.columns.items()
     }
-    return columns | ({layout.key: _keys(examples, layout.key)} if layout.beside else {})
+    return columns | {name: _keys(examples, name) for name in layout.beside}
 
 
 def _keys(examples: Sequence[bytes], name: str) -> pa.Array:

@@ -7,19 +7,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special, stats
 
 Array = npt.NDArray[Any]
 Counts = Mapping[Any, int]
 
-_FEWEST_EXPECTED = 5
+FEWEST_EXPECTED = 5
 """Rows that chi-squared needs in every cell (Cochran 1954)."""
 
 _LEAST_SHARE = 1e-4
 """What an empty bin counts as in a population stability index, which has a logarithm."""
-
-_BINS = 10
-_CATEGORIES = 20
 
 
 class Apart(NamedTuple):
@@ -71,16 +68,35 @@ def _table(reference: Counts, window: Counts) -> Array:
 
 
 def homogeneity(table: Array) -> float:
-    """Pearson's chi-squared test of whether both rows have the same shares.
+    """Tests whether both rows have the same shares.
+
+    Pearson's chi-squared test adds up the values that are too rare for it, where one of them
+    would go unnoticed: each of these is tested by Fisher's exact test too. All these tests
+    are corrected for their number (Bonferroni).
 
     Args:
-        table: Counts, `(2, values)`. Values too rare to be tested alone are tested together.
+        table: Counts, `(2, values)`.
 
     Returns:
         The p-value; 1 if there are not two values to tell apart.
     """
     statistic, freedom = chi_squared(table)
-    return float(stats.chi2.sf(statistic, freedom)) if freedom else 1.0
+    rare = table[:, _expected(table) < FEWEST_EXPECTED]
+    tests = [stats.chi2.sf(statistic, freedom)] if freedom else []
+    if rare.shape[1]:
+        tests.append(_least_of_exact(rare, table.sum(axis=1)) * rare.shape[1])
+    return float(min(1.0, min(tests) * len(tests))) if tests else 1.0
+
+
+def _least_of_exact(counts: Array, rows: Array) -> float:
+    """The least p-value of Fisher's exact tests, two-sided by twice the smaller side."""
+    test = stats.hypergeom(rows.sum(), counts.sum(axis=0), rows[1])
+    return float(2 * np.minimum(test.cdf(counts[1]), test.sf(counts[1] - 1)).min())
+
+
+def _expected(table: Array) -> Array:
+    """How often each value is to be expected in the smaller sample."""
+    return np.asarray(table.sum(axis=1).min() * table.sum(axis=0) / max(1, table.sum()))
 
 
 def chi_squared(table: Array) -> tuple[float, int]:
@@ -98,13 +114,12 @@ def chi_squared(table: Array) -> tuple[float, int]:
 
 def _without_rare(table: Array) -> Array:
     """Adds up the rarest values until there are enough of them, then the next."""
-    sums = table.sum(axis=0)
-    expected = table.sum(axis=1).min() * sums / max(1, table.sum())  # in the smaller sample
+    sums, expected = table.sum(axis=0), _expected(table)
     group, groups, filled = 0, np.zeros(len(sums), np.int64), 0.0
     for value in np.argsort(sums, kind="stable"):
         groups[value] = group
         filled += expected[value]
-        if filled >= _FEWEST_EXPECTED:
+        if filled >= FEWEST_EXPECTED:
             group, filled = group + 1, 0.0
     groups[groups == group] = max(0, group - 1)  # the last ones, if they are too few
     return np.array([np.bincount(groups, row, max(1, group)) for row in table])
@@ -132,42 +147,34 @@ def another_share(count: int, rows: int, known_count: int, known_rows: int) -> f
     return float(stats.fisher_exact(table)[1])
 
 
-def stability_of_numbers(reference: Array, window: Array) -> float:
-    """Population stability index over the reference's deciles.
+def stability(table: Array) -> float:
+    """Population stability index: the sum over bins of (q - p) log(q / p).
 
     Source: N. Siddiqi, Credit Risk Scorecards (2006).
 
     Args:
-        reference: Shape `(m,)`; no NaN.
-        window: Shape `(n,)`; no NaN.
+        table: Counts of the reference and of the window, `(2, bins)`.
     """
-    inner = np.unique(np.quantile(reference, np.linspace(0, 1, _BINS + 1)[1:-1]))
-    table = [
-        np.bincount(np.searchsorted(inner, sample, side="right"), minlength=len(inner) + 1)
-        for sample in (reference, window)
-    ]
-    return _stability(np.array(table))
+    before, now = np.maximum(_shares(table), _LEAST_SHARE)
+    return float(((now - before) * np.log(now / before)).sum())
 
 
-def stability_of_categories(reference: Counts, window: Counts) -> float:
-    """Population stability index over the most frequent values, all others together.
+def divergence(table: Array) -> float:
+    """Jensen-Shannon divergence to base 2: 0 for the same shares, 1 for none in common.
+
+    Source: J. Lin, Divergence measures based on the Shannon entropy (1991).
 
     Args:
-        reference: How often each value occurs.
-        window: Likewise.
+        table: Counts of the reference and of the window, `(2, bins)`.
     """
-    most = sorted(reference, key=lambda value: -reference[value])[:_CATEGORIES]
-    shown = [[counts.get(value, 0) for value in most] for counts in (reference, window)]
-    totals = [sum(counts.values()) for counts in (reference, window)]
-    rest = [[total - sum(row)] for total, row in zip(totals, shown, strict=True)]
-    return _stability(np.concatenate([np.array(shown), np.array(rest)], axis=1))
+    shares = _shares(table)
+    return float(special.rel_entr(shares, shares.mean(axis=0)).sum() / (2 * np.log(2)))
 
 
-def _stability(table: Array) -> float:
-    shares = np.maximum(table / np.maximum(1, table.sum(axis=1, keepdims=True)), _LEAST_SHARE)
-    there = table.sum(axis=0) > 0
-    before, now = shares[:, there]
-    return float(((now - before) * np.log(now / before)).sum())
+def _shares(table: Array) -> Array:
+    """The shares of the bins that have any row."""
+    shares = table / np.maximum(1, table.sum(axis=1, keepdims=True))
+    return np.asarray(shares[:, table.sum(axis=0) > 0])
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -27,12 +27,14 @@ class Traffic:
         count: How many rows it has.
         window: From when to when.
         unread: Requests of other signatures or kinds.
+        note: What else there is to say of them.
     """
 
     rows: Rows
     count: int
     window: Window
     unread: int = 0
+    note: str = ""
 
 
 @dataclass

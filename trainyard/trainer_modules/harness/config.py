@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from trainyard import sources, trainer_modules
-from trainyard.data import homes
+from trainyard import file_digests, sources, trainer_modules
 from trainyard.recipe_schema import (
     AnyFeature,
     Head,
@@ -164,7 +163,7 @@ class TrainerConfig(StageConfig):
         start = self.trainer.start_from
         named = [*registry.files(params), *vector_files.files(self.features)]
         named += [warm_start.file_of(start)] if start else []
-        return " ".join(homes.digest(file) for file in named)
+        return " ".join(map(file_digests.digest, named))
 
 
 def code_digest(module: str) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import tensorflow_transform as tft
 
     from trainyard.trainer_modules.harness.config import TrainerConfig
+    from trainyard.trainer_modules.harness.spec import HeadSpec
 
 FILE = Path("assets.extra") / "trainyard.json"
 
@@ -38,12 +39,14 @@ class HeadDescription(Section):
         label: The raw label's name; a request need not have it.
         class_names: In the order of the predictions; empty for regression.
         text: How text that it writes is cut into tokens; None if it writes none.
+        dtype: Of the predictions; 64 bits where the label's digits need them.
     """
 
     task: Task
     label: str
     class_names: tuple[str, ...] = ()
     text: TextFeature | None = None
+    dtype: Literal["float32", "float64"] = "float32"
 
 
 class Description(Section):
@@ -104,14 +107,14 @@ class Description(Section):
 def of(
     config: TrainerConfig,
     transform_output: tft.TFTransformOutput,
-    class_names: Mapping[str, Sequence[str]],
+    heads: Mapping[str, HeadSpec],
 ) -> Description:
     """Describes a model.
 
     Args:
         config: What the Trainer was told.
         transform_output: What Transform wrote.
-        class_names: By head and index; empty for regression.
+        heads: What the model predicts.
     """
     raw = transform_output.raw_feature_spec()
     columns = config.input_columns(sorted(raw))
@@ -121,8 +124,9 @@ def of(
             name: HeadDescription(
                 task=head.task,
                 label=head.label.name,
-                class_names=tuple(class_names[name]),
+                class_names=heads[name].label.class_names,
                 text=config.written(head),
+                dtype=heads[name].label.dtype,
             )
             for name, head in config.heads.items()
         },

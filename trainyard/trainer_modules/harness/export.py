@@ -94,8 +94,8 @@ def write(
     `serving_raw` one tensor `[B]`, `[B, length]` for a series, for each raw column that is an
     input, and gives the same answers; `classify` and `regress`, one for each head, give them as
     TensorFlow Serving's methods of that name want them; `transform_features` returns the
-    transformed features and the labels, each name ending in `names.SUFFIX`. The Keras model is
-    there too: a later training may start from it.
+    transformed features and the labels, each name ending in `names.SUFFIX`, the labels of a
+    regression as float64. The Keras model is there too: a later training may start from it.
 
     Args:
         folder: Where to.
@@ -111,6 +111,7 @@ def write(
     with_label = raw_parse_spec(transform_output)
     hidden = {config.weight, *(label.name for label in config.labels)}
     without = {name: entry for name, entry in with_label.items() if name not in hidden}
+    numbers = [names.label(n) for n, head in config.heads.items() if head.task == "regression"]
 
     def transformed(parsed: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         features = _without(config.targets, _transform(graph, parsed))
@@ -128,6 +129,7 @@ def write(
 
     def transform_features(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         features = _transform(graph, tf.io.parse_example(examples, with_label))
+        features |= {key: columns.as_number(features[key]) for key in numbers}
         return {f"{name}{names.SUFFIX}": tensor for name, tensor in features.items()}
 
     def of_examples(signature: Signature) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
@@ -307,6 +309,16 @@ def predicted(answers: Mapping[str, Any], told: description.Description) -> Any:
     return names.joined({h: np.asarray(answers[names.prediction(h)]) for h in told.heads})
 
 
+def signatures_of_rows(told: description.Description) -> tuple[str, ...]:
+    """Names the signatures that predict for each row, or judge what is predicted.
+
+    Args:
+        told: What the model expects and answers.
+    """
+    judging = (names.EVALUATION,) if told.writes else ()
+    return ("serving_default", RAW, *serving_methods.signatures(told).values(), *judging)
+
+
 class Served:
     """The SavedModel that is to be pushed, as its clients meet it.
 
@@ -318,6 +330,34 @@ class Served:
         self.told = description.read(saved_model)
         self._loaded = tf.saved_model.load(str(saved_model))
 
+    def answers(self, signature: str, serialized: Sequence[bytes]) -> dict[str, NDArray[Any]]:
+        """Asks one of `signatures_of_rows`.
+
+        Args:
+            signature: Its key.
+            serialized: Raw tf.Examples; with the labels for `names.EVALUATION`.
+
+        Returns:
+            Arrays by name.
+        """
+        ask = self._loaded.signatures[signature]
+        if signature == RAW:
+            found = ask(**self._raw(serialized))
+        else:
+            found = ask(tf.constant(list(serialized)))
+        return {name: np.asarray(tensor) for name, tensor in found.items()}
+
+    def _raw(self, serialized: Sequence[bytes]) -> dict[str, tf.Tensor]:
+        told = self.told
+        spec = {n: tf.io.VarLenFeature(tf.dtypes.as_dtype(k)) for n, k in told.inputs.items()}
+        parsed = tf.io.parse_example(list(serialized), spec)
+        return {
+            told.tensors[name]: tf.reshape(
+                columns.dense(column, told.series.get(name, 1)), [-1, *_lengths(told, name)]
+            )
+            for name, column in parsed.items()
+        }
+
     def predictions(self, serialized: Sequence[bytes]) -> Any:
         """Predicts through the signature `serving_default`.
 
@@ -327,8 +367,7 @@ class Served:
         Returns:
             `[B, 1]` or `[B, C]`; by head if there are several.
         """
-        answers = self._loaded.signatures["serving_default"](tf.constant(list(serialized)))
-        return predicted(answers, self.told)
+        return predicted(self.answers("serving_default", serialized), self.told)
 
     def likelihood(self, serialized: Sequence[bytes]) -> NDArray[Any]:
         """Asks the signature `evaluation` of a model that writes how likely labels are to it.
@@ -339,8 +378,7 @@ class Served:
         Returns:
             `[B, 3]`, as `names.LIKELIHOOD` says.
         """
-        answers = self._loaded.signatures[names.EVALUATION](tf.constant(list(serialized)))
-        return np.asarray(answers[names.LIKELIHOOD])
+        return self.answers(names.EVALUATION, serialized)[names.LIKELIHOOD]
 
     def raw_predictions(self, serialized: Sequence[bytes]) -> Any:
         """Predicts as `predictions` does, through the signature `serving_raw`.
@@ -351,16 +389,7 @@ class Served:
         Returns:
             As `predictions`.
         """
-        told = self.told
-        spec = {n: tf.io.VarLenFeature(tf.dtypes.as_dtype(k)) for n, k in told.inputs.items()}
-        parsed = tf.io.parse_example(list(serialized), spec)
-        raw = {
-            told.tensors[name]: tf.reshape(
-                columns.dense(column, told.series.get(name, 1)), [-1, *_lengths(told, name)]
-            )
-            for name, column in parsed.items()
-        }
-        return predicted(self._loaded.signatures[RAW](**raw), self.told)
+        return predicted(self.answers(RAW, serialized), self.told)
 
     def of_methods(self, serialized: Sequence[bytes]) -> dict[str, dict[str, Any]]:
         """Asks the signatures for Classify and Regress.
@@ -371,9 +400,5 @@ class Served:
         Returns:
             By head, as far as it has one: what its signature answers, arrays by name.
         """
-        inputs = tf.constant(list(serialized))
-        answers = {
-            head: self._loaded.signatures[name](inputs)
-            for head, name in serving_methods.signatures(self.told).items()
-        }
-        return {head: tf.nest.map_structure(np.asarray, each) for head, each in answers.items()}
+        methods = serving_methods.signatures(self.told)
+        return {head: self.answers(name, serialized) for head, name in methods.items()}

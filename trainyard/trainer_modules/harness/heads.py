@@ -13,6 +13,7 @@ from trainyard.errors import RecipeError, nearest
 from trainyard.recipe_schema import ONLY, Loss, Task
 from trainyard.trainer_modules.harness import names, optimizers, options, soft_labels
 from trainyard.trainer_modules.harness.construct import choose, construct, plain
+from trainyard.trainer_modules.harness.exact_auc import ExactAuc
 from trainyard.trainer_modules.harness.spec import HeadSpec, ModelSpec
 from trainyard.trainer_modules.harness.texts import PADDING
 
@@ -114,26 +115,44 @@ class Standardized(keras.losses.Loss):  # type: ignore[misc]  # Keras is not typ
     Args:
         loss: Of labels and predictions `[B, 1]`.
         std: Of the training labels.
+        dtype: Of labels and predictions.
     """
 
-    def __init__(self, loss: keras.losses.Loss, std: float) -> None:
-        super().__init__(name=loss.name)
+    def __init__(self, loss: keras.losses.Loss, std: float, dtype: str = "float32") -> None:
+        super().__init__(name=loss.name, dtype=dtype)
         self.loss = loss
         self.std = std
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Returns the loss of each example, `[B]`."""
         # Subtract first: a large mean would eat the digits.
-        return self.loss.call(ops.zeros_like(y_pred), (y_pred - y_true) / self.std)
+        errors = ops.cast((y_pred - y_true) / self.std, "float32")
+        return self.loss.call(ops.zeros_like(errors), errors)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {"loss": keras.losses.serialize(self.loss), "std": self.std}
+        loss = keras.losses.serialize(self.loss)
+        return {"loss": loss, "std": self.std, "dtype": self.dtype}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Standardized:
         """Rebuilds it from `get_config`."""
-        return cls(keras.losses.deserialize(config["loss"]), config["std"])
+        return cls(**config | {"loss": keras.losses.deserialize(config["loss"])})
+
+
+@keras.saving.register_keras_serializable(package="trainyard")
+class LabelUnits(keras.layers.Rescaling):  # type: ignore[misc]  # Keras is not typed
+    """Turns a standardized score into the label's own units; Keras rounds the mean to 32 bits."""
+
+    def call(self, inputs: Any) -> Any:
+        """Returns `inputs * scale + offset`, in the layer's dtype.
+
+        Args:
+            inputs: `[B, 1]`.
+        """
+        kind = self.compute_dtype
+        scale, offset = (ops.convert_to_tensor(x, kind) for x in (self.scale, self.offset))
+        return ops.cast(inputs, kind) * scale + offset
 
 
 def loss_class(loss: Loss | None, task: Task, where: str = "trainer.loss") -> keras.losses.Loss:
@@ -174,24 +193,30 @@ def build_loss(head: HeadSpec) -> keras.losses.Loss:
     loss = loss_class(head.loss, head.task)
     if head.task == "multiclass":
         return OneHot(loss, head.classes)
-    return Standardized(loss, head.label.std) if head.task == "regression" else loss
+    if head.task == "regression":
+        return Standardized(loss, head.label.std, head.label.dtype)
+    return loss
 
 
-def training_metrics(task: Task, logits: bool = False) -> list[keras.metrics.Metric]:
+def training_metrics(
+    task: Task, logits: bool = False, dtype: str = "float32", rows: int = 0
+) -> list[keras.metrics.Metric]:
     """Makes what is shown while training, and can be monitored.
 
     Args:
         task: The kind of prediction.
         logits: Whether predictions come without activation.
+        dtype: Of a regression's labels and predictions.
+        rows: Of the larger split.
     """
     if task == "binary":
         return [
-            keras.metrics.AUC(name="auc", from_logits=logits),
+            ExactAuc(rows, logits),
             keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0 if logits else 0.5),
         ]
     if task == "multiclass":
         return [soft_labels.Accuracy()]
-    return [keras.metrics.MeanAbsoluteError(name="mae")] if task == "regression" else []
+    return [keras.metrics.MeanAbsoluteError("mae", dtype)] if task == "regression" else []
 
 
 def check_monitor(monitor: str, tasks: Mapping[str, Task]) -> None:
@@ -266,8 +291,7 @@ def output(vector: keras.KerasTensor, head: HeadSpec, name: str = ONLY) -> keras
         return _dense(1, layer, activation, bias_initializer=odds)(vector)
     score = _dense(1, names.of(name, "standardized"))(vector)
     label = head.label
-    rescale = keras.layers.Rescaling(label.std, label.mean, name=layer, dtype="float32")
-    return rescale(score)
+    return LabelUnits(label.std, label.mean, name=layer, dtype=label.dtype)(score)
 
 
 def _dense(units: int, name: str, activation: str = "linear", **more: Any) -> keras.Layer:
@@ -286,7 +310,12 @@ def compile_model(model: keras.Model, spec: ModelSpec) -> None:
         RecipeError: XLA is asked for, and a layer does not support it.
     """
     heads = spec.heads
-    measured = {name: training_metrics(h.task, h.from_logits) for name, h in heads.items()}
+    measured = {
+        name: training_metrics(
+            head.task, head.from_logits, head.label.dtype, max(spec.rows, spec.held_out_rows)
+        )
+        for name, head in heads.items()
+    }
     model.compile(
         optimizer=optimizers.build(spec.training, spec.steps),
         loss=names.joined({name: build_loss(head) for name, head in heads.items()}),

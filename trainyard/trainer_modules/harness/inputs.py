@@ -430,8 +430,15 @@ def parts(features: Tensors, spec: ModelSpec) -> tuple[Tensors, Any, tf.Tensor |
     if _buckets(spec):
         written = [names.label(name) for name, head in spec.heads.items() if head.label.text]
         inputs = texts.trimmed(inputs, [*spec.texts, *written])
-    labels = names.joined({head: inputs.pop(names.label(head)) for head in spec.heads})
+    labels = names.joined(
+        {name: _label(inputs.pop(names.label(name)), head) for name, head in spec.heads.items()}
+    )
     return inputs, labels, inputs.pop(names.WEIGHT) if spec.weighted else None
+
+
+def _label(values: tf.Tensor, head: HeadSpec) -> tf.Tensor:
+    """Returns a regression's labels as floats that hold them; Transform leaves whole numbers."""
+    return tf.cast(values, head.label.dtype) if head.task == "regression" else values
 
 
 def _class_weights(spec: ModelSpec) -> dict[str, tf.Tensor]:

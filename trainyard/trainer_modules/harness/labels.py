@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -21,6 +22,7 @@ from trainyard.raw_values import as_flag, as_number
 from trainyard.recipe_schema import ONLY, Target, Task, TextFeature
 from trainyard.trainer_modules.harness import columns, kinds, texts
 from trainyard.trainer_modules.harness import names as keys
+from trainyard.trainer_modules.harness.columns import MISSING
 
 UNKNOWN = -1
 """The index of a class that is missing or that training did not see."""
@@ -43,20 +45,31 @@ def encode(
         positive: The value that is the last class, as the recipe has it.
 
     Returns:
-        Regression: float32 `[B, 1]`. Text: int64 `[B, T]`, the ids of its tokens, an end among
-        them if it has markers. Else int64 `[B, 1]`, the index of the class.
+        Regression: the number as it is, int64 or float32 `[B, 1]`. Text: int64 `[B, T]`, the ids
+        of its tokens, an end among them if it has markers. Else int64 `[B, 1]`, the index of the
+        class.
     """
     values = columns.dense(column)
     if text is not None:
         ids = texts.ids(values, text, keys.label(head))
         return ids[:, 1:] if text.markers else ids  # nobody has to guess a start
     if task == "regression":
-        return columns.as_number(values)
+        return values
     file = tft.vocabulary(columns.as_text(values), vocab_filename=keys.label(head))
     order = partial(_order, dtype=values.dtype, positive=positive)
     return tft.apply_vocabulary(
         columns.as_text(values), file, lookup_fn=partial(_class_index, order=order)
     )
+
+
+def missing_numbers(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Says which labels of a regression are missing.
+
+    Args:
+        values: As `encode` returns them.
+    """
+    missing: npt.NDArray[np.bool_] = ~np.isfinite(values) | (values == MISSING[tf.int64])
+    return missing
 
 
 def _class_index(

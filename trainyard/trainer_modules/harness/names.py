@@ -28,6 +28,9 @@ REFERENCE = "reference"
 LIKELIHOOD = "likelihood"
 """Of that: the logarithm of its probability, its tokens, its characters, `[B, 3]`."""
 
+CONSTANT_INPUTS = "constant_inputs.json"
+"""The Trainer's file that names inputs which are the same in all rows, each with a reason."""
+
 Part = TypeVar("Part")
 
 

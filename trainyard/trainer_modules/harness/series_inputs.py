@@ -34,7 +34,8 @@ def preprocess(
 def _scaled(column: tf.Tensor | tf.SparseTensor, feature: SeriesFeature) -> tf.Tensor:
     values = columns.as_number(columns.dense(column, feature.length))
     scaled = tft.scale_to_z_score(values) if feature.scaling == "z-score" else values
-    return tf.where(tf.math.is_finite(scaled), scaled, tf.zeros_like(scaled))
+    finite = tf.where(tf.math.is_finite(scaled), scaled, tf.zeros_like(scaled))
+    return tf.cast(finite, tf.float32)
 
 
 def name(spec: ModelSpec) -> str:

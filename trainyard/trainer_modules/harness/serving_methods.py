@@ -34,7 +34,9 @@ Answer = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
 def signatures(told: Description) -> dict[str, str]:
-    """Names the signature of each head that has classes or is a number.
+    """Names the signature of each head that has classes or is a 32-bit number.
+
+    Regress answers in 32 bits: of a label that needs 64 it would lose digits without a word.
 
     Args:
         told: What the model answers.
@@ -45,7 +47,7 @@ def signatures(told: Description) -> dict[str, str]:
     return {
         name: names.of(name, _METHODS[head.task][0])
         for name, head in told.heads.items()
-        if head.task in _METHODS
+        if head.task in _METHODS and head.dtype == "float32"
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import keras
 import numpy as np
@@ -86,6 +87,15 @@ class LabelSpec:
     vocabulary: tuple[str, ...] = ()
 
     @property
+    def dtype(self) -> Literal["float32", "float64"]:
+        """Regression: the float in which labels and predictions keep their digits.
+
+        64 bits where 32 cannot tell apart what lies a thousandth of the deviation apart.
+        """
+        spacing = np.spacing(np.float32(abs(self.mean) + self.std))
+        return "float64" if spacing > self.std / 1000 else "float32"
+
+    @property
     def vocabulary_size(self) -> int:
         """Text: how many ids there are."""
         return len(self.vocabulary)
@@ -141,12 +151,14 @@ class ModelSpec:
         heads: What it predicts, by name; `ONLY` if it is one thing.
         training: The recipe's trainer section.
         weighted: Whether rows count differently.
+        held_out_rows: Examples to validate on.
     """
 
     inputs: Mapping[str, InputSpec]
     heads: Mapping[str, HeadSpec]
     training: Trainer = field(default_factory=Trainer)
     weighted: bool = False
+    held_out_rows: int = 0
 
     @classmethod
     def of_one(
@@ -254,6 +266,7 @@ def build(
         heads=heads,
         training=config.trainer,
         weighted=config.weight is not None,
+        held_out_rows=len(held_out.targets[keys.label(next(iter(heads)))]),
     )
 
 
@@ -350,7 +363,7 @@ def _check_labels(values: inputs.Array, split: str, head: Target) -> None:
             hint="give more data, or another `data.split`",
         )
     regression = head.task == "regression"
-    bad = ~np.isfinite(values) if regression else values == labels.UNKNOWN
+    bad = labels.missing_numbers(values) if regression else values == labels.UNKNOWN
     if bad.any():
         raise DataError(
             f"the label {head.label.name!r} is missing or unknown in {int(bad.sum())} "

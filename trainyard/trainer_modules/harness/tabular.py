@@ -17,7 +17,7 @@ import tensorflow_transform as tft
 from tensorflow_transform import schema_inference
 
 from trainyard.recipe_schema import Feature, TableFeature
-from trainyard.trainer_modules.harness import columns, embeddings
+from trainyard.trainer_modules.harness import columns, embeddings, tft_private
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.layers.pooling import MaskedAverage
 
@@ -41,11 +41,38 @@ def preprocess(
     table = {n: f for n, f in sorted(features.items()) if isinstance(f, TableFeature)}
     values = {name: columns.dense(inputs[name]) for name in table}
     outputs = _numeric(values, table)
-    for name, feature in table.items():
-        if feature.kind in _IDS:
-            key = _key(name, outputs)
-            outputs[key] = _IDS[feature.kind](values[name], feature, key)
+    for name, key in id_keys(table).items():
+        outputs[key] = _IDS[table[name].kind](values[name], table[name], key)
     return outputs
+
+
+def id_keys(features: Mapping[str, Feature]) -> dict[str, str]:
+    """Says what `preprocess` calls the ids of each categorical or bucketized column.
+
+    Args:
+        features: As `preprocess` takes them.
+    """
+    keys: dict[str, str] = {}
+    for name in sorted(n for n, feature in features.items() if feature.kind in _IDS):
+        keys[name] = _key(name, {NUMERIC, *keys.values()})
+    return keys
+
+
+def numeric_columns(features: Mapping[str, Feature], dtypes: Mapping[str, tf.DType]) -> list[str]:
+    """Says which column each number of `NUMERIC` is of.
+
+    Args:
+        features: As `preprocess` takes them.
+        dtypes: The types of the raw columns.
+    """
+    table = {n: f for n, f in sorted(features.items()) if isinstance(f, TableFeature)}
+    return [
+        name
+        for scaling in _SCALINGS
+        for dtype in (tf.float32, tf.int64)
+        for name, feature in table.items()
+        if (feature.kind, feature.scaling, dtypes[name]) == (NUMERIC, scaling, dtype)
+    ]
 
 
 def _key(name: str, taken: Container[str]) -> str:
@@ -65,19 +92,19 @@ def _numeric(
             scaled = scale(_stacked(sorted(names), values, features))  # (B, columns of the scaling)
             # Still NaN: a column without any value.
             stacks.append(tf.where(tf.math.is_finite(scaled), scaled, tf.zeros_like(scaled)))
-    return {NUMERIC: tf.concat(stacks, axis=1)} if stacks else {}
+    return {NUMERIC: tf.cast(tf.concat(stacks, axis=1), tf.float32)} if stacks else {}
 
 
 def _stacked(
     names: Sequence[str], values: Mapping[str, tf.Tensor], features: Mapping[str, TableFeature]
 ) -> tf.Tensor:
-    """Returns float32 `[B, N]`, floats before integers, NaN where there is no default either."""
+    """Returns float64 `[B, N]`, floats before integers, NaN where there is no default either."""
     by_type = [[n for n in names if values[n].dtype == dtype] for dtype in (tf.float32, tf.int64)]
     parts = [columns.as_number(tf.concat([values[n] for n in some], 1)) for some in by_type if some]
     stack = tf.concat(parts, axis=1)
     defaults = [features[n].default for some in by_type for n in some]
     filler = [float("nan") if default is None else float(default) for default in defaults]
-    return tf.where(tf.math.is_nan(stack), tf.constant(filler), stack)
+    return tf.where(tf.math.is_nan(stack), tf.constant(filler, tf.float64), stack)
 
 
 def _z_score(stack: tf.Tensor) -> tf.Tensor:
@@ -107,7 +134,7 @@ _SCALINGS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
 
 def _bucketized(values: tf.Tensor, feature: TableFeature, key: str) -> tf.Tensor:
     number = _stacked([key], {key: values}, {key: feature})
-    boundaries = tft.quantiles(number, feature.buckets, epsilon=0.01)
+    boundaries = tft_private.quantiles(number, feature.buckets, epsilon=0.01)
     ids = tft.apply_buckets(number, boundaries)
     # Equal quantiles make fewer buckets; the one after them is for missing values.
     missing = tf.cast(tf.size(boundaries) + 1, tf.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 from tensorflow_transform import analyzers
 
@@ -9,3 +10,22 @@ VERSION = "1.16.0"
 
 IN_EMPTY_VOCABULARY: str = analyzers.get_empy_vocabulary_dummy_value(tf.string)[1].decode()
 """A token that Transform puts into a vocabulary of strings that would have none."""
+
+
+def quantiles(numbers: tf.Tensor, buckets: int, epsilon: float) -> tf.Tensor:
+    """Returns the boundaries of `tft.quantiles` as they are: it rounds them to 32 bits.
+
+    Args:
+        numbers: float64 `[B, 1]`; NaN counts as missing.
+        buckets: How many.
+        epsilon: How unequal the buckets may be.
+
+    Returns:
+        float64 `[1, buckets - 1]`.
+    """
+    combiner = analyzers.QuantilesCombiner(
+        buckets, epsilon, np.float64, output_shape=[1, buckets - 1]
+    )
+    with tf.compat.v1.name_scope(None, "quantiles"):  # TFT tells analyzers apart by it
+        (boundaries,) = analyzers._apply_cacheable_combiner(combiner, numbers)
+    return boundaries

@@ -20,6 +20,7 @@ from trainyard.trainer_modules import registry
 from trainyard.trainer_modules.harness import (
     callbacks,
     checkpoint,
+    constant_inputs,
     description,
     distribution,
     export,
@@ -167,8 +168,10 @@ def _trained(training: Training, writes: bool) -> Trained:
 
 def _write_model(training: Training, trained: Trained, folder: Path) -> None:
     module, params, model_spec = trained.module, trained.params, trained.spec
+    output = training.transform_output
     samples.write(training.model_run, module, params, trained.model, model_spec, training.train)
     progress.report("exporting", 1.0)
+    constant_inputs.write(training.model_run, training.config, output, training.train)
     trainer = training.config.trainer
     predictor = heads.predictor(trained.model, model_spec)
     if (trainer.precision, trainer.distribution.name) != ("float32", "none"):
@@ -176,7 +179,7 @@ def _write_model(training: Training, trained: Trained, folder: Path) -> None:
     keras_file = training.model_run / export.MODEL_FILE
     predictor.save(keras_file)
     class_names = _class_names(model_spec)
-    told = description.of(training.config, training.transform_output, class_names)
+    told = description.of(training.config, training.transform_output, model_spec.heads)
     own = getattr(module, "serving_fn", None)
     signatures = getattr(module, "signatures", _no_signatures)(predictor, params, model_spec)
     answer = own(predictor, params, model_spec) if own else export.answer(predictor, class_names)
@@ -264,7 +267,7 @@ def _worded(
         return lambda model, inputs: list(hook(model, params, model_spec, inputs))
     if all(head.task != "text" for head in model_spec.heads.values()):
         return None
-    told = description.of(training.config, training.transform_output, _class_names(model_spec))
+    told = description.of(training.config, training.transform_output, model_spec.heads)
 
     def written(model: keras.Model, inputs: dict[str, tf.Tensor]) -> list[str]:
         text = writing.of(model, told, training.transform_output).text(inputs)

@@ -59,7 +59,8 @@ def _targets(inputs: Mapping[str, RawColumn], config: TransformConfig) -> dict[s
         for name, head in config.heads.items()
     }
     if config.weight is not None:
-        encoded[keys.WEIGHT] = columns.as_number(columns.dense(inputs[config.weight]))
+        weights = columns.as_number(columns.dense(inputs[config.weight]))
+        encoded[keys.WEIGHT] = tf.cast(weights, tf.float32)
     return encoded
 
 

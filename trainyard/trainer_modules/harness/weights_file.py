@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 
 from trainyard import outputs
 from trainyard.errors import RecipeError, nearest
+from trainyard.model_store import versions
 
 PUSHED_MODEL = Path("assets.extra") / "model.keras"
 """Within a pushed version: the Keras model, which a SavedModel cannot be turned back into."""
@@ -25,7 +26,7 @@ class Pushed:
 
     Attributes:
         recipe: The name of that run's recipe.
-        version: Which of its versions; the newest if None.
+        version: Which of its versions; the champion (its model in service) if None.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -41,17 +42,15 @@ class Pushed:
             RecipeError: There is none.
         """
         serving = outputs.serving(self.recipe)
-        there = {int(path.name): path for path in outputs.versions(serving)}
-        version = self.version or max(there, default=0)
-        if version not in there:
+        try:
+            return versions.pushed(serving, self.version)
+        except RecipeError as error:
             raise RecipeError(
-                f"the recipe {self.recipe!r} has pushed no such model",
+                f"the recipe {self.recipe!r} has pushed no such model: {error.message}",
                 where=WHERE,
-                expected=", ".join(map(str, sorted(there))) or f"a version in {serving}",
-                received=f"version {version}" if version else "no version",
+                expected=error.expected or f"a version in {serving}",
                 hint="run that recipe first; if it pushes elsewhere, give that version's folder",
-            )
-        return there[version]
+            ) from None
 
 
 Weights = Pushed | str
@@ -68,13 +67,16 @@ def pinned(weights: Any, folder: Path) -> Any:
         folder: What paths are relative to.
 
     Returns:
-        The same; a path absolute, and a recipe with the version that it now serves, if any.
+        The same; a path absolute, and a recipe with its champion's version, if it has one.
+
+    Raises:
+        RecipeError: That recipe's file of labels cannot be read.
     """
     if isinstance(weights, str) and weights not in NO_FILE:
         return str(folder / weights)
     if isinstance(weights, Mapping) and weights.get("version") is None:
-        served = outputs.versions(outputs.serving(str(weights.get("recipe"))))
-        return dict(weights) | ({"version": int(served[-1].name)} if served else {})
+        champion = versions.champion(outputs.serving(str(weights.get("recipe"))))
+        return dict(weights) | ({"version": int(champion.name)} if champion else {})
     return weights
 
 

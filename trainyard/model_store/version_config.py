@@ -8,13 +8,13 @@ rolls one back writes it whole and is done.
     version_labels { key: "stable" value: 3 }
     version_labels { key: "canary" value: 4 }
 
-Labelled versions are served whatever the policy. Requests that name no version and no label
-go to `stable` if there is one, else to the newest version.
+Labelled versions are served whatever the policy. Which version answers requests that name
+none is `trainyard.model_store.versions`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from filelock import FileLock
@@ -52,21 +52,16 @@ def read(base_path: Path) -> ModelConfig:
         ) from None
 
 
-def champion(base_path: Path) -> Path | None:
-    """The version that answers requests which name none: `stable`, else the newest.
+def served(config: ModelConfig, there: Collection[int]) -> Collection[int]:
+    """The versions that a server may choose the default from.
 
     Args:
-        base_path: The model's; it need not exist.
-
-    Returns:
-        Its folder; None if there is no version.
-
-    Raises:
-        RecipeError: The file is no ModelConfig.
+        config: What `read` gave.
+        there: All versions.
     """
-    there = {int(folder.name): folder for folder in versions(base_path)}
-    stable = read(base_path).version_labels.get(STABLE)
-    return there.get(stable) or there.get(max(there, default=0))
+    policy = config.model_version_policy
+    named = {*policy.specific.versions, *config.version_labels.values()}
+    return named.intersection(there) or there if policy.HasField("specific") else there
 
 
 def write(base_path: Path, config: ModelConfig) -> None:

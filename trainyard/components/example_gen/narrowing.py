@@ -1,0 +1,128 @@
+"""From numbers of 64 bits, as files have them, to those of tf.Examples: floats have 32 there."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from trainyard.components.example_gen import (
+    column_types,
+    derived_label,
+    lost_digits,
+    number_types,
+    reader,
+)
+from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.components.example_gen.lost_digits import Lost, Watch
+from trainyard.components.example_gen.number_types import Numbers
+from trainyard.components.example_gen.reader import Block
+from trainyard.recipe_schema import Data, Feature, Label, input_columns
+
+_AS_NUMBERS = {
+    "auto": number_types.NUMERIC,
+    "numeric": number_types.NUMERIC,
+    "bucketized": number_types.EXACT,
+}
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """How blocks become what examples hold, and what that loses.
+
+    Attributes:
+        types: In what type the examples hold each column of numbers.
+        watch: Counts what is lost.
+    """
+
+    types: Mapping[str, ColumnType]
+    watch: Watch
+
+    @classmethod
+    def of(
+        cls,
+        data: Data,
+        labels: Mapping[str, Label],
+        features: Mapping[str, Feature] | None,
+        types: Mapping[str, ColumnType],
+        numbers: Mapping[str, Numbers],
+    ) -> Narrowing:
+        """Decides over all rows.
+
+        Args:
+            data: The recipe's data section.
+            labels: The recipe's labels.
+            features: The recipe's features; None: numbers keep the types of the files.
+            types: From `reader.survey`, as `numbers`.
+            numbers: What the columns are like.
+        """
+        if features is None:
+            return cls({}, Watch({}))
+        kinds = _kinds(data, labels, features, list(types))
+        curated = _curated(data)
+        uses = {n: _AS_NUMBERS[k] for n, k in kinds.items() if k in _AS_NUMBERS}
+        exact = {name: number_types.EXACT for name in data.keys if name in uses}
+        chosen = number_types.chosen(types, numbers, uses | exact, curated)
+        matters = {name: lost_digits.MATTERS if name in uses else 0.0 for name in kinds}
+        matters |= {label.name: lost_digits.MATTERS for label in labels.values()}
+        suspects = lost_digits.suspects(chosen, numbers, matters)
+        derived = [label.name for label in labels.values() if label.name not in types]
+        return cls(chosen, Watch(suspects | dict.fromkeys(derived, lost_digits.MATTERS)))
+
+    def narrowed(self, block: Block) -> Block:
+        """Returns the block as it is to be encoded.
+
+        Args:
+            block: As it was read, with the labels that were computed.
+        """
+        self.watch.add(block.batch)
+        return dataclasses.replace(block, batch=number_types.converted(block.batch, self.types))
+
+    @property
+    def lost(self) -> list[Lost]:
+        """The columns of the blocks so far that lost values."""
+        return self.watch.found()
+
+
+def lost_at_first(
+    data: Data,
+    labels: Mapping[str, Label],
+    features: Mapping[str, Feature],
+    files: Sequence[Path],
+) -> list[Lost]:
+    """Looks at the first block only, as `reader.first_columns` does: quick, provisional.
+
+    Args:
+        data: The recipe's data section.
+        labels: The recipe's labels, by their keys in it.
+        features: The recipe's features.
+        files: The input.
+    """
+    types = reader.first_columns(data, files)
+    block = next(reader.blocks(data, files, types))
+    columns = zip(block.batch.schema, block.batch.columns, strict=True)
+    numbers = {f.name: Numbers.of(column) for f, column in columns if _is_number(f.type)}
+    narrowing = Narrowing.of(data, labels, features, types, numbers)
+    for key, label in labels.items():
+        # A row without a result is the run's to tell: it may be one that the recipe leaves out.
+        block = derived_label.append(label, block, key=key, on_bad_row="quarantine")
+    narrowing.narrowed(block)
+    return narrowing.lost
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _kinds(
+    data: Data, labels: Mapping[str, Label], features: Mapping[str, Feature], columns: list[str]
+) -> dict[str, str]:
+    inputs = input_columns([*labels.values()], data.weight, features, columns)
+    return {name: features[name].kind if name in features else "auto" for name in inputs}
+
+
+def _curated(data: Data) -> dict[str, ColumnType]:
+    return {} if data.schema_file == "infer" else column_types.schema_types(Path(data.schema_file))
