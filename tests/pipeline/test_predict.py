@@ -387,6 +387,10 @@ def test_bad_rows_have_no_prediction_and_are_kept_word_for_word(
     said = asked(known, [], tmp_path / "in.csv", target, DATA, None, "quarantine")
     assert said.startswith("2 rows predicted")
     assert "3 of 5 rows are bad" in said
+    (tmp_path / "in.csv").write_text("fare,hour,kind\n1,2,a\n")
+    done = predict(known, tmp_path / "in.csv", target, DATA, on_bad_row="quarantine")
+    assert (done.bad, done.bad_rows) == (0, None)
+    assert names(tmp_path) == ["in.csv", "out.csv"]
 
 
 def test_bad_row_is_an_error_unless_quarantine_is_wanted(known: Path, tmp_path: Path) -> None:

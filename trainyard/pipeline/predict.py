@@ -7,11 +7,10 @@ gets are converted to the types it was trained with.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from trainyard.components.example_gen import as_trained, images, series, texts
@@ -27,13 +26,7 @@ from trainyard.recipe_schema import Data, Images, Series
 from trainyard.trainer_modules.harness import description
 from trainyard.trainer_modules.harness.description import Description
 
-_ROWS = 4096
-_BYTES = 8 << 20  # of decoded images
-_NOTHING_WRITTEN = "nothing was written"
-
-Array = np.ndarray[Any, np.dtype[Any]]
 OnBadRow = Literal["error", "quarantine"]
-Model = Callable[[list[bytes]], Mapping[str, Array]]
 
 
 class Predicted(NamedTuple):
@@ -106,6 +99,8 @@ def predict(
     predicted = prediction_files.with_bad_rows(predictions, output, data, input, bad)
     beside = prediction_files.bad_rows_file(output)
     rows = prediction_files.write(output, data.delimiter, predicted)
+    if on_bad_row == "quarantine" and not bad:
+        beside.unlink(missing_ok=True)  # of an earlier input
     return Predicted(rows, len(bad), beside if bad else None)
 
 

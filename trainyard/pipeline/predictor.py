@@ -64,14 +64,18 @@ class Predictor:
 
     def _inputs(self, block: Block) -> tuple[dict[str, pa.Array], Block]:
         """What the model is to see, and the rows that have all of it."""
-        if self.data.on_bad_row == "quarantine":
-            found = dict(reader.misfits(self._converted, block))
-            fits = np.isin(np.arange(len(block.batch)), list(found), invert=True)
-            block = block.filter(fits, [_bad(block, *misfit) for misfit in found.items()])
         enough = np.ones(len(block.batch), bool)
         for name in self.told.series:  # else there are too few values before the row
             enough &= np.asarray(block.batch[name].is_valid())
         block = block if enough.all() else block.filter(enough)
+        try:
+            return self._converted(block), block
+        except DataError:
+            if self.data.on_bad_row == "error":
+                raise
+        found = dict(reader.misfits(self._converted, block))
+        fits = np.isin(np.arange(len(block.batch)), list(found), invert=True)
+        block = block.filter(fits, [_bad(block, *misfit) for misfit in found.items()])
         return self._converted(block), block
 
     def _converted(self, block: Block) -> dict[str, pa.Array]:

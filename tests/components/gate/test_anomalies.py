@@ -112,7 +112,7 @@ def test_every_tfdv_type_has_a_kind():
     [
         ("binary", [1, 1, 1], "the single value 1 in 3 rows"),
         ("binary", [0, 1, 2], "values from 0 to 2"),
-        ("binary", [0.0, 0.5, 1.0], "1 of 3 rows have a value between 0 and 1"),
+        ("binary", [0.0, 0.5, 1.0], "0, 1 and values between them in 3 rows"),
         ("binary", [1, 2, 2], "`label.positive`: which of two values"),
         ("binary", ["a", "b", "c"], "3 values"),
         ("multiclass", ["a", "a", "a"], "the single value 'a'"),
@@ -152,6 +152,8 @@ def test_a_label_that_can_be_learnt_passes(task, values):
         (True, ["True", "False"]),
         ("fraud", ["fraud", "ok"]),
         (datetime.date(2026, 11, 28), ["2026-11-28", "2026-11-29"]),
+        (1, [0] * 19_000 + [1] * 1_000),  # whose histogram by quantiles has rows between
+        (20260102, [20260101] * 900 + [20260102] * 100),
     ],
 )
 def test_positive_is_one_of_two_values_whatever_yaml_takes_it_for(positive, values):
@@ -162,7 +164,7 @@ def test_positive_is_one_of_two_values_whatever_yaml_takes_it_for(positive, valu
     ("positive", "values", "words"),
     [
         (3, [1, 2, 2], "1 and 2 in 3 rows"),
-        (2, [1, 2, 3], "1 of 3 rows have a value between 1 and 3"),
+        (2, [1, 2, 3], "1, 3 and values between them in 3 rows"),
         ("Fraud", ["fraud", "ok", "ok"], "'ok' and 'fraud' in 3 rows"),
         ("fraud", ["fraud", "ok", "open"], "3 values"),
         (2, [2, 2, 2], "the single value 2"),

@@ -109,15 +109,17 @@ class SplitStatistics:
             return None
         return feature.num_stats.min, feature.num_stats.max
 
-    def between(self, column: str) -> int:
-        """How many rows of a numeric column have neither its smallest nor its largest value.
+    def has_more_than_two(self, column: str) -> bool:
+        """Whether a numeric column has values between its smallest and its largest one.
 
-        Counted by the histogram of equal buckets: what is close to an end is not noticed.
+        Told by the mean of `(x - min) * (max - x)`, which is 0 of two values; a few rows among
+        millions are not noticed.
         """
-        histograms = self.columns[column].num_stats.histograms
-        standard = (h for h in histograms if h.type == statistics_pb2.Histogram.STANDARD)
-        inner = [round(bucket.sample_count) for h in standard for bucket in h.buckets[1:-1]]
-        return sum(inner)
+        numbers = self.columns[column].num_stats
+        low, high, mean = numbers.min, numbers.max, numbers.mean
+        between = (mean - low) * (high - mean) - numbers.std_dev**2
+        rounding = 1e-12 * max(abs(low), abs(high)) ** 2
+        return bool(between > 1e-6 * (high - low) ** 2 + rounding)
 
     @staticmethod
     def _typed(feature: statistics_pb2.FeatureNameStatistics) -> Any:
@@ -238,8 +240,8 @@ def of_label(target: Target, statistics: SplitStatistics) -> Iterator[Finding]:
         return
     bounds = statistics.bounds(label)
     if bounds is not None:
-        between = statistics.between(label)
-        yield from (finding(*words) for words in _numeric_label(target, bounds, between, rows))
+        more = statistics.has_more_than_two(label)
+        yield from (finding(*words) for words in _numeric_label(target, bounds, more, rows))
     else:
         counts = statistics.counts(label)
         yield from (finding(*words) for words in _text_label(target, counts, rows))
@@ -264,7 +266,7 @@ def of_weight(column: str, statistics: SplitStatistics) -> Iterator[Finding]:
 
 
 def _numeric_label(
-    target: Target, bounds: tuple[float, float], between: int, rows: int
+    target: Target, bounds: tuple[float, float], more: bool, rows: int
 ) -> Iterator[tuple[str, str]]:
     low, high = bounds
     positive = target.label.positive
@@ -279,9 +281,9 @@ def _numeric_label(
             "0 and 1 for a binary task, or `label.positive`: which of two values counts as 1",
             f"values from {_number(low)} to {_number(high)} in {rows:,} rows",
         )
-    elif between:
-        found = f"{between:,} of {rows:,} rows have a value between {_number(low)} and "
-        yield "two values for a binary task", f"{found}{_number(high)}"
+    elif more:
+        found = f"{_number(low)}, {_number(high)} and values between them in {rows:,} rows"
+        yield "two values for a binary task", found
     elif positive is not None and not any(is_same(positive, np.float32(x)) for x in bounds):
         yield _positive(positive), f"{_number(low)} and {_number(high)} in {rows:,} rows"
 
