@@ -117,7 +117,8 @@ def look(recipe: Recipe, wishes: Wishes, now: datetime | None = None) -> Monitor
     ]
     if counters is None:
         notes.append(
-            f"No server answers at {without_password(wishes.server)}: latency and errors are not watched."
+            f"No server answers at {without_password(wishes.server)}: "
+            "latency and errors are not watched."
         )
     made = MonitorReport(
         recipe=recipe.name,
