@@ -13,7 +13,7 @@ from tests.trainer_modules.tables import LABELS, serialize, table
 from trainyard.components.pusher import contract
 from trainyard.errors import ContractError
 from trainyard.recipe_schema import ONLY
-from trainyard.trainer_modules.harness import description, export, labels, training
+from trainyard.trainer_modules.harness import description, export, kinds, labels, training
 
 RECORDS = {
     "history.json",
@@ -120,6 +120,16 @@ def test_classes_are_named_in_alphabetical_or_numeric_order(trained):
     made, _ = trained
     expected = {"binary": ("0", "1"), "multiclass": ("high", "low", "middle"), "regression": ()}
     assert class_names(made) == expected[made.recipe.task]
+
+
+def test_classes_of_a_boolean_label_are_called_true_and_false(trained):
+    made, _ = trained
+    label = made.recipe.label.name
+    note = made.graph / kinds.FILE
+    kinds.write(made.graph, {label: "boolean"})
+    named = class_names(made)
+    note.unlink()
+    assert named == (("False", "True") if made.recipe.task == "binary" else class_names(made))
 
 
 def test_transform_features_does_not_hide_raw_columns_and_needs_no_label(trained):
