@@ -2,13 +2,14 @@
 
 import datetime
 import decimal
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.raw_values import canonical_text, decimal_floats
+from trainyard.raw_values import canonical_text, decimal_floats, is_same
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,33 @@ def test_a_whole_float_has_the_text_of_its_integer(number: int) -> None:
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_a_32_bit_float_reads_back(number: float) -> None:
     assert np.float32(canonical_text(np.float32(number))) == np.float32(number)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2", 2),
+        ("2.0", 2),
+        ("2", np.float32(2)),
+        ("0.1", np.float32(0.1)),
+        ("true", True),
+        ("TRUE", 1),
+        ("true", "True"),
+        ("fraud", b"fraud"),
+        ("2026-11-28", datetime.date(2026, 11, 28)),
+        ("9007199254740993", 2**53 + 1),
+    ],
+)
+def test_what_somebody_wrote_means_a_value(text: str, value: Any) -> None:
+    assert is_same(text, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("2", "2.0"), ("1", "True"), ("x", 1), ("Fraud", "fraud"), ("nan", np.nan), ("1_0", 10)],
+)
+def test_what_somebody_wrote_means_another_value(text: str, value: Any) -> None:
+    assert not is_same(text, value)
 
 
 floats = st.one_of(

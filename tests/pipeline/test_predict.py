@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from trainyard.errors import DataError, EnvironmentProblem, RecipeError
 from trainyard.model_store import version_config
-from trainyard.pipeline.predict import predict
+from trainyard.pipeline.predict import asked, predict
 from trainyard.recipe_schema import Data
 from trainyard.trainer_modules.harness import description
 from trainyard.trainer_modules.harness.description import Description
@@ -22,7 +23,13 @@ INPUTS: dict[str, Any] = {"fare": "float32", "hour": "int64", "kind": "string"}
 CLASSES = {"regression": (), "binary": ("no", "yes"), "multiclass": ("a", "b", "c")}
 
 
-def export(folder: Path, task: Any, factor: float = 1.0) -> None:
+def export(
+    folder: Path,
+    task: Any,
+    factor: float = 1.0,
+    classes: tuple[str, ...] = (),
+    kinds: dict[str, Any] | None = None,
+) -> None:
     """A model whose score is factor * fare + hour + length of kind; missing counts -1."""
     import tensorflow as tf
 
@@ -31,7 +38,8 @@ def export(folder: Path, task: Any, factor: float = 1.0) -> None:
         name: tf.io.FixedLenFeature([1], tf.as_dtype(kind), [defaults[kind]])
         for name, kind in INPUTS.items()
     }
-    names = tf.constant(CLASSES[task] or ("",))
+    classes = classes or CLASSES[task]
+    names = tf.constant(classes or ("",))
 
     class Model(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
@@ -55,7 +63,9 @@ def export(folder: Path, task: Any, factor: float = 1.0) -> None:
 
     model = Model()
     tf.saved_model.save(model, str(folder), signatures={"serving_default": model.serve})
-    told = Description(task=task, label="tip", inputs=INPUTS, class_names=CLASSES[task])
+    told = Description(
+        task=task, label="tip", inputs=INPUTS, class_names=classes, kinds=kinds or {}
+    )
     (folder / description.FILE).parent.mkdir(exist_ok=True)
     (folder / description.FILE).write_text(told.model_dump_json())
 
@@ -90,7 +100,7 @@ def score(frame: pd.DataFrame, factor: float = 2.0) -> np.ndarray:
 
 
 def run(servings: dict[str, Path], task: str, source: Path, target: Path, **options: Any) -> Any:
-    count = predict(servings[task], source, target, DATA, **options)
+    count = predict(servings[task], source, target, DATA, **options).rows
     reads = {".parquet": pd.read_parquet}.get(
         target.suffix, lambda file: pd.read_csv(file, dtype={"trip": str, "kind": str})
     )
@@ -140,6 +150,27 @@ def test_binary_gives_class_and_probability(servings: dict[str, Path], tmp_path:
     np.testing.assert_allclose(found.probability, expected, rtol=1e-5)
     assert list(found.prediction) == ["yes" if share > 0.5 else "no" for share in expected]
     assert set(found.prediction) == {"yes", "no"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes", "values"),
+    [("integer", ("1", "2"), [1, 2]), ("boolean", ("False", "True"), [False, True])],
+)
+def test_predictions_are_the_labels_own_values(
+    tmp_path: Path, kind: Any, classes: tuple[str, ...], values: list[Any]
+) -> None:
+    export(tmp_path / "serving" / "1", "binary", classes=classes, kinds={"tip": kind})
+    rows(20).assign(fare=np.linspace(-40, 5, 20)).to_csv(tmp_path / "in.csv", index=False)
+
+    found = run({"": tmp_path / "serving"}, "", tmp_path / "in.csv", tmp_path / "out.parquet")
+
+    expected = [values[share > 0.5] for share in found.probability]
+    assert found.prediction.tolist() == expected
+    assert set(expected) == set(values)
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    said = asked(tmp_path / "serving", [], source, target, DATA, None)
+    assert f"probability: that 'tip' is {classes[1]!r}" in said
+    assert pd.read_csv(target).prediction.tolist() == expected
 
 
 def test_multiclass_gives_a_probability_a_class(servings: dict[str, Path], tmp_path: Path) -> None:
@@ -268,7 +299,7 @@ def test_a_table_names_its_columns_even_if_the_recipes_data_do_not(tmp_path):
     export(tmp_path / "serving/1", "regression")
     (tmp_path / "in.csv").write_text("kind\tfare\thour\na b\t1\t2\n\t1\t2\n")
     data = Data(path="x", header=("fare", "hour", "kind"), delimiter="\t", texts=("kind", "tip"))
-    assert predict(tmp_path / "serving", tmp_path / "in.csv", tmp_path / "out.csv", data) == 2
+    assert predict(tmp_path / "serving", tmp_path / "in.csv", tmp_path / "out.csv", data).rows == 2
     table = pd.read_csv(tmp_path / "out.csv", sep="\t")
     assert table["prediction"].tolist() == [6, 3]
     assert "kind_words" not in table
@@ -304,7 +335,7 @@ def test_a_series_is_predicted_where_enough_is_known(tmp_path: Path) -> None:
     data = Data.model_validate({"path": "unused", "series": series})
     for name in ("out.csv", "out.parquet"):
         output = tmp_path / name
-        assert predict(tmp_path / "serving", tmp_path / "days.csv", output, data) == 10
+        assert predict(tmp_path / "serving", tmp_path / "days.csv", output, data).rows == 10
         read = pd.read_csv if name.endswith("csv") else pd.read_parquet
         found = read(output)
         assert list(found.columns) == ["day", "cold", "prediction"]
@@ -319,3 +350,131 @@ def test_a_series_without_its_columns_is_one_error(tmp_path: Path) -> None:
     data = Data.model_validate({"path": "unused", "series": series})
     with pytest.raises(DataError, match="no column 'day'"):
         predict(tmp_path / "serving", tmp_path / "days.csv", tmp_path / "out.csv", data)
+
+
+KINDS = {"fare": "float", "hour": "integer", "kind": "text"}
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that says what its columns held."""
+    folder = tmp_path_factory.mktemp("known")
+    export(folder / "1", "regression", kinds={**KINDS, "tip": "float"})
+    return folder
+
+
+BAD = "fare,hour,kind\n1,2,a\n1,x,a\n1,2\n2.5,3,b\ny,1,c\n"
+
+
+def test_bad_rows_have_no_prediction_and_are_kept_word_for_word(
+    known: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in.csv").write_text(BAD)
+    target = tmp_path / "out.csv"
+
+    done = predict(known, tmp_path / "in.csv", target, DATA, on_bad_row="quarantine")
+
+    assert (done.rows, done.bad, done.bad_rows) == (5, 3, tmp_path / "out.csv.bad_rows.csv")
+    found = pd.read_csv(target, dtype=str, keep_default_na=False)
+    assert found.prediction.tolist() == ["4.0", "", "", "6.5", ""]
+    assert found.fare.tolist() == ["1", "1", "", "2.5", "y"]  # the third could not be read at all
+    bad = pd.read_csv(done.bad_rows, dtype=str)
+    assert bad.row.tolist() == ["2", "3", "5"]
+    assert bad.text.tolist() == ["1,x,a", "1,2", "y,1,c"]
+    assert "'hour'" in bad.reason[0]
+    assert bad.detail[0] == "'x' instead of a whole number"
+    assert bad.reason[1] == "wrong number of fields"
+    said = asked(known, [], tmp_path / "in.csv", target, DATA, None, "quarantine")
+    assert said.startswith("2 rows predicted")
+    assert "3 of 5 rows are bad" in said
+    (tmp_path / "in.csv").write_text("fare,hour,kind\n1,2,a\n")
+    done = predict(known, tmp_path / "in.csv", target, DATA, on_bad_row="quarantine")
+    assert (done.bad, done.bad_rows) == (0, None)
+    assert names(tmp_path) == ["in.csv", "out.csv"]
+
+
+def test_bad_row_is_an_error_unless_quarantine_is_wanted(known: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("fare,hour,kind\n1,2,a\n1,x,a\n")
+
+    with pytest.raises(DataError, match=r"row 2[\s\S]*--on-bad-row quarantine"):
+        predict(known, tmp_path / "in.csv", tmp_path / "out.csv", DATA)
+    assert names(tmp_path) == ["in.csv"]
+
+
+def test_bad_rows_do_not_depend_on_blocks(
+    known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainyard.components.example_gen.csv_files.BLOCK_BYTES", 300)
+    wrong = {5: "x", 40: "", 41: "1.5", 99: "1e999"}
+    lines = [f"{i},{wrong.get(i, i % 24)},a" for i in range(100)]
+    lines[60:80] = ["a line"] * 20  # whole blocks of nothing else
+    (tmp_path / "in.csv").write_text("fare,hour,kind\n" + "\n".join(lines) + "\n")
+
+    done = predict(
+        known, tmp_path / "in.csv", tmp_path / "out.parquet", DATA, on_bad_row="quarantine"
+    )
+
+    bad = [5, 41, *range(60, 80), 99]
+    found = pd.read_parquet(tmp_path / "out.parquet")
+    assert np.flatnonzero(found.prediction.isna()).tolist() == bad
+    listed = pd.read_csv(done.bad_rows)
+    assert (listed.row - 1).tolist() == bad
+    assert listed.text.tolist() == [lines[row] for row in bad]
+
+
+def test_parquet_rows_can_be_bad_too(known: Path, tmp_path: Path) -> None:
+    pd.DataFrame({"fare": [1.0, 2.0], "hour": [0.5, 3.0], "kind": ["a", "b"]}).to_parquet(
+        tmp_path / "in.parquet"
+    )
+
+    done = predict(
+        known, tmp_path / "in.parquet", tmp_path / "out.csv", DATA, on_bad_row="quarantine"
+    )
+
+    assert pd.read_csv(tmp_path / "out.csv").prediction.isna().tolist() == [True, False]
+    assert json.loads(pd.read_csv(done.bad_rows).text[0]) == {"fare": 1.0, "hour": 0.5, "kind": "a"}
+
+
+def test_file_of_bad_rows_only_is_refused(known: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("fare,hour,kind\n1,x,a\n1,y,a\n")
+
+    with pytest.raises(DataError, match="no row can be predicted"):
+        predict(known, tmp_path / "in.csv", tmp_path / "out.csv", DATA, on_bad_row="quarantine")
+    assert names(tmp_path) == ["in.csv"]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        ("kind", [1, 2], "it held text in training, and the file has whole numbers"),
+        ("kind", [True, False], "it held text in training, and the file has true and false"),
+        ("hour", pd.to_datetime(["2026-11-28", "2026-11-29"]), "and the file has dates"),
+    ],
+)
+def test_column_of_another_kind_is_refused_as_a_whole(
+    known: Path, tmp_path: Path, column: str, values: Any, words: str
+) -> None:
+    frame = rows(2).assign(**{column: values})
+    frame.to_parquet(tmp_path / "in.parquet")
+
+    for on_bad_row in ("error", "quarantine"):
+        with pytest.raises(DataError, match=words):
+            predict(
+                known,
+                tmp_path / "in.parquet",
+                tmp_path / "out.csv",
+                DATA,
+                on_bad_row=on_bad_row,  # type: ignore[arg-type]
+            )
+
+
+def test_model_that_does_not_say_what_columns_held_takes_what_it_took(
+    servings: dict[str, Path], tmp_path: Path
+) -> None:
+    frame = rows(2).assign(kind=[1, 22], hour=[True, False])
+    frame.to_parquet(tmp_path / "in.parquet")
+
+    found = run(servings, "regression", tmp_path / "in.parquet", tmp_path / "out.csv")
+
+    expected = 2 * frame.fare + frame.hour + frame.kind.astype(str).str.len()
+    np.testing.assert_allclose(found.prediction, expected)

@@ -79,7 +79,7 @@ TABLE = Data(path="unused.csv", images={"source": "photo"})
 def predicted(serving: Path, frame: pd.DataFrame, folder: Path, data: Data = TABLE) -> pd.DataFrame:
     source, target = folder / "in.csv", folder / "out.csv"
     frame.to_csv(source, index=False)
-    assert predict(serving, source, target, data) == len(frame)
+    assert predict(serving, source, target, data).rows == len(frame)
     return pd.read_csv(target)
 
 

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from trainyard.errors import DataError, RecipeError
 from trainyard.model_store import version_config
-from trainyard.pipeline import evaluation
-from trainyard.pipeline.predict import _lines, predict
+from trainyard.pipeline import evaluation, prediction_answers
+from trainyard.pipeline.predict import predict
 from trainyard.pipeline.recipe import dump, load_recipe, resolved_recipe
 from trainyard.recipe_schema import ONLY, Data, Recipe
 from trainyard.trainer_modules.harness import description
@@ -247,7 +247,7 @@ def serving(tmp_path) -> Path:
 def test_predictions_of_each_head_have_columns_of_their_own(serving, tmp_path, form):
     (tmp_path / "in.csv").write_text("id,x\na,1\nb,5\n")
     target = tmp_path / f"out.{form}"
-    assert predict(serving, tmp_path / "in.csv", target, Data(path="x")) == 2
+    assert predict(serving, tmp_path / "in.csv", target, Data(path="x")).rows == 2
     found = pd.read_csv(target) if form == "csv" else pd.read_parquet(target)
     added = ["likes_prediction", "likes_probability", "price_prediction"]
     assert list(found) == ["id", "x", *added]
@@ -272,7 +272,7 @@ def test_on_the_console_one_head_stands_after_another():
         "kind_probability": [0.9, 0.2],
         "size_prediction": [4.0, 2.5],
     }
-    lines = list(_lines(pa.RecordBatch.from_pydict(answers)))
+    lines = list(prediction_answers.lines(pa.RecordBatch.from_pydict(answers)))
     assert lines == ["a.jpg  bee  0.90  4.0", "b.jpg  ant  0.80  2.5"]
 
 

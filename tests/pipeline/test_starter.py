@@ -43,28 +43,39 @@ def readable_columns(recipe: Recipe, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("values", "task", "expression"),
+    ("values", "task", "positive"),
     [
-        (["no", "no", "yes"], "binary", "`answer`"),
-        (["TRUE", "FALSE", "FALSE"], "binary", "`answer`"),
-        ([0, 1, 0], "binary", "`answer`"),
-        ([1, 2, 1], "binary", "`answer` == 2.0"),
-        (["stays", "stays", "churns"], "binary", "`answer` == 'churns'"),
-        (["it's", "no", "no"], "binary", '`answer` == "it\'s"'),
-        ([1, 2, 3, 4, 5, 6, 7], "multiclass", "`answer`"),
-        ([0.5, 1.0, 1.5], "multiclass", "`answer`"),
-        (["red", "green", "blue"], "multiclass", "`answer`"),
+        (["no", "no", "yes"], "binary", "yes"),
+        (["yes", "yes", "no"], "binary", "yes"),
+        (["ok", "ok", "odd"], "binary", "odd"),
+        (["ok", "odd", "odd"], "binary", "odd"),
+        ([0, 1, 0], "binary", None),
+        ([1, 2, 1], "binary", "2"),
+        ([1, 2, 2], "binary", "1"),
+        ([-1, 1, 1], "binary", "1"),
+        ([0.5, 2.0, 2.0], "binary", "0.5"),
+        (["stays", "stays", "churns"], "binary", "churns"),
+        (["it's", "no", "no"], "binary", "it's"),
+        (["`a`: #1", "b", "b"], "binary", "`a`: #1"),
+        (["2026-11-28", "2026-11-29", "2026-11-29"], "binary", "2026-11-28"),
+        ([1, 2, 3, 4, 5, 6, 7], "multiclass", None),
+        ([0.5, 1.0, 1.5], "multiclass", None),
+        (["red", "green", "blue"], "multiclass", None),
     ],
 )
 def test_task_and_label_follow_the_values(
-    tmp_path: Path, values: Sequence[Any], task: str, expression: str
+    tmp_path: Path, values: Sequence[Any], task: str, positive: str | None
 ) -> None:
     frame = table(answer=np.resize(np.array(values, dtype=object), ROWS))
 
-    recipe = loaded(starter_for(tmp_path, frame, "answer"))
+    starter = starter_for(tmp_path, frame, "answer")
 
-    assert (recipe.task, recipe.label.expression) == (task, expression)
-    assert recipe.label.is_column == (expression == "`answer`")
+    recipe = loaded(starter)
+    assert (recipe.task, recipe.label.positive) == (task, positive)
+    assert recipe.label.is_column
+    guessed = [text for text in starter.warnings if "positive class" in text]
+    assert len(guessed) == (positive is not None)
+    assert all(repr(positive) in text and "label.positive" in text for text in guessed)
 
 
 def test_many_numbers_are_a_regression_with_the_medians_error_as_bound(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainyard.components.example_gen import input_splits, lost_digits, narrowing, preflight
+from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.errors import RecipeError, nearest
 from trainyard.pipeline import evaluation
 from trainyard.pipeline.recipe import located
@@ -61,7 +62,11 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
     if not inputs:
         raise RecipeError("no column is left as an input", where=str(recipe_file))
     columns = {name: kind.name.lower() for name, kind in kinds.items()}
-    warnings = [*_warnings(recipe, inputs), *_lost_digits(recipe, files)]
+    warnings = [
+        *_warnings(recipe, inputs),
+        *_unsaid(recipe, kinds),
+        *_lost_digits(recipe, files),
+    ]
     return Checked(complete, columns, inputs, warnings)
 
 
@@ -136,6 +141,20 @@ def _warnings(recipe: Recipe, inputs: list[str]) -> Iterator[str]:
     yield from _webhook_warnings(recipe)
     if not recipe.data.split.test:
         yield "no test split: the Evaluator judges on the rows that stopped the training"
+
+
+def _unsaid(recipe: Recipe, kinds: Mapping[str, ColumnType]) -> Iterator[str]:
+    """Names text labels whose positive value the recipe leaves to the alphabet."""
+    binary = {
+        each.label.name: each.label for each in recipe.heads.values() if each.task == "binary"
+    }
+    for name, label in binary.items():
+        is_text = label.is_column and kinds[name] >= ColumnType.TEXT
+        if is_text and label.positive is None:
+            yield (
+                f"the label {name!r} is text: the value that is last in alphabetical order counts "
+                "as positive; `label: {name: ..., positive: VALUE}` names another"
+            )
 
 
 def _webhook_warnings(recipe: Recipe) -> Iterator[str]:

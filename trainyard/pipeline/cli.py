@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from contextlib import AbstractContextManager, suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -46,6 +47,13 @@ RunName = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="A run's id or a recipe's name; the newest if not given."),
 ]
+
+
+class OnBadRow(StrEnum):
+    """What `predict` does with a row that the model cannot take."""
+
+    ERROR = "error"
+    QUARANTINE = "quarantine"
 
 
 @app.command()
@@ -177,6 +185,10 @@ def predict(
         int | None,
         typer.Option(help="A pushed version; the champion (the model in service) if not given."),
     ] = None,
+    on_bad_row: Annotated[
+        OnBadRow,
+        typer.Option(help="Refuse the table, or leave the row's prediction empty and list it."),
+    ] = OnBadRow.ERROR,
 ) -> None:
     """Predicts a table of any size, or images, with the champion (the model in service)."""
     from trainyard.pipeline import quiet
@@ -189,7 +201,7 @@ def predict(
     loaded = ownership.load(recipe)
     serving = Workspace.of(loaded).serving
     with _live():
-        told = asked(serving, images or [], input, output, loaded.data, version)
+        told = asked(serving, images or [], input, output, loaded.data, version, on_bad_row.value)
     _print(told)
 
 

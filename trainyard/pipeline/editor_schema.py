@@ -45,8 +45,12 @@ def _column(properties: _Json) -> _Json:
     return {
         "type": "object",
         "title": "a column",
-        "properties": {"column": {"type": "string"}, "name": properties["name"]},
-        "required": ["column"],
+        "properties": {
+            "column": {"type": "string"},
+            "name": properties["name"],
+            "positive": properties["positive"],
+        },
+        "anyOf": [{"required": ["column"]}, {"required": ["name"]}],
         "additionalProperties": False,
     }
 

@@ -7,50 +7,55 @@ gets are converted to the types it was trained with.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from trainyard.components.example_gen import images, parquet_files, series, texts
-from trainyard.components.example_gen.column_types import ColumnType, from_text, widened
+from trainyard.components.example_gen import as_trained, images, series, texts
+from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.reader import Block
-from trainyard.components.records import encoder
 from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.model_store.versions import pushed
-from trainyard.pipeline import prediction_files
+from trainyard.pipeline import prediction_answers, prediction_files
+from trainyard.pipeline.predictor import Predictor, converted, load
 from trainyard.progress import report
 from trainyard.recipe_schema import Data, Images, Series
-from trainyard.trainer_modules.harness import description, names
-from trainyard.trainer_modules.harness.description import Description, HeadDescription
+from trainyard.trainer_modules.harness import description
+from trainyard.trainer_modules.harness.description import Description
 
-PREDICTION = "prediction"
-PROBABILITY = "probability"
+OnBadRow = Literal["error", "quarantine"]
 
-_ROWS = 4096
-_BYTES = 8 << 20  # of decoded images
-_TYPES = {
-    "int64": ColumnType.INTEGER,
-    "float32": ColumnType.FLOAT,
-    "string": ColumnType.TEXT,
-}
-_NOTHING_WRITTEN = "nothing was written"
-_WORDS = {ColumnType.INTEGER: "a whole number", ColumnType.FLOAT: "a number"}
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Model = Callable[[list[bytes]], Mapping[str, Array]]
+class Predicted(NamedTuple):
+    """What became of a table.
+
+    Attributes:
+        rows: How many there were.
+        bad: How many of them could not be predicted.
+        bad_rows: Where those are, word for word; None if there are none.
+    """
+
+    rows: int
+    bad: int = 0
+    bad_rows: Path | None = None
 
 
 def predict(
-    serving: Path, input: Path, output: Path, data: Data, *, version: int | None = None
-) -> int:
+    serving: Path,
+    input: Path,
+    output: Path,
+    data: Data,
+    *,
+    version: int | None = None,
+    on_bad_row: OnBadRow = "error",
+) -> Predicted:
     """Writes a table with its predictions, whole or not at all, in the input's order.
 
-    Adds `prediction`: a number, or the name of the most probable class. For
-    classes also `probability`, that of the positive class, or
+    Adds `prediction`: a number, or the label's most probable value, of the label's
+    own type. For classes also `probability`, that of the positive class, or
     `probability_CLASS` for each of more than two. Of several heads each adds its
     own, such as `HEAD_prediction`.
 
@@ -62,9 +67,12 @@ def predict(
             Parquet the input's columns stay text.
         data: How the recipe reads CSV: delimiter, encoding, what is missing.
         version: A pushed version; the champion if None.
+        on_bad_row: Whether a row that cannot be read, or holds a value that the model cannot
+            take, is an error, or is left without a prediction and written beside the output
+            too.
 
     Returns:
-        How many rows there were.
+        How many rows there were, and which could not be predicted.
 
     Raises:
         RecipeError: No such version has been pushed, or a file's extension is unknown.
@@ -74,7 +82,7 @@ def predict(
     folder = pushed(serving, version)
     here: dict[str, Any] = {
         "format": prediction_files.format_of(input),
-        "on_bad_row": "error",
+        "on_bad_row": on_bad_row,
         "header": (),
         "windows": None,
         "texts": data.text_columns,
@@ -86,8 +94,14 @@ def predict(
         raise RecipeError("input and output are the same file", where=f"--output {output}")
     columns = prediction_files.columns(data, input)
     blocks = prediction_files.blocks(data, input)
-    predicted = _predictions(folder, data, columns, blocks, input)
-    return prediction_files.write(output, data.delimiter, predicted)
+    bad: list[BadRow] = []
+    predictions = _predictions(folder, data, columns, blocks, input, bad)
+    predicted = prediction_files.with_bad_rows(predictions, output, data, input, bad)
+    beside = prediction_files.bad_rows_file(output)
+    rows = prediction_files.write(output, data.delimiter, predicted)
+    if on_bad_row == "quarantine" and not bad:
+        beside.unlink(missing_ok=True)  # of an earlier input
+    return Predicted(rows, len(bad), beside if bad else None)
 
 
 def predict_images(
@@ -128,7 +142,7 @@ def predict_images(
     }
     columns = {prediction_files.PATH: ColumnType.TEXT}
     blocks = prediction_files.image_blocks(paths)
-    yield from _predictions(folder, data.model_copy(update=here), columns, blocks, paths[0])
+    yield from _predictions(folder, data.model_copy(update=here), columns, blocks, paths[0], [])
 
 
 def asked(
@@ -138,6 +152,7 @@ def asked(
     output: Path | None,
     data: Data,
     version: int | None,
+    on_bad_row: OnBadRow = "error",
 ) -> str:
     """Does what the command line asks for: `predict` or `predict_images`.
 
@@ -148,6 +163,7 @@ def asked(
         output: A table; what is predicted of images is returned if there is none.
         data: The recipe's data section.
         version: A pushed version; the champion if None.
+        on_bad_row: As for `predict`.
 
     Returns:
         What to print.
@@ -163,28 +179,22 @@ def asked(
             expected="--input FILE --output FILE for a table; or images, or folders of them",
         )
     if input and output:
-        rows = predict(serving, input, output, data, version=version)
-        return f"{rows:,} rows predicted: {output}"
+        done = predict(serving, input, output, data, version=version, on_bad_row=on_bad_row)
+        told = description.read(pushed(serving, version))
+        return "\n".join([*_counts(done, output), *prediction_answers.meanings(told)])
     batches = predict_images(serving, paths, data, version=version)
     if output is None:
-        return "\n".join(line for batch in batches for line in _lines(batch))
+        return "\n".join(line for batch in batches for line in prediction_answers.lines(batch))
     rows = prediction_files.write(output, data.delimiter, batches)
     return f"{rows:,} images predicted: {output}"
 
 
-def _lines(batch: pa.RecordBatch) -> Iterator[str]:
-    """`photo.jpg  bee  0.93`: of classes the most probable; one head after another."""
-    heads = [n.removesuffix(PREDICTION) for n in batch.schema.names if n.endswith(PREDICTION)]
-    for row in batch.to_pylist():
-        answers = [word for head in heads for word in _answer_words(head, row)]
-        yield "  ".join([row[prediction_files.PATH], *answers])
-
-
-def _answer_words(head: str, row: Mapping[str, Any]) -> Iterator[str]:
-    yield str(row[f"{head}{PREDICTION}"])
-    shares = [share for name, share in row.items() if name.startswith(f"{head}{PROBABILITY}")]
-    if shares:
-        yield f"{max(*shares, 1 - sum(shares)):.2f}"
+def _counts(done: Predicted, output: Path) -> Iterator[str]:
+    yield f"{done.rows - done.bad:,} rows predicted: {output}"
+    if done.bad:
+        yield f"warning: {done.bad:,} of {done.rows:,} rows are bad and have no prediction: " + str(
+            done.bad_rows
+        )
 
 
 def _predictions(
@@ -193,8 +203,9 @@ def _predictions(
     columns: Mapping[str, ColumnType],
     blocks: Iterable[Block],
     input: Path,
+    bad: list[BadRow],
 ) -> Iterator[pa.RecordBatch]:
-    """The blocks' columns as they stand there, and what is predicted."""
+    """The blocks' columns as they stand there, and what is predicted; notes the bad rows."""
     told = description.read(folder)
     there = tuple(name for name in data.texts if name in columns)
     data = data.model_copy(update={"texts": there})
@@ -202,16 +213,19 @@ def _predictions(
         blocks = _with_past(data.series, data, columns, blocks)
         columns = {**columns, data.series.column: ColumnType.FLOAT}
     seen = texts.columns(data, images.columns(data, columns))
-    _check_columns(told, list(seen), input)
+    _check_columns(told, seen, input)
     report("loading the model")
-    model, rows = _load(folder), 0
+    predictor, rows = Predictor(told, data, seen, load(folder)), 0
     for block in images.blocks(data, blocks):
-        complete = texts.append(data, images.append(data, block, remedy=_NOTHING_WRITTEN).block)
-        yield _answered_where_known(block, complete, seen, model, told, data)
-        rows += len(block.batch)
-        report(f"{rows:,} rows", block.fraction)
+        batch, misfits = predictor.predicted(block)
+        bad += misfits
+        rows += len(batch)
+        yield batch
+        report(f"{rows:,} rows" + (f", {len(bad):,} of them bad" if bad else ""), block.fraction)
     if not rows:
         raise DataError(f"{input} has no rows", expected="at least one row to predict")
+    if len(bad) == rows:
+        raise _all_bad(bad[0], input)
 
 
 def _with_past(
@@ -225,234 +239,51 @@ def _with_past(
                 expected=", ".join(columns),
                 hint=nearest(name, columns),
             )
-    missing = data.missing if data.format == "csv" else ()
     settings = settings.model_copy(update={"on_gap": "restart"})
-    reader = series.Reader(settings)
+    past_of = series.Reader(settings).past
     for whole in blocks:
         for block in series.portions(settings, whole):
-            values = _plain(block, settings.value, columns[settings.value], missing)
-            values = _converted(values, ColumnType.FLOAT, block, settings.value)
-            past = reader.past(block, series.times_of(settings, block), values)
+            values = converted(
+                data, block, settings.value, columns[settings.value], "float", "float32"
+            )
+            past = past_of(block, series.times_of(settings, block), values)
             batch = pa.RecordBatch.from_arrays(
                 [*block.batch.columns, past], [*block.batch.schema.names, settings.column]
             )
             yield dataclasses.replace(block, batch=batch)
 
 
-def _answered_where_known(
-    block: Block,
-    seen: Block,
-    columns: Mapping[str, ColumnType],
-    model: Model,
-    told: Description,
-    data: Data,
-) -> pa.RecordBatch:
-    """Like `_answered`; a row with too few values before it gets no prediction."""
-    known = np.ones(len(block.batch), bool)
-    for name in told.series:
-        known &= np.asarray(seen.batch[name].is_valid())
-    if known.all():
-        return _answered(block, seen, columns, model, told, data)
-    shown = {f.name: block.batch[f.name] for f in block.batch.schema if not _is_bulky(f.type)}
-    if not known.any():
-        return pa.RecordBatch.from_pydict(shown | _no_answers(told, len(known)))
-    some = _answered(block.filter(known), seen.filter(known), columns, model, told, data)
-    places = pa.array(np.cumsum(known) - 1, mask=~known)
-    added = {name: some[name].take(places) for name in _answer_names(told)}
-    return pa.RecordBatch.from_pydict(shown | added)
+def _all_bad(first: BadRow, input: Path) -> DataError:
+    return DataError(
+        "no row can be predicted: all are bad",
+        where=f"{input}, row {first.row}",
+        received=f"{first.reason}: {first.detail}",
+        hint="is the file what the recipe says (delimiter, encoding, columns)?",
+    )
 
 
-def _no_answers(told: Description, rows: int) -> dict[str, pa.Array]:
-    """The columns of answers, all missing."""
-    return {
-        names.of(name, word): pa.nulls(rows, _answer_type(word, head))
-        for name, head in told.heads.items()
-        for word in _words(head)
-    }
-
-
-def _answer_type(word: str, head: HeadDescription) -> pa.DataType:
-    if word == PREDICTION and head.task != "regression":
-        return pa.string()
-    return pa.float64() if head.dtype == "float64" else pa.float32()
-
-
-def _check_columns(told: Description, names: list[str], input: Path) -> None:
-    missing = [name for name in told.inputs if name not in names]
+def _check_columns(told: Description, columns: Mapping[str, ColumnType], input: Path) -> None:
+    missing = [name for name in told.inputs if name not in columns]
     if missing:
         raise DataError(
             f"columns that the model needs are missing: {', '.join(map(repr, missing))}",
             where=str(input),
             expected=", ".join(told.inputs),
-            received=", ".join(names),
-            hint=f"for {missing[0]!r}: {nearest(missing[0], names)}",
+            received=", ".join(columns),
+            hint=f"for {missing[0]!r}: {nearest(missing[0], columns)}",
         )
-    taken = [name for name in names if name in _answer_names(told)]
+    taken = [name for name in columns if name in prediction_answers.names(told)]
     if taken:
         raise DataError(
             f"the input has a column {taken[0]!r} already",
             where=str(input),
             hint="rename it: predictions are written under that name",
         )
-
-
-def _load(folder: Path) -> Model:
-    import tensorflow as tf
-
-    loaded = tf.saved_model.load(str(folder))
-
-    def model(examples: list[bytes]) -> Mapping[str, Array]:
-        # Through `loaded`: variables live only as long as the object does.
-        answers = loaded.signatures["serving_default"](tf.constant(examples))
-        return {name: tensor.numpy() for name, tensor in answers.items()}
-
-    return model
-
-
-def _answered(
-    block: Block,
-    seen: Block,
-    columns: Mapping[str, ColumnType],
-    model: Model,
-    told: Description,
-    data: Data,
-) -> pa.RecordBatch:
-    """The block's columns as they are, and the predictions from what the model is to see."""
-    missing = data.missing if data.format == "csv" else ()
-    encoded = (images_of.column for images_of in data.images)
-    made = {*told.series, *data.measures, *encoded}
-    inputs = {
-        name: seen.batch[name]
-        if name in made
-        else _left_out(
-            _converted(_plain(seen, name, columns[name], missing), _TYPES[kind], seen, name)
-        )
-        for name, kind in told.inputs.items()
-    }
-    examples = encoder.encode(pa.RecordBatch.from_pydict(inputs)).to_pylist()
-    rows = told.rows(_BYTES, at_most=_ROWS)
-    parts = [model(examples[i : i + rows]) for i in range(0, len(examples), rows)]
-    answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    for name, head in told.heads.items():
-        if head.task != "text":
-            _check_finite(answers[names.prediction(name)], block)
-    added = dict(zip(_answer_names(told), _answer_columns(answers, told), strict=True))
-    shown = {f.name: block.batch[f.name] for f in block.batch.schema if not _is_bulky(f.type)}
-    return pa.RecordBatch.from_pydict(shown | added)
-
-
-def _is_bulky(kind: pa.DataType) -> bool:
-    """Whether these are images: no table shows their bytes or pixels."""
-    return bool(pa.types.is_binary(kind) or pa.types.is_list(kind) or pa.types.is_struct(kind))
-
-
-def _answer_names(told: Description) -> list[str]:
-    return [names.of(name, word) for name, head in told.heads.items() for word in _words(head)]
-
-
-def _words(head: HeadDescription) -> list[str]:
-    classes = {
-        "binary": [PROBABILITY],
-        "multiclass": [f"{PROBABILITY}_{name}" for name in head.class_names],
-        "regression": [],
-        "text": [],
-    }
-    return [PREDICTION, *classes[head.task]]
-
-
-def _answer_columns(answers: Mapping[str, Array], told: Description) -> Iterator[pa.Array]:
-    for name, head in told.heads.items():
-        numbers = answers[names.prediction(name)]  # (rows, 1 or classes)
-        if head.task == "text":
-            yield pa.array([text.decode("utf-8", "replace") for text in numbers[:, 0]])
-            continue
-        if head.task == "regression":
-            yield pa.array(numbers[:, 0])
-            continue
-        classes = answers[names.predicted_class(name)].reshape(-1)
-        yield pa.array([each.decode() for each in classes], pa.string())
-        yield from (pa.array(column) for column in numbers.T.copy())
-
-
-def _check_finite(predictions: Array, block: Block) -> None:
-    bad = np.flatnonzero(~np.isfinite(predictions).all(axis=1))
-    if len(bad):
-        raise DataError(
-            f"the model answers {predictions[bad[0]].tolist()}",
-            where=block.row(int(bad[0])),
-            expected="finite numbers",
-            hint="are this row's values like those the model was trained on?",
-        )
-
-
-def _plain(block: Block, name: str, kind: ColumnType, missing: Sequence[str]) -> pa.Array:
-    """A column as int64, float64 or text, as training reads it; null where missing."""
-    raw = block.batch[name]
-    try:
-        values = parquet_files.convert(raw, kind)
-    except ValueError as error:
-        raise _wrong(block, name, 0, kind.name.lower(), str(error)) from None
-    if not missing:
-        return values
-    words = pa.array(missing, pa.string())
-    return pc.if_else(pc.is_in(values, words), pa.scalar(None, pa.string()), values)
-
-
-def _converted(values: pa.Array, wanted: ColumnType, block: Block, name: str) -> pa.Array:
-    """A column with the type that the model was trained with."""
-    if pa.types.is_string(values.type):
-        return _of_text(values, wanted, block, name)
-    if wanted is ColumnType.INTEGER and pa.types.is_floating(values.type):
-        return _whole(values, block, name)
-    return _finite(values.cast(wanted.arrow), block, name)
-
-
-def _left_out(values: pa.Array) -> pa.Array:
-    """Leaves missing values out of the examples: only then do a model's own defaults apply."""
-    if not values.null_count:
-        return values
-    present = np.asarray(values.is_valid())
-    offsets = np.concatenate([[0], present.cumsum()])
-    mask = np.append(~present, False)
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32(), mask=mask), values.drop_null())
-
-
-def _of_text(values: pa.Array, wanted: ColumnType, block: Block, name: str) -> pa.Array:
-    found = widened(ColumnType.MISSING, values)
-    if found > wanted and found is ColumnType.FLOAT:
-        return _whole(from_text(values, ColumnType.FLOAT), block, name)
-    if found > wanted:
-        row = next(i for i in range(len(values)) if widened(wanted, values[i : i + 1]) > wanted)
-        raise _wrong(block, name, row, _WORDS[wanted], repr(values[row].as_py()))
-    return _finite(from_text(values, wanted), block, name)
-
-
-def _whole(values: pa.Array, block: Block, name: str) -> pa.Array:
-    """Floats such as 3.0, which other programs write for integers beside missing values."""
-    numbers = values.to_numpy(zero_copy_only=False)
-    present = ~np.isnan(numbers)
-    bad = np.flatnonzero(present & ((numbers % 1 != 0) | (np.abs(numbers) >= 2**63)))
-    if len(bad):
-        raise _wrong(block, name, int(bad[0]), "a whole number", str(numbers[bad[0]]))
-    return pa.array(np.where(present, numbers, 0).astype(np.int64), mask=~present)
-
-
-def _finite(values: pa.Array, block: Block, name: str) -> pa.Array:
-    if not pa.types.is_floating(values.type):
-        return values
-    numbers = values.to_numpy(zero_copy_only=False)
-    with np.errstate(over="ignore"):
-        bad = np.flatnonzero(np.isinf(numbers.astype(np.float32)))
-    if len(bad):
-        raise _wrong(block, name, int(bad[0]), "a finite number", str(numbers[bad[0]]))
-    return pa.array(numbers, mask=np.isnan(numbers))
-
-
-def _wrong(block: Block, name: str, row: int, expected: str, received: str) -> DataError:
-    return DataError(
-        f"column {name!r} holds a value that the model cannot take",
-        where=block.row(row),
-        expected=expected,
-        received=received,
-        hint=f"correct it, or leave it empty if it is not known; {_NOTHING_WRITTEN}",
-    )
+    for name in told.inputs:
+        if problem := as_trained.refusal(columns[name], told.kinds.get(name)):
+            raise DataError(
+                f"column {name!r} is of another kind: {problem}",
+                where=str(input),
+                hint="write it as the training data have it; which text would be meant is not "
+                "certain",
+            )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import gzip
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal
@@ -16,6 +17,8 @@ import pyarrow.parquet as pq
 
 from trainyard.components.example_gen import csv_files, parquet_files, reader
 from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.components.example_gen.quarantine import BadRow
+from trainyard.components.example_gen.raw_batch import RawBatch
 from trainyard.components.example_gen.reader import Block
 from trainyard.errors import DataError, EnvironmentProblem, RecipeError
 from trainyard.recipe_schema import Data
@@ -77,19 +80,84 @@ def blocks(data: Data, path: Path) -> Iterator[Block]:
     """Yields a table's rows as they stand in the file: CSV as text, Parquet as its own types.
 
     Args:
-        data: How CSV is written; `format` is the file's.
+        data: How CSV is written; `format` is the file's. What `on_bad_row` says of rows of CSV
+            with too many or too few fields.
         path: The file.
 
     Raises:
         DataError: The file cannot be read; the row is named.
     """
     file = _existing(path)
-    as_it_stands = data.model_copy(update={"missing": (), "on_bad_row": "error"})
-    read = csv_files.batches if data.format == "csv" else parquet_files.batches
+    nothing = pa.RecordBatch.from_pydict(
+        {name: pa.array([], pa.string()) for name in columns(data, path)}
+    )
     size, first_row = file.stat().st_size or 1, 1
-    for raw in read(as_it_stands, file):
-        yield Block(raw.batch, file, first_row + np.arange(len(raw)), raw.position / size)
+    for raw in _batches(data, file):
+        raw = raw if raw.batch.num_columns else raw._replace(batch=nothing)
+        block = reader.numbered(raw, file, first_row)
+        yield dataclasses.replace(block, fraction=raw.position / size)
         first_row += len(raw)
+
+
+def _batches(data: Data, file: Path) -> Iterator[RawBatch]:
+    as_it_stands = data.model_copy(update={"missing": ()})
+    read = csv_files.batches if data.format == "csv" else parquet_files.batches
+    return read(as_it_stands, file)
+
+
+def bad_rows_file(output: Path) -> Path:
+    """Returns where the rows go that could not be predicted: beside the output."""
+    return output.with_name(f"{output.name}.bad_rows.csv")
+
+
+def with_bad_rows(
+    predictions: Iterable[pa.RecordBatch],
+    output: Path,
+    data: Data,
+    input: Path,
+    bad: Sequence[BadRow],
+) -> Iterator[pa.RecordBatch]:
+    """Yields predictions; after the last one writes the bad rows word for word, if there are any.
+
+    They are CSV in UTF-8, separated by commas: row, reason, detail, text.
+
+    Args:
+        predictions: All of them.
+        output: Where they go.
+        data: As for `blocks`.
+        input: The file that is predicted; it is read again for the text of the rows.
+        bad: The rows, ascending, once all predictions have been made.
+
+    Raises:
+        EnvironmentProblem: The rows cannot be written.
+    """
+    yield from predictions
+    if not bad:
+        return
+    texts = _texts(data, _existing(input), {row.row for row in bad})
+    rows = [(row.row, row.reason, row.detail, _writable(texts[row.row])) for row in bad]
+    columns = [pa.array(column) for column in zip(*rows, strict=True)]
+    batch = pa.RecordBatch.from_arrays(columns, ("row", "reason", "detail", "text"))
+    write(bad_rows_file(output), ",", [batch])
+
+
+def _writable(text: str) -> str:
+    """Bytes that are no text are shown as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _texts(data: Data, file: Path, rows: Collection[int]) -> dict[int, str]:
+    """Rows as they stand in the file, by their numbers."""
+    found: dict[int, str] = {}
+    before = 0
+    for raw in _batches(data, file):
+        block = reader.numbered(raw, file, before + 1)
+        places = np.flatnonzero(np.isin(block.numbers, list(rows))).tolist()
+        if places:
+            found |= zip(block.numbers[places].tolist(), raw.as_text(places), strict=True)
+        found |= {bad.row: bad.text for bad in block.bad}
+        before += len(raw)
+    return found
 
 
 def image_blocks(paths: Sequence[Path]) -> Iterator[Block]:

@@ -185,8 +185,9 @@ class Data(Section):
     )
     format: Literal["csv", "parquet", "tfrecord", "folders", "lines", "parallel", "text"] = Field(
         "csv",
-        description="CSV columns are integers, floats or text, decided over all rows; dates, times "
-        "and `true` stay text. Parquet: booleans become 0 and 1, dates and times ISO text. "
+        description="CSV columns are true and false, integers, floats or text, decided over all "
+        "rows; dates and times stay text. Parquet: dates and times become ISO 8601 text, in UTC if "
+        "they have a time zone. True and false are 0 and 1. "
         "Folders: `path` has a folder of images for each class, which is the column `label`. "
         "Lines: each file is a class, each line a row: the columns `text` and `label`, which is "
         "what tells the files' names apart. Parallel: each file is a column, named in the same "

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from trainyard.expressions import Expression
+from trainyard.raw_values import canonical_text
 from trainyard.recipe_schema.base import Section, parse_expression
 
 Task = Literal["binary", "multiclass", "regression", "text"]
@@ -17,11 +26,39 @@ ONLY = ""
 """What the one head of a recipe is called that names none."""
 
 
+_SCALARS = (str, int, float, datetime.date)
+
+
+def _value_text(value: Any) -> Any:
+    """What YAML made of a raw value, as text; `true` stays a word that text may be equal to."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return canonical_text(value) if isinstance(value, _SCALARS) else value
+
+
+RawValue = Annotated[
+    str,
+    BeforeValidator(_value_text),
+    WithJsonSchema({"type": ["string", "number", "boolean"], "minLength": 1}),
+    Field(min_length=1),
+]
+"""A value as the data have it, whatever YAML takes it for: `2`, `2.0`, `yes`, `true`."""
+
+
 class Label(Section):
     """What is to be predicted: a column as it is, or an expression over columns."""
 
     name: str = Field(description="The label's name in examples, schema and report.")
-    expression: str = Field(description="A column, or an expression such as `tips > fare * 0.2`.")
+    expression: str = Field(
+        description="A column, or an expression such as `tips > fare * 0.2`; if not given, the "
+        "column of that name."
+    )
+    positive: RawValue | None = Field(
+        None,
+        description="Binary: the value that counts as 1, as the data have it; the label has one "
+        "other value. If not given, the label is 0 and 1, true and false, or text of which the "
+        "last in alphabetical order counts as 1.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -30,8 +67,8 @@ class Label(Section):
             value = {"column": value}
         if isinstance(value, str):
             return {"name": "label", "expression": value}
-        if isinstance(value, dict) and "column" in value and "expression" not in value:
-            column = value["column"]
+        if isinstance(value, dict) and "expression" not in value and {"column", "name"} & {*value}:
+            column = value["column"] if "column" in value else value["name"]
             rest = {key: entry for key, entry in value.items() if key != "column"}
             return {"name": column, "expression": f"`{column}`"} | rest
         return value
@@ -85,6 +122,12 @@ class Target(Section):
 
     label: Label
     task: Task
+
+    @model_validator(mode="after")
+    def _positive_of_two(self) -> Self:
+        if self.label.positive is not None and self.task != "binary":
+            raise ValueError(f"`label.positive` is for `task: binary`, not for {self.task}")
+        return self
 
 
 class Head(Target):

@@ -20,7 +20,7 @@ from trainyard.recipe_schema.features import (
     TextFeature,
     kind_of,
 )
-from trainyard.recipe_schema.heads import ONLY, Head, HeadName, Label, Task
+from trainyard.recipe_schema.heads import ONLY, Head, HeadName, Label, Target, Task
 from trainyard.recipe_schema.kubeflow import Kubeflow
 from trainyard.recipe_schema.monitor import Monitor
 from trainyard.recipe_schema.rollout import Rollout
@@ -97,6 +97,8 @@ class Recipe(Section):
     def _something_to_predict(self) -> Self:
         if not self.named_heads and (self.label is None or self.task is None):
             raise ValueError("give `label` and `task`, or `heads`")
+        if self.label and self.task:
+            Target(label=self.label, task=self.task)  # that they fit each other
         return self
 
     @model_validator(mode="after")

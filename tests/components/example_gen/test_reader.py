@@ -66,7 +66,11 @@ def failure(file: Path | list[Path], **options) -> str:
         (["2.5", "x"], TEXT),
         (["0x1F"], TEXT),
         (["1_000"], TEXT),
-        (["true"], TEXT),
+        (["true", "FALSE", "", "True"], ColumnType.BOOLEAN),
+        (["true", "1"], TEXT),
+        (["true", "yes"], TEXT),
+        (["2026-11-28", "", "2024-02-29"], ColumnType.DATE),
+        (["2026-11-28", "28.11.2026"], TEXT),
         (["9223372036854775807", "-9223372036854775808"], INTEGER),
         (["9223372036854775808"], TEXT),
         (["1.5", "9223372036854775808"], TEXT),
@@ -168,7 +172,7 @@ def test_parquet(tmp_path):
         "amount": [1.5, None],
         "price": [1.0, 2.0],
         "day": ["1970-01-01", "1970-01-02"],
-        "moment": ["1970-01-01T00:00:00.000", None],
+        "moment": ["1970-01-01T00:00:00", None],
         "kind": ["1", "2"],
         "nothing": [None, None],
     }
@@ -219,11 +223,16 @@ def test_an_unreadable_schema_is_the_recipes_fault(tmp_path):
         read(file, schema=str(written(tmp_path, "feature {", "s.pbtxt")))
 
 
-def test_dates_stay_text_and_integers_with_gaps_stay_integers(tmp_path):
+def test_dates_and_flags_are_known_and_integers_with_gaps_stay_integers(tmp_path):
     file = written(
         tmp_path, "day,moment,flag,count\n2020-01-31,2020-01-31 12:00:00,true,1\n,,,\n,,,3\n"
     )
-    assert types_of(file) == {"day": TEXT, "moment": TEXT, "flag": TEXT, "count": INTEGER}
+    assert types_of(file) == {
+        "day": ColumnType.DATE,
+        "moment": TEXT,
+        "flag": ColumnType.BOOLEAN,
+        "count": INTEGER,
+    }
     assert read(file)["count"] == [1, None, 3]
     assert read(file)["moment"] == ["2020-01-31 12:00:00", None, None]
 

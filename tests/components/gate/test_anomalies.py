@@ -1,3 +1,5 @@
+import datetime
+
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -16,7 +18,7 @@ from trainyard.components.gate.anomalies import (
     of_size,
     of_weight,
 )
-from trainyard.recipe_schema import Gate
+from trainyard.recipe_schema import Gate, Target
 
 SCHEMA = text_format.Parse(
     """
@@ -34,6 +36,11 @@ def statistics(**columns):
     return SplitStatistics(
         "train", tfdv.generate_statistics_from_dataframe(pd.DataFrame(columns), n_jobs=1)
     )
+
+
+def target(task, positive=None, name="y"):
+    label = {"name": name, "positive": positive}
+    return Target.model_validate({"label": label, "task": task})
 
 
 def findings(**columns):
@@ -105,6 +112,8 @@ def test_every_tfdv_type_has_a_kind():
     [
         ("binary", [1, 1, 1], "the single value 1 in 3 rows"),
         ("binary", [0, 1, 2], "values from 0 to 2"),
+        ("binary", [0.0, 0.5, 1.0], "0, 1 and values between them in 3 rows"),
+        ("binary", [1, 2, 2], "`label.positive`: which of two values"),
         ("binary", ["a", "b", "c"], "3 values"),
         ("multiclass", ["a", "a", "a"], "the single value 'a'"),
         ("regression", ["1", "x", "2"], "text in 3 rows"),
@@ -113,7 +122,7 @@ def test_every_tfdv_type_has_a_kind():
     ],
 )
 def test_a_label_that_cannot_be_learnt_is_found(task, values, words):
-    (finding,) = of_label("y", task, statistics(y=values))
+    (finding,) = of_label(target(task), statistics(y=values))
     assert finding.kind == "label"
     assert words in finding.message
 
@@ -129,11 +138,45 @@ def test_a_label_that_cannot_be_learnt_is_found(task, values, words):
     ],
 )
 def test_a_label_that_can_be_learnt_passes(task, values):
-    assert list(of_label("y", task, statistics(y=values))) == []
+    assert list(of_label(target(task), statistics(y=values))) == []
+
+
+@pytest.mark.parametrize(
+    ("positive", "values"),
+    [
+        (2, [1, 2, 2]),
+        ("2", [1, 2, 2]),
+        (2.0, [1.0, 2.0, 2.0]),
+        (0.1, [0.1, 0.5]),
+        (True, [0, 1]),
+        (True, ["True", "False"]),
+        ("fraud", ["fraud", "ok"]),
+        (datetime.date(2026, 11, 28), ["2026-11-28", "2026-11-29"]),
+        (1, [0] * 19_000 + [1] * 1_000),  # whose histogram by quantiles has rows between
+        (20260102, [20260101] * 900 + [20260102] * 100),
+    ],
+)
+def test_positive_is_one_of_two_values_whatever_yaml_takes_it_for(positive, values):
+    assert list(of_label(target("binary", positive), statistics(y=values))) == []
+
+
+@pytest.mark.parametrize(
+    ("positive", "values", "words"),
+    [
+        (3, [1, 2, 2], "1 and 2 in 3 rows"),
+        (2, [1, 2, 3], "1, 3 and values between them in 3 rows"),
+        ("Fraud", ["fraud", "ok", "ok"], "'ok' and 'fraud' in 3 rows"),
+        ("fraud", ["fraud", "ok", "open"], "3 values"),
+        (2, [2, 2, 2], "the single value 2"),
+    ],
+)
+def test_positive_that_is_not_one_of_two_values_names_them(positive, values, words):
+    (finding,) = of_label(target("binary", positive), statistics(y=values))
+    assert words in finding.message
 
 
 def test_a_label_that_is_not_there_is_found():
-    (finding,) = of_label("z", "binary", statistics(y=[0, 1]))
+    (finding,) = of_label(target("binary", name="z"), statistics(y=[0, 1]))
     assert "no such column" in finding.message
 
 

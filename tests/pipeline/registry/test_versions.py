@@ -11,6 +11,8 @@ from trainyard.errors import RecipeError
 from trainyard.model_store import version_config
 from trainyard.pipeline.registry import tables, versions
 from trainyard.pipeline.workspace import Workspace
+from trainyard.trainer_modules.harness import description
+from trainyard.trainer_modules.harness.description import Description, HeadDescription
 
 
 def label(recipe, **labels):
@@ -93,6 +95,20 @@ def test_differences_are_told_by_section(recipe, saved):
     assert found["hyperparameters"] == {"epochs": (old.hyperparameters["epochs"], 7)}
     assert found["metrics"].keys() == {"mse"}
     assert found["recipe"] == found["data"] == found["code"] == {}
+
+
+def test_version_shows_the_labels_values_and_the_positive_one(recipe, saved, capsys):
+    from rich.console import Console
+
+    folder = push(recipe, saved, 1)
+    risk = HeadDescription(task="binary", label="risk", class_names=("1", "2"))
+    price = HeadDescription(task="regression", label="price")
+    told = Description(heads={"risk": risk, "price": price}, inputs={"x": "float32"})
+    description.write(folder, told)
+    Console(width=200).print(tables.shown(versions.find(recipe), []))
+    text = capsys.readouterr().out
+    assert "binary '1', '2'; '2' is positive" in text
+    assert "regression" in text
 
 
 def test_tables_have_what_there_is(recipe, saved, capsys):

@@ -7,12 +7,13 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow_transform as tft
 
 from tests.trainer_modules.tables import LABELS, serialize, table
 from trainyard.components.pusher import contract
 from trainyard.errors import ContractError
 from trainyard.recipe_schema import ONLY
-from trainyard.trainer_modules.harness import description, export, training
+from trainyard.trainer_modules.harness import description, export, kinds, labels, training
 
 RECORDS = {
     "history.json",
@@ -25,6 +26,10 @@ RECORDS = {
     "training_log.csv",
     "watched.json",
 }
+
+
+def class_names(made):
+    return labels.class_names(tft.TFTransformOutput(str(made.graph)), made.recipe.heads[ONLY])
 
 
 @pytest.fixture(scope="module", params=["binary", "multiclass", "regression"])
@@ -114,8 +119,17 @@ def test_the_records_are_complete(trained):
 def test_classes_are_named_in_alphabetical_or_numeric_order(trained):
     made, _ = trained
     expected = {"binary": ("0", "1"), "multiclass": ("high", "low", "middle"), "regression": ()}
-    task = made.recipe.task
-    assert export.class_names(made.graph, made.recipe.label.name, task) == expected[task]
+    assert class_names(made) == expected[made.recipe.task]
+
+
+def test_classes_of_a_boolean_label_are_called_true_and_false(trained):
+    made, _ = trained
+    label = made.recipe.label.name
+    note = made.graph / kinds.FILE
+    kinds.write(made.graph, {label: "boolean"})
+    named = class_names(made)
+    note.unlink()
+    assert named == (("False", "True") if made.recipe.task == "binary" else class_names(made))
 
 
 def test_transform_features_does_not_hide_raw_columns_and_needs_no_label(trained):
@@ -132,7 +146,7 @@ def test_transform_features_does_not_hide_raw_columns_and_needs_no_label(trained
         assert label[0] == pytest.approx(row[name])
         assert np.isnan(label[1])
     else:
-        names = export.class_names(made.graph, name, made.recipe.task)
+        names = class_names(made)
         assert names[label[0]] == str(row[name])
         assert label[1] == -1
 
@@ -147,7 +161,7 @@ def test_classes_are_answered_by_name(trained):
     if made.recipe.task == "regression":
         assert set(answer) == {"predictions"}
         return
-    names = export.class_names(made.graph, made.recipe.label.name, made.recipe.task)
+    names = class_names(made)
     most = int(predictions[0] > 0.5) if len(predictions) == 1 else predictions.argmax()
     assert answer["label"].numpy()[0, 0].decode() == names[most]
 
@@ -164,7 +178,7 @@ def test_classify_or_regress_gives_the_same_numbers(trained):
         assert set(answers) == {"outputs"}
         np.testing.assert_array_equal(answers["outputs"], predictions)
     else:
-        names = export.class_names(made.graph, made.recipe.label.name, made.recipe.task)
+        names = class_names(made)
         assert set(answers) == {"classes", "scores"}
         assert answers["classes"].tolist() == [[name.encode() for name in names]] * 6
         np.testing.assert_array_equal(answers["scores"][:, -1], predictions[:, -1])
@@ -265,7 +279,7 @@ def test_tfma_evaluates_the_saved_model(trained, tmp_path):
     elif task == "binary":
         expected = ((predictions.ravel() > 0.5) == truth).mean()
     else:
-        names = export.class_names(made.graph, made.recipe.label.name, task)
+        names = class_names(made)
         expected = np.mean(
             [names[i] == name for i, name in zip(predictions.argmax(1), truth, strict=True)]
         )
@@ -273,14 +287,28 @@ def test_tfma_evaluates_the_saved_model(trained, tmp_path):
     assert {key[0][1] for key in values if key} == {"cash", "card", "other"}
 
 
-def test_a_binary_text_label_has_its_second_word_as_positive(transformed, tmp_path):
-    """Alphabetical: `no` is 0, `yes` is 1, whichever is more frequent."""
+def test_positive_is_the_class_that_the_model_predicts(tmp_path):
+    """Without it text is in alphabetical order, and `yes` would be predicted."""
+    import tensorflow as tf
+
     from tests.trainer_modules.tables import TYPES, recipe, transform
 
-    chosen = recipe("binary", "answer", params={"hidden": []}, epochs=1)
+    chosen, expected = recipe("binary", {"name": "answer", "positive": "no"}), ("yes", "no")
     made = transform(chosen, tmp_path / "transform", table(60), table(30, seed=1), TYPES)
     training.run_fn(made.fn_args(tmp_path / "run", epochs=1, params={"hidden": []}))
-    assert export.class_names(made.graph, "answer", "binary") == ("no", "yes")
+    saved = tmp_path / "run" / "Format-Serving"
+    assert class_names(made) == expected
+    told = description.read(saved)
+    assert told.heads[ONLY].class_names == expected
+    assert (told.kinds["answer"], told.kinds["zone"]) == ("text", "integer")
+    serialized = tf.constant([serialize(row) for row in made.held_out])
+    loaded = tf.saved_model.load(str(saved)).signatures
+    encoded = loaded["transform_features"](serialized)["label_xf"].numpy().ravel()
+    assert encoded.tolist() == [int(row["answer"] == "no") for row in made.held_out]
+    answers = loaded["serving_default"](serialized)
+    sure = answers["predictions"].numpy().ravel() > 0.5
+    said = [name.decode() for name in answers["label"].numpy().ravel()]
+    assert said == [expected[int(each)] for each in sure]
 
 
 def test_a_module_may_serve_batch_and_watch_in_its_own_way(transformed, tmp_path, monkeypatch):

@@ -93,7 +93,31 @@ def test_what_the_labels_are_like():
 def test_the_order_of_classes(names, numbers, expected):
     import tensorflow as tf
 
-    order = labels._order(tf.constant(names, tf.string), numbers).numpy()
+    dtype = tf.float32 if numbers else tf.string
+    order = labels._order(tf.constant(names, tf.string), dtype).numpy()
     assert [names[i] for i in order] == expected
     if not numbers:
         assert expected == sorted(names), "as Python sorts"
+
+
+@pytest.mark.parametrize(
+    ("names", "dtype", "positive", "expected"),
+    [
+        (["1", "2"], "int64", "2", ["1", "2"]),
+        (["1", "2"], "int64", "1", ["2", "1"]),
+        (["1", "2"], "int64", "1.0", ["2", "1"]),
+        (["0", "1"], "int64", "false", ["1", "0"]),
+        (["9007199254740993", "9007199254740992"], "int64", "9007199254740992", None),
+        (["0.1", "1e+10"], "float32", "0.1", ["1e+10", "0.1"]),
+        (["0.1", "1e+10"], "float32", "10000000000", ["0.1", "1e+10"]),
+        (["ok", "fraud"], "string", "fraud", ["ok", "fraud"]),
+        (["True", "False"], "string", "false", ["True", "False"]),
+        (["2", "2.0"], "string", "2", ["2.0", "2"]),
+        (["1", "2"], "int64", "x", ["1", "2"]),
+    ],
+)
+def test_the_positive_value_is_the_last_class(names, dtype, positive, expected):
+    import tensorflow as tf
+
+    order = labels._order(tf.constant(names), tf.as_dtype(dtype), positive).numpy()
+    assert [names[i] for i in order] == (expected or names)

@@ -2,36 +2,87 @@
 
 A CSV column is an integer column if every value is a 64-bit integer, else a
 float column if every value is a number, else text; an integer that is too long
-for 64 bits makes the column text, for it is more likely an identifier. One
-thing differs from stock: `1_000` is text, although Python would read a number.
-A column without any value has the type `MISSING`.
+for 64 bits makes the column text, for it is more likely an identifier. Three
+things differ from stock: `1_000` is text, although Python would read a number; a
+column of nothing but true and false, however capitalized, is 0 and 1, as it is
+in a Parquet file; and dates such as `2026-11-28`, which stay text, are known to
+be dates. A column without any value has the type `MISSING`.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainyard.errors import RecipeError
+from trainyard.raw_values import as_flag
+from trainyard.trainer_modules.harness.kinds import Kind
 
 
 class ColumnType(enum.IntEnum):
-    """The types of a column; each can hold what the ones before it hold."""
+    """The types of a column, from narrow to wide; text can hold all that come before it."""
 
     MISSING = 0
-    INTEGER = 1
-    FLOAT = 2
-    TEXT = 3
-    BYTES = 4
+    BOOLEAN = 1
+    INTEGER = 2
+    FLOAT = 3
+    DATE = 4
+    TIME = 5
+    TIMESTAMP = 6
+    TEXT = 7
+    BYTES = 8
 
     @property
     def arrow(self) -> pa.DataType:
         """The Arrow type of such a column in a block."""
-        return (pa.null(), pa.int64(), pa.float64(), pa.string(), pa.binary())[self]
+        numbers = (pa.null(), pa.int64(), pa.int64(), pa.float64())
+        return (*numbers, *[pa.string()] * 4, pa.binary())[self]
+
+    @property
+    def kind(self) -> Kind:
+        """What a model's description calls it."""
+        return cast(Kind, self.name.lower())
+
+
+_NUMBERS = frozenset({ColumnType.INTEGER, ColumnType.FLOAT})
+_TYPED = (_NUMBERS | {ColumnType.BOOLEAN}, frozenset({ColumnType.DATE, ColumnType.TIMESTAMP}))
+_FROM_TEXT = (ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.DATE)
+_DATE = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
+
+
+def joined(one: ColumnType, other: ColumnType) -> ColumnType:
+    """Returns the narrowest type for a column that has both, as files that know types say.
+
+    Args:
+        one: The type in one place.
+        other: The type in another.
+    """
+    return _joined(one, other, _TYPED)
+
+
+def joined_texts(one: ColumnType, other: ColumnType) -> ColumnType:
+    """Like `joined`, for columns of text: one of `true` and 1 is neither flag nor number.
+
+    Args:
+        one: The type in one place.
+        other: The type in another.
+    """
+    return _joined(one, other, (_NUMBERS,))
+
+
+def _joined(
+    one: ColumnType, other: ColumnType, families: Iterable[frozenset[ColumnType]]
+) -> ColumnType:
+    both = {one, other}
+    if len(both) == 1 or ColumnType.MISSING in both or any(both <= each for each in families):
+        return max(both)
+    return max(ColumnType.TEXT, *both)
 
 
 _LONGEST_SAFE_INTEGER = 18  # any integer of so many digits fits in 64 bits
@@ -51,9 +102,10 @@ def narrowest(known: ColumnType, values: pa.Array) -> tuple[ColumnType, pa.Array
     """Like `widened`; returns also the numbers, if they are numbers."""
     if known is ColumnType.TEXT or values.null_count == len(values):
         return known, None
-    for candidate in (ColumnType.INTEGER, ColumnType.FLOAT):
-        if candidate >= known and (parsed := _parsed(values, candidate)) is not None:
-            return candidate, parsed
+    for candidate in _FROM_TEXT:
+        fits = joined_texts(known, candidate) is candidate
+        if fits and (parsed := _parsed(values, candidate)) is not None:
+            return candidate, parsed if candidate in _NUMBERS else None
     return ColumnType.TEXT, None
 
 
@@ -72,13 +124,50 @@ def from_text(values: pa.Array, column_type: ColumnType) -> pa.Array:
     if column_type is ColumnType.MISSING:
         return pa.nulls(len(values))
     parsed = _parsed(values, column_type)
+    if parsed is None and column_type in _NUMBERS:  # flags that a curated schema has as numbers
+        flags = _flags(values)
+        parsed = flags if flags is None else flags.cast(column_type.arrow)
     if parsed is None:
-        wrong = next(v for v in values.to_pylist() if v and _number(v, column_type) is None)
-        raise ValueError(repr(wrong))
+        raise ValueError(repr(_first_wrong(values, column_type)))
     return parsed
 
 
+def _first_wrong(values: pa.Array, column_type: ColumnType) -> str:
+    one_by_one = (values[i : i + 1] for i in range(len(values)) if values[i].is_valid)
+    wrong = next(each for each in one_by_one if _parsed(each, column_type) is None)
+    return str(wrong[0].as_py())
+
+
+def _flags(values: pa.Array) -> pa.Array | None:
+    """Text as 0 and 1; None if a value is neither true nor false."""
+    if not _first_is(values, lambda text: as_flag(text) is not None):
+        return None
+    lower = pc.utf8_lower(values)
+    known = pc.is_in(lower, pa.array(["true", "false", None]))
+    return pc.equal(lower, "true").cast(pa.int64()) if pc.all(known).as_py() else None
+
+
+def _dates(values: pa.Array) -> pa.Array | None:
+    """Text as it is; None if a value is no date such as `2026-11-28`."""
+    if not _first_is(values, lambda text: text[4:5] == "-"):
+        return None
+    return values if pc.all(pc.match_substring_regex(values, _DATE)).as_py() else None
+
+
+def _first_is(values: pa.Array, what: Callable[[str], bool]) -> bool:
+    """Looks at the first value that is there, which spares most columns a closer look."""
+    if values.null_count == len(values):
+        return False
+    first = int(np.argmax(np.asarray(values.is_valid()))) if values.null_count else 0
+    return what(values[first].as_py())
+
+
+_PARSERS = {ColumnType.BOOLEAN: _flags, ColumnType.DATE: _dates}
+
+
 def _parsed(values: pa.Array, column_type: ColumnType) -> pa.Array | None:
+    if parser := _PARSERS.get(column_type):
+        return parser(values)
     try:
         parsed = values.cast(column_type.arrow)
     except pa.ArrowInvalid:
@@ -127,8 +216,8 @@ def _number(text: str, column_type: ColumnType) -> int | float | None:
 def curated(types: Mapping[str, ColumnType], schema_file: Path) -> dict[str, ColumnType]:
     """Lets a curated schema decide where it can do so without loss.
 
-    Integers become floats, and numbers become the text that stands in the file
-    (leading zeros kept), where the schema says so. Any other disagreement is
+    Integers become floats, and numbers, flags and dates become the text that stands
+    in the file (leading zeros kept), where the schema says so. Any other disagreement is
     left as it is, for the gate to report.
 
     Args:
@@ -140,9 +229,14 @@ def curated(types: Mapping[str, ColumnType], schema_file: Path) -> dict[str, Col
     """
     wished = schema_types(schema_file)
     return {
-        name: max(found, wished.get(name, found)) if found else found
+        name: _curated(found, wished.get(name, found)) if found else found
         for name, found in types.items()
     }
+
+
+def _curated(found: ColumnType, wished: ColumnType) -> ColumnType:
+    flags = found is ColumnType.BOOLEAN and wished is ColumnType.INTEGER  # the same 0 and 1
+    return found if flags else joined(found, wished)
 
 
 def schema_types(schema_file: Path) -> dict[str, ColumnType]:

@@ -22,8 +22,12 @@ OnBadRow = Literal["error", "quarantine"]
 
 _KINDS = {
     ColumnType.MISSING: Kind.UNKNOWN,
+    ColumnType.BOOLEAN: Kind.NUMBER,  # 0 and 1
     ColumnType.INTEGER: Kind.NUMBER,
     ColumnType.FLOAT: Kind.NUMBER,
+    ColumnType.DATE: Kind.TEXT,
+    ColumnType.TIME: Kind.TEXT,
+    ColumnType.TIMESTAMP: Kind.TEXT,
     ColumnType.TEXT: Kind.TEXT,
     ColumnType.BYTES: Kind.TEXT,
 }

@@ -43,6 +43,7 @@ from trainyard.components.records import encoder, parallel, shards
 from trainyard.components.records.shards import ShardWriter
 from trainyard.errors import DataError, EnvironmentProblem
 from trainyard.recipe_schema import Data, Feature, Label, Section
+from trainyard.trainer_modules.harness import kinds
 
 SHARD = "data_tfrecord"  # stock's name
 _TRAIN = 0  # the place of the training split: the first in `Split.buckets`
@@ -183,6 +184,8 @@ def _generate(
         splitter = Splitter(names, each.buckets, splits.chooser(data, each.files, types))
         splitters |= dict.fromkeys(each.files, splitter)
     narrowing = Narrowing.of(data, settings.labels, settings.features, types, numbers)
+    held = {**reader.held(data, files, columns), **narrowing.types}
+    kinds.write(folder, {name: found.kind for name, found in held.items()})
     blocks = images.blocks(data, reader.blocks(data, files, types))
     encoded = _all_encoded(settings, splitters, narrowing, blocks)
     written = _write(encoded, names, folder, data.max_bad_share)

@@ -1,7 +1,8 @@
 """Parquet in blocks, with every column as integer, float, text or bytes.
 
-Booleans become 0 and 1, decimals floats, dates and times ISO text. The file's
-own schema decides; text that looks like a number stays text.
+Booleans become 0 and 1, decimals floats, dates and times ISO 8601 text, those with
+a time zone in UTC. The file's own schema decides; text that looks like a number
+stays text.
 """
 
 from __future__ import annotations
@@ -106,16 +107,36 @@ def convert(values: pa.Array, column_type: ColumnType) -> pa.Array:
         return _small_list(values)
     if pa.types.is_decimal(values.type) and column_type is ColumnType.FLOAT:
         return pa.array([None if v is None else float(v) for v in values.to_pylist()], pa.float64())
+    if pa.types.is_boolean(values.type) and column_type is ColumnType.TEXT:
+        return pc.if_else(values, "True", "False")  # as pandas writes them to CSV
     if pa.types.is_float32(values.type) and column_type is ColumnType.FLOAT:
         return pa.array(decimal_floats(np.asarray(values)), mask=np.asarray(values.is_null()))
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.int64())
-    if pa.types.is_timestamp(values.type) and column_type is ColumnType.TEXT:
-        return pc.strftime(values, format="%Y-%m-%dT%H:%M:%S")
+    if pa.types.is_date(values.type) and column_type is ColumnType.TIMESTAMP:
+        values = values.cast(pa.timestamp("ms"))
+    if pa.types.is_timestamp(values.type):
+        return _timestamps(values)
+    if pa.types.is_time(values.type):
+        return _without_zeros(values.cast(pa.string()))
     try:
         return values.cast(column_type.arrow)
     except pa.ArrowInvalid as error:
         raise ValueError(str(error)) from None
+
+
+def _timestamps(values: pa.Array) -> pa.Array:
+    """ISO 8601, the instant in UTC if there is a time zone, however fine the file's unit is."""
+    zone = "Z" if values.type.tz else ""
+    if zone:
+        values = values.cast(pa.timestamp(values.type.unit, "UTC"))
+    text = _without_zeros(pc.strftime(values, format="%Y-%m-%dT%H:%M:%S"))
+    return pc.binary_join_element_wise(text, zone, "") if zone else text
+
+
+def _without_zeros(times: pa.Array) -> pa.Array:
+    """Cuts zeros off the fraction of a second, and a fraction of nothing."""
+    return pc.replace_substring_regex(times, r"\.0*$|(\.\d*[1-9])0*$", r"\1")
 
 
 def _small_list(values: pa.Array) -> pa.Array:
@@ -204,7 +225,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 _TYPES = (
     (pa.types.is_null, ColumnType.MISSING),
-    (pa.types.is_boolean, ColumnType.INTEGER),
+    (pa.types.is_boolean, ColumnType.BOOLEAN),
     (pa.types.is_integer, ColumnType.INTEGER),
     (pa.types.is_floating, ColumnType.FLOAT),
     (pa.types.is_decimal, ColumnType.FLOAT),
@@ -213,7 +234,7 @@ _TYPES = (
     (pa.types.is_binary, ColumnType.BYTES),
     (pa.types.is_large_binary, ColumnType.BYTES),
     (pa.types.is_fixed_size_binary, ColumnType.BYTES),
-    (pa.types.is_date, ColumnType.TEXT),
-    (pa.types.is_time, ColumnType.TEXT),
-    (pa.types.is_timestamp, ColumnType.TEXT),
+    (pa.types.is_date, ColumnType.DATE),
+    (pa.types.is_time, ColumnType.TIME),
+    (pa.types.is_timestamp, ColumnType.TIMESTAMP),
 )

@@ -127,6 +127,7 @@ class _Format:
         names: If so, the columns' names.
         units: What is read as one file each.
         told: What the functions that read are told first, of all files there are.
+        joined: The type of a column that has two.
     """
 
     batches: Callable[..., Iterator[RawBatch]]
@@ -137,6 +138,7 @@ class _Format:
     names: Callable[..., Iterable[str]] = list
     units: Callable[[Sequence[Path]], Sequence[Path]] = list
     told: Callable[[Sequence[Path]], tuple[Any, ...]] = lambda _: ()
+    joined: Callable[[ColumnType, ColumnType], ColumnType] = column_types.joined
 
 
 _Column = TypeVar("_Column")
@@ -148,7 +150,13 @@ def _as_it_is(values: pa.Array, column_type: ColumnType) -> pa.Array:
 
 
 _FORMATS = {
-    "csv": _Format(csv_files.batches, column_types.from_text, list, names=csv_files.header),
+    "csv": _Format(
+        csv_files.batches,
+        column_types.from_text,
+        list,
+        names=csv_files.header,
+        joined=column_types.joined_texts,
+    ),
     "parquet": _Format(
         parquet_files.batches,
         parquet_files.convert,
@@ -175,6 +183,7 @@ _FORMATS = {
         names=line_files.columns,
         units=line_files.units,
         told=lambda files: (files,),
+        joined=column_types.joined_texts,
     ),
     "text": _Format(windows.batches, _as_it_is, list, windows.types),
 }
@@ -238,7 +247,8 @@ def columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
 
     CSV is read through once for this, Parquet tells it by its schema. Integers
     and floats in different files make a float column, numbers and text a text
-    column. A curated schema (`data.schema`) then decides where it can.
+    column; so do numbers and `true` of CSV, while that of Parquet is 1. A curated
+    schema (`data.schema`) then decides where it can.
 
     Args:
         data: The recipe's data section.
@@ -251,6 +261,22 @@ def columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
         DataError: A file cannot be read, or has other columns than the first.
     """
     return _merged(data, files, None)
+
+
+def held(
+    data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]
+) -> dict[str, ColumnType]:
+    """Returns what columns hold that a curated schema has written as text, where files say it.
+
+    Args:
+        data: The recipe's data section.
+        files: The input.
+        types: From `columns`; may have further columns.
+    """
+    if data.format != "parquet" or data.schema_file == "infer":
+        return dict(types)
+    own = columns(data.model_copy(update={"schema_file": "infer"}), files)
+    return {n: own.get(n, kind) if kind is ColumnType.TEXT else kind for n, kind in types.items()}
 
 
 def survey(data: Data, files: Sequence[Path]) -> tuple[dict[str, ColumnType], dict[str, Numbers]]:
@@ -304,7 +330,7 @@ def _types(
     texts = (raw.batch for raw in itertools.islice(form.batches(*told, data, file), batches))
     look = partial(_looked_at, types, count=numbers is not None)
     for found, counted in (map if batches else parallel.mapped)(look, texts):
-        _widen(types, found)
+        _widen(form, types, found)
         _note(data, numbers, counted)
     return types
 
@@ -331,8 +357,8 @@ def _note(data: Data, numbers: dict[str, Numbers] | None, found: Mapping[str, Nu
         numbers[name] = numbers.get(name, Numbers()).merged(more)
 
 
-def _widen(types: dict[str, ColumnType], found: Mapping[str, ColumnType]) -> None:
-    types |= {name: max(kind, types.get(name, kind)) for name, kind in found.items()}
+def _widen(form: _Format, types: dict[str, ColumnType], found: Mapping[str, ColumnType]) -> None:
+    types |= {name: form.joined(kind, types.get(name, kind)) for name, kind in found.items()}
 
 
 def _merged(
@@ -347,7 +373,7 @@ def _merged(
         found = _renamed(data, _types(data, file, files, batches, numbers), file)
         if merged and form.same_columns(found) != form.same_columns(merged):
             raise _other_columns(file, list(found), files[0], list(merged))
-        _widen(merged, found)
+        _widen(form, merged, found)
     merged |= {name: ColumnType.TEXT for name in data.text_columns if name in merged}
     merged = series.columns(data, merged)
     if data.schema_file == "infer":
@@ -450,36 +476,57 @@ def _block(
     data: Data, raw: RawBatch, file: Path, first_row: int, types: Mapping[str, ColumnType]
 ) -> Block:
     """Types a block; what does not fit is an error, or is taken out."""
-    bad = tuple(each._replace(row=first_row + each.row) for each in raw.bad)
-    numbers = np.delete(np.arange(len(raw)), [each.row for each in raw.bad]) + first_row
-    block = Block(_with_new_names(data, raw.batch), file, numbers, 0.0, bad, raw.batch)
+    block = numbered(raw, file, first_row)
+    block = dataclasses.replace(block, batch=_with_new_names(data, raw.batch), raw=raw.batch)
     try:
         return _typed(data, block, types)
     except DataError:
         if data.on_bad_row == "error":
             raise
-    misfits = dict(_misfits(data, block, types))
-    found = [
-        BadRow(int(numbers[index]), error.message, error.received, text)
-        for (index, error), text in zip(misfits.items(), raw.as_text([*misfits]), strict=True)
+    found = dict(misfits(lambda part: _typed(data, part, types), block))
+    rows = [
+        BadRow(int(block.numbers[index]), error.message, error.received, text)
+        for (index, error), text in zip(found.items(), raw.as_text([*found]), strict=True)
     ]
-    fits = np.isin(np.arange(len(block.batch)), list(misfits), invert=True)
-    return _typed(data, block.filter(fits, found), types)
+    fits = np.isin(np.arange(len(block.batch)), list(found), invert=True)
+    return _typed(data, block.filter(fits, rows), types)
 
 
-def _misfits(
-    data: Data, block: Block, types: Mapping[str, ColumnType], start: int = 0
+def numbered(raw: RawBatch, file: Path, first_row: int) -> Block:
+    """Returns the rows that can be read, and says which cannot.
+
+    Args:
+        raw: Some rows of a file.
+        file: The file.
+        first_row: The number of the first of them.
+    """
+    bad = tuple(each._replace(row=first_row + each.row) for each in raw.bad)
+    numbers = np.delete(np.arange(len(raw)), [each.row for each in raw.bad]) + first_row
+    return Block(raw.batch, file, numbers, 0.0, bad)
+
+
+def misfits(
+    convert: Callable[[Block], object], block: Block, start: int = 0
 ) -> Iterator[tuple[int, DataError]]:
-    """Finds the rows that cannot be typed, by halving."""
+    """Finds the rows that cannot be converted, by halving.
+
+    Args:
+        convert: What raises DataError if it is given such a row.
+        block: The rows.
+        start: The place of the first of them.
+
+    Yields:
+        The place of each such row, ascending, and its error.
+    """
     try:
-        _typed(data, block, types)
+        convert(block)
     except DataError as error:
         half = len(block.batch) // 2
         if not half:
             yield start, error
             return
         for part, first in zip(block.cut([0, half]), (start, start + half), strict=True):
-            yield from _misfits(data, part, types, first)
+            yield from misfits(convert, part, first)
 
 
 def _typed(data: Data, block: Block, types: Mapping[str, ColumnType]) -> Block:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -297,10 +298,11 @@ def times_of(series: Series, block: Block) -> pd.DatetimeIndex:
 
 def _parsed(series: Series, texts: pa.Array) -> pd.DatetimeIndex | None:
     if series.time_format is None:
-        try:
-            return pd.DatetimeIndex(texts.cast(pa.timestamp("ns")).to_numpy(zero_copy_only=False))
-        except pa.ArrowInvalid:
-            return None
+        for zone in (None, "UTC"):  # all with an offset, or none
+            with suppress(pa.ArrowInvalid):
+                instants = texts.cast(pa.timestamp("ns", zone)).cast(pa.timestamp("ns"))
+                return pd.DatetimeIndex(instants.to_numpy(zero_copy_only=False))
+        return None
     times = pd.to_datetime(texts.to_pandas(), format=series.time_format, errors="coerce", utc=True)
     return pd.DatetimeIndex(times).tz_localize(None)
 

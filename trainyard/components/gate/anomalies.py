@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from trainyard.components.example_gen.lost_digits import REMEDY, Lost
-from trainyard.recipe_schema import Anomaly, Gate, Task
+from trainyard.raw_values import canonical_text, is_same
+from trainyard.recipe_schema import Anomaly, Gate, Target
 
 ALL_SPLITS = "all splits"
 """In place of a split's name, where it is not one alone."""
@@ -106,6 +108,18 @@ class SplitStatistics:
         if not feature.HasField("num_stats"):
             return None
         return feature.num_stats.min, feature.num_stats.max
+
+    def has_more_than_two(self, column: str) -> bool:
+        """Whether a numeric column has values between its smallest and its largest one.
+
+        Told by the mean of `(x - min) * (max - x)`, which is 0 of two values; a few rows among
+        millions are not noticed.
+        """
+        numbers = self.columns[column].num_stats
+        low, high, mean = numbers.min, numbers.max, numbers.mean
+        between = (mean - low) * (high - mean) - numbers.std_dev**2
+        rounding = 1e-12 * max(abs(low), abs(high)) ** 2
+        return bool(between > 1e-6 * (high - low) ** 2 + rounding)
 
     @staticmethod
     def _typed(feature: statistics_pb2.FeatureNameStatistics) -> Any:
@@ -204,15 +218,14 @@ def of_presence(schema: schema_pb2.Schema, statistics: SplitStatistics) -> Itera
             yield Finding(statistics.split, feature.name, "missing_values", words, found)
 
 
-def of_label(label: str, task: Task, statistics: SplitStatistics) -> Iterator[Finding]:
-    """Checks that a label can be learnt and judged: present, of the task's type, not single-valued.
+def of_label(target: Target, statistics: SplitStatistics) -> Iterator[Finding]:
+    """Checks that the label is there, and what the task needs.
 
     Args:
-        label: The label's name in the examples.
-        task: What the recipe wants to learn.
+        target: What the recipe wants to learn.
         statistics: One split's statistics.
     """
-    split, rows = statistics.split, statistics.rows
+    split, rows, label = statistics.split, statistics.rows, target.label.name
 
     def finding(expected: str, found: str) -> Finding:
         return Finding(split, label, "label", expected, found)
@@ -227,9 +240,11 @@ def of_label(label: str, task: Task, statistics: SplitStatistics) -> Iterator[Fi
         return
     bounds = statistics.bounds(label)
     if bounds is not None:
-        yield from (finding(*words) for words in _numeric_label(task, bounds, rows))
+        more = statistics.has_more_than_two(label)
+        yield from (finding(*words) for words in _numeric_label(target, bounds, more, rows))
     else:
-        yield from (finding(*words) for words in _text_label(task, statistics.counts(label), rows))
+        counts = statistics.counts(label)
+        yield from (finding(*words) for words in _text_label(target, counts, rows))
 
 
 def of_weight(column: str, statistics: SplitStatistics) -> Iterator[Finding]:
@@ -250,17 +265,31 @@ def of_weight(column: str, statistics: SplitStatistics) -> Iterator[Finding]:
         yield Finding(split, column, "out_of_range", "weights of 0 or more, not all 0", found)
 
 
-def _numeric_label(task: Task, bounds: tuple[float, float], rows: int) -> Iterator[tuple[str, str]]:
+def _numeric_label(
+    target: Target, bounds: tuple[float, float], more: bool, rows: int
+) -> Iterator[tuple[str, str]]:
     low, high = bounds
-    if task == "text":
+    positive = target.label.positive
+    if target.task == "text":
         yield "text", f"numbers in {rows:,} rows"
     elif low == high:
-        yield "more than one value", f"the single value {low:g} in {rows:,} rows"
-    elif task == "binary" and (low, high) != (0, 1):
-        yield "0 and 1 for a binary task", f"values from {low:g} to {high:g} in {rows:,} rows"
+        yield "more than one value", f"the single value {_number(low)} in {rows:,} rows"
+    elif target.task != "binary":
+        return
+    elif positive is None and (low, high) != (0, 1):
+        yield (
+            "0 and 1 for a binary task, or `label.positive`: which of two values counts as 1",
+            f"values from {_number(low)} to {_number(high)} in {rows:,} rows",
+        )
+    elif more:
+        found = f"{_number(low)}, {_number(high)} and values between them in {rows:,} rows"
+        yield "two values for a binary task", found
+    elif positive is not None and not any(is_same(positive, np.float32(x)) for x in bounds):
+        yield _positive(positive), f"{_number(low)} and {_number(high)} in {rows:,} rows"
 
 
-def _text_label(task: Task, counts: dict[str, int], rows: int) -> Iterator[tuple[str, str]]:
+def _text_label(target: Target, counts: dict[str, int], rows: int) -> Iterator[tuple[str, str]]:
+    task, positive = target.task, target.label.positive
     if task == "regression":
         yield "a number for a regression", f"text in {rows:,} rows"
     elif task == "text":
@@ -270,6 +299,16 @@ def _text_label(task: Task, counts: dict[str, int], rows: int) -> Iterator[tuple
     elif task == "binary" and len(counts) > 2:
         shown = ", ".join(map(repr, list(counts)[:5]))
         yield "two values for a binary task", f"{len(counts)} values ({shown}) in {rows:,} rows"
+    elif positive is not None and not any(is_same(positive, text) for text in counts):
+        yield _positive(positive), f"{' and '.join(map(repr, counts))} in {rows:,} rows"
+
+
+def _positive(value: str) -> str:
+    return f"the value {value!r}, which `label.positive` names"
+
+
+def _number(value: float) -> str:
+    return canonical_text(value)
 
 
 def of_digits(lost: Iterable[Lost], labels: Collection[str]) -> Iterator[Finding]:

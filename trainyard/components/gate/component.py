@@ -13,6 +13,8 @@ from trainyard.components.gate.executor import Executor
 from trainyard.recipe_schema import Gate as GateSettings
 from trainyard.recipe_schema import Target
 
+_OF_TARGETS = {"label", "task"}  # losses and weights of heads are not the Gate's
+
 
 class GateFindings(artifact.Artifact):  # type: ignore[misc]
     """What the gate saw and let pass: `gate.json`, a list of findings."""
@@ -72,7 +74,7 @@ class Gate(base_component.BaseComponent):  # type: ignore[misc]
                 schema=schema,
                 anomalies=anomalies,
                 gate=gate.model_dump_json(),
-                targets=json.dumps([[target.label.name, target.task] for target in targets]),
+                targets=json.dumps([target.model_dump(include=_OF_TARGETS) for target in targets]),
                 weight=weight,
                 code=sources.digest([Path(__file__).parent]),
                 findings=Channel(type=GateFindings),

@@ -20,7 +20,7 @@ from tfx.utils import io_utils
 from trainyard.components.example_gen import lost_digits
 from trainyard.components.gate import anomalies as found
 from trainyard.errors import AnomalyError
-from trainyard.recipe_schema import Gate, Task
+from trainyard.recipe_schema import Gate, Target
 
 FILE = "gate.json"
 
@@ -64,19 +64,20 @@ def _findings(
 ) -> Iterator[found.Finding]:
     statistics = artifact_utils.get_single_instance(inputs["statistics"])
     schema = _read_schema(artifact_utils.get_single_uri(inputs["schema"]))
-    targets: list[tuple[str, Task]] = json.loads(properties["targets"])
+    targets = [Target.model_validate(target) for target in json.loads(properties["targets"])]
     weight: str = properties["weight"]
-    told = {*(name for name, _ in targets), weight}
+    labels = {target.label.name for target in targets}
+    told = {*labels, weight}
     examples = artifact_utils.get_single_instance(inputs["examples"])
     written = examples.get_string_custom_property(lost_digits.PROPERTY)
     lost = lost_digits.read({lost_digits.PROPERTY: written})
-    yield from found.of_digits(lost, [name for name, _ in targets])
+    yield from found.of_digits(lost, labels)
     for split in artifact_utils.decode_split_names(statistics.split_names):
         proto = stats_artifact_utils.load_statistics(statistics, split).proto()
         split_statistics = found.SplitStatistics(split, proto)
         yield from found.of_size(gate, split_statistics)
-        for label, task in targets:
-            yield from found.of_label(label, task, split_statistics)
+        for target in targets:
+            yield from found.of_label(target, split_statistics)
         if weight:
             yield from found.of_weight(weight, split_statistics)
         anomalies = _read_anomalies(artifact_utils.get_split_uri(inputs["anomalies"], split))

@@ -12,7 +12,7 @@ from tfx.types.channel import BaseChannel
 
 from trainyard import sources
 from trainyard.components import records
-from trainyard.components.transform.executor import Executor
+from trainyard.components.transform.executor import BeamExecutor, Executor
 
 
 class Transform(component.Transform):  # type: ignore[misc]  # TFX is not typed
@@ -47,3 +47,9 @@ class Transform(component.Transform):  # type: ignore[misc]  # TFX is not typed
             custom_config={**custom_config, "engine": digest},
             **{"disable_statistics": True, **stock},
         )
+
+
+class BeamTransform(component.Transform):  # type: ignore[misc]  # TFX is not typed
+    """Stock's component; only that what ExampleGen noted of the columns goes with the graph."""
+
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(BeamExecutor)

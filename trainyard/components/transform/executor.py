@@ -29,13 +29,33 @@ from trainyard import progress
 from trainyard.components.transform import examples, tft_private
 from trainyard.components.transform.analysis import Phase, Unsupported
 from trainyard.components.transform.examples import RawSplit
+from trainyard.trainer_modules.harness import kinds
 
 OUTPUT = keys.TRANSFORMED_EXAMPLES_KEY
 
 Artifacts = dict[str, list[Artifact]]
 
 
-class Executor(stock.Executor):  # type: ignore[misc]  # TFX is not typed
+class BeamExecutor(stock.Executor):  # type: ignore[misc]  # TFX is not typed
+    """Stock's; what ExampleGen noted of the columns goes with the graph."""
+
+    def Do(
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
+    ) -> None:
+        """Does what stock's does.
+
+        Args:
+            input_dict: As stock's.
+            output_dict: As stock's.
+            exec_properties: As stock's.
+        """
+        super().Do(input_dict, output_dict, exec_properties)
+        examples = Path(input_dict[keys.EXAMPLES_KEY][0].uri)
+        graph = artifact_utils.get_single_uri(output_dict[keys.TRANSFORM_GRAPH_KEY])
+        kinds.hand_on(examples, Path(graph))
+
+
+class Executor(BeamExecutor):
     """Writes stock Transform's artifacts; the cache of analyzers stays empty."""
 
     def Do(
@@ -70,6 +90,7 @@ class Executor(stock.Executor):  # type: ignore[misc]  # TFX is not typed
         folder = Path(artifact_utils.get_single_uri(output_dict[keys.TRANSFORM_GRAPH_KEY]))
         graph = Graph(self._preprocessing_fn(exec_properties), schema, folder)
         graph.fit(_splits(raw, config.analyze, schema))
+        kinds.hand_on(Path(raw[0].uri), folder)
         names = sorted(config.transform)  # stock's order is that of a set
         executor_utils.SetSplitNames(names, transformed)
         if transformed:

@@ -38,6 +38,7 @@ from trainyard.serving.monitor.rows import Rows
 from trainyard.serving.monitor.windows import Traffic
 from trainyard.trainer_modules.harness import names
 from trainyard.trainer_modules.harness.description import HeadDescription
+from trainyard.trainer_modules.harness.kinds import Kind, class_name
 
 BY = "trainyard monitor"
 
@@ -179,7 +180,8 @@ def _compared(
 def _of_head(
     trained: Training, name: str, head: HeadDescription, before: Rows, now: Rows
 ) -> Iterator[Comparison]:
-    parts = _with_labels(name, head, before), _with_labels(name, head, now)
+    kind = trained.told.kinds.get(head.label)
+    parts = _with_labels(name, head, kind, before), _with_labels(name, head, kind, now)
     measured = trained.record.verdict.metrics
     metrics = [
         metric
@@ -190,22 +192,22 @@ def _of_head(
     yield from quality.of_concept(name, head.task, *parts)
 
 
-def _with_labels(name: str, head: HeadDescription, rows: Rows) -> Judged:
+def _with_labels(name: str, head: HeadDescription, kind: Kind | None, rows: Rows) -> Judged:
     """The rows of which both label and answer are known."""
     values = rows.columns[head.label]
     if head.task == "regression":
         found = values.cast(pa.float64()).to_numpy(zero_copy_only=False)  # null is NaN
         there = np.isfinite(found)
     else:
-        found = np.array([_index(head, value) for value in values.to_pylist()], np.int64)
+        found = np.array([_index(head, kind, value) for value in values.to_pylist()], np.int64)
         there = found >= 0
     judged = Judged(rows.answers[name], found, rows.columns)
     return judged.where(there & rows.known)
 
 
-def _index(head: HeadDescription, value: object) -> int:
+def _index(head: HeadDescription, kind: Kind | None, value: object) -> int:
     """Which class a label is; -1 for one that is missing or that training did not see."""
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    text = "" if value is None else class_name(value, kind)
     return head.class_names.index(text) if text in head.class_names else -1
 
 
@@ -246,7 +248,8 @@ def _of_labels(trained: Training, rows: Rows, found: Sequence[Comparison]) -> It
     heads = {n: h for n, h in trained.told.heads.items() if h.label in rows.columns}
     for head in heads.values():
         known = rows.columns[head.label].drop_null().to_pylist()
-        unknown = [label for label in known if head.class_names and _index(head, label) < 0]
+        kind = trained.told.kinds.get(head.label)
+        unknown = [label for label in known if head.class_names and _index(head, kind, label) < 0]
         if unknown:
             yield (
                 f"{len(unknown):,} labels are of no class of the model, such as "

@@ -13,6 +13,8 @@ from rich.text import Text
 from trainyard.pipeline.records import Finding
 from trainyard.pipeline.registry.decisions import Decision
 from trainyard.pipeline.registry.versions import Version, flat
+from trainyard.trainer_modules.harness import description
+from trainyard.trainer_modules.harness.description import HeadDescription
 
 if TYPE_CHECKING:  # they load TensorFlow
     from trainyard.pipeline.registry.comparison import Comparison
@@ -61,6 +63,7 @@ def shown(version: Version, decided: Iterable[Decision]) -> RenderableType:
     }
     sections: list[tuple[str, Mapping[str, Any]]] = [
         (f"version {version.number}", {key: value for key, value in facts.items() if value}),
+        ("predicts", _predicted(version)),
         ("metrics", {name: _number(value) for name, value in version.metrics.items()}),
         ("thresholds", {_bound(f): _number(f.value) for f in version.findings}),
         ("data", version.data),
@@ -71,6 +74,18 @@ def shown(version: Version, decided: Iterable[Decision]) -> RenderableType:
         ("decisions", _said(version, decided)),
     ]
     return Group(*(_section(title, facts) for title, facts in sections if facts))
+
+
+def _predicted(version: Version) -> dict[str, str]:
+    """Each label with its values; nothing of a model that Trainyard did not make."""
+    if not (version.folder / description.FILE).is_file():
+        return {}
+    return {head.label: _values(head) for head in description.read(version.folder).heads.values()}
+
+
+def _values(head: HeadDescription) -> str:
+    positive = f"; {head.class_names[-1]!r} is positive" if head.task == "binary" else ""
+    return f"{head.task} {', '.join(map(repr, head.class_names))}{positive}".strip()
 
 
 def _bound(finding: Finding) -> str:

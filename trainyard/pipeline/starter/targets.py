@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainyard.errors import DataError
 from trainyard.pipeline.starter.columns import Facts, shown
+from trainyard.raw_values import canonical_text
 from trainyard.recipe_schema import Task
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 _MOST_CLASSES = 20  # whole numbers; more are taken for amounts
 _MOST_LEVELS = 5  # other numbers
 _MOST_NAMED_CLASSES = 100
-_POSITIVE = ("yes", "y", "true", "t", "positive", "pos")
+_POSITIVE = {"yes", "y", "true", "t", "positive", "pos", "fraud", "spam", "churn", "churned", "bad"}
+_NEGATIVE = {"no", "n", "false", "f", "negative", "neg", "normal", "ok", "ham", "none", "good"}
 _IMBALANCE = 0.1
 _CHANCE = 0.5
 _BEAT_CHANCE = 0.05
@@ -40,14 +42,15 @@ class Target:
 
     Attributes:
         task: The recipe's task.
-        name: The label's name in the examples.
-        expression: Given where the label has to be computed from its column.
+        name: The label's column.
+        positive: The value that counts as 1; None where nobody could take the other one for it.
         numbers: One number a row of the sample: class index or value, shape `(rows,)`.
         metrics: Metrics that fit the task.
         bounds: Thresholds that the trivial baseline does not meet.
         sentences: What was found.
         imbalanced: Whether one class is so rare that weights are worth a try.
         rarest: Rows of the rarest class in the sample; 0 for regression.
+        warning: What the user should check; empty if nothing.
     """
 
     task: Task
@@ -56,9 +59,10 @@ class Target:
     metrics: tuple[str, ...]
     bounds: tuple[Bound, ...]
     sentences: tuple[str, ...]
-    expression: str = ""
+    positive: Any = None
     imbalanced: bool = False
     rarest: int = 0
+    warning: str = ""
 
 
 def target(name: str, values: pd.Series) -> Target:
@@ -81,48 +85,52 @@ def target(name: str, values: pd.Series) -> Target:
 
 
 def _binary(facts: Facts) -> Target:
-    positive = _positive(facts)
+    positive, reason = _positive(facts)
     share = float(facts.counts[positive]) / facts.rows
     negative = next(value for value in facts.counts.index if value != positive)
     majority = max(share, 1 - share)
     bound = Bound("auc", "min", _CHANCE + _BEAT_CHANCE, "0.5 is what guessing reaches")
-    name, expression = _binary_label(facts, positive)
+    said = shown(canonical_text(positive))
     sentences = (
-        f"Task: binary; {shown(str(positive))!r} is the positive class ({share:.1%} of the rows), "
-        f"{shown(str(negative))!r} the negative one.",
+        f"Task: binary; {said!r} is the positive class ({share:.1%} of the rows), "
+        f"{shown(canonical_text(negative))!r} the negative one.",
         f"Baseline to beat: always the more frequent class has accuracy {majority:.3f}; "
         "guessing has auc 0.5.",
     )
+    obvious = facts.is_number and set(facts.counts.index) == {0, 1}
+    warning = f"label {facts.name!r}: {said!r} is taken for the positive class, for {reason}"
     return Target(
         "binary",
-        name,
+        facts.name,
         (facts.present == positive).to_numpy(float),
         ("auc", "accuracy", "precision", "recall"),
         (bound,),
         sentences,
-        expression,
+        None if obvious else positive,
         min(share, 1 - share) < _IMBALANCE,
         int(facts.counts.min()),
+        ""
+        if obvious
+        else f"{warning}: if it is {shown(canonical_text(negative))!r}, change "
+        "`label.positive` in the recipe",
     )
 
 
-def _positive(facts: Facts) -> Any:
-    """The larger number, or the text that means yes, or the rarer text."""
-    if facts.is_number:
-        return max(facts.counts.index)
-    affirmed = (value for value in facts.counts.index if value.strip().lower() in _POSITIVE)
-    return next(affirmed, facts.counts.index[-1])
+def _positive(facts: Facts) -> tuple[Any, str]:
+    """The value that counts as 1, and why: what the words say, else the rarer one."""
+    values = sorted(facts.counts.index)
+    if facts.is_number and values[0] <= 0 < values[1]:
+        return values[1], "the other one is not above 0"
+    for value, other in (values, reversed(values)):
+        if _word(value) in _POSITIVE or _word(other) in _NEGATIVE:
+            return value, "so the words say"
+    last = values[1]  # as without `positive`
+    rarest = last if facts.counts[last] <= facts.counts[values[0]] else values[0]
+    return rarest, "it is the rarer one"
 
 
-def _binary_label(facts: Facts, positive: Any) -> tuple[str, str]:
-    """The label's name, and its expression where the plain column would not do."""
-    values = list(facts.counts.index)
-    is_zero_and_one = facts.is_number and set(values) == {0, 1}
-    sorts_last = not facts.is_number and str(positive) == max(map(str, values))
-    if is_zero_and_one or sorts_last or "`" in str(positive):
-        return facts.name, ""
-    literal = repr(float(positive)) if facts.is_number else repr(str(positive))
-    return f"{facts.name}_is_{shown(str(positive))}", f"`{facts.name}` == {literal}"
+def _word(value: Any) -> str:
+    return str(value).strip().lower()
 
 
 def _multiclass(facts: Facts) -> Target:

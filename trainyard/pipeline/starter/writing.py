@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainyard.components.example_gen import reader
 from trainyard.errors import DataError, RecipeError, nearest
@@ -18,6 +18,7 @@ from trainyard.pipeline.starter.columns import Facts, Verdict, judge, shown
 from trainyard.pipeline.starter.sampling import Sample
 from trainyard.pipeline.starter.shape import Shape, shape_for
 from trainyard.pipeline.starter.targets import Target, target
+from trainyard.raw_values import canonical_text
 from trainyard.recipe_schema import Data, Recipe
 
 if TYPE_CHECKING:
@@ -212,6 +213,8 @@ def _warnings(table: _Table) -> list[str]:
         "not sit in two splits, make it data.key"
         for name in table.groups[1:]
     ]
+    if table.target.warning:
+        warnings.append(table.target.warning)
     if table.target.imbalanced:
         warnings.append("one class is rare: see `class_weights` in the recipe")
     if table.target.rarest and table.target.rarest < 3 * _FEWEST_ROWS / 4:
@@ -233,7 +236,8 @@ def _render(file: Path, table: _Table, sentences: list[str]) -> str:
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"yaml": _scalar, "remark": _remark, "comment": _comment}
+    environment.filters |= {"yaml": _scalar, "value": _value}
+    environment.filters |= {"remark": _remark, "comment": _comment}
     features = _listed(table.verdicts)
     return environment.get_template("recipe.yaml.j2").render(
         table.__dict__,
@@ -283,6 +287,11 @@ def _scalar(text: str) -> str:
     return "".join(
         c if c.isprintable() else json.dumps(c)[1:-1] for c in json.dumps(text, ensure_ascii=False)
     )
+
+
+def _value(value: Any) -> str:
+    """YAML for a raw value: `2` for a number, `"2"` for text."""
+    return _scalar(value) if isinstance(value, str) else canonical_text(value)
 
 
 def _remark(text: str) -> str:

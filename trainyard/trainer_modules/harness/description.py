@@ -17,7 +17,8 @@ from pydantic import model_validator
 
 from trainyard.errors import RecipeError
 from trainyard.recipe_schema import ONLY, ImageFeature, Section, Task, TextFeature
-from trainyard.trainer_modules.harness import names
+from trainyard.trainer_modules.harness import kinds, names
+from trainyard.trainer_modules.harness.kinds import Kind
 
 if TYPE_CHECKING:
     import tensorflow_transform as tft
@@ -54,6 +55,8 @@ class Description(Section):
     Attributes:
         heads: What it predicts, by name; `ONLY` if it is one thing.
         inputs: Type of each raw column that the predictions depend on.
+        kinds: What the inputs and labels held in training; empty for a model that an earlier
+            Trainyard made.
         images: Which of the inputs are encoded images, and what is made of them.
         tensors: What each input is called in the signature `serving_raw`: its own name, as
             far as TensorFlow allows it.
@@ -64,6 +67,7 @@ class Description(Section):
 
     heads: dict[str, HeadDescription]
     inputs: dict[str, RawType]
+    kinds: dict[str, Kind] = {}
     images: dict[str, ImageFeature] = {}
     tensors: dict[str, str] = {}
     texts: dict[str, TextFeature] = {}
@@ -114,6 +118,7 @@ def of(
     """
     raw = transform_output.raw_feature_spec()
     columns = config.input_columns(sorted(raw))
+    known = kinds.of(transform_output)
     return Description(
         heads={
             name: HeadDescription(
@@ -126,6 +131,7 @@ def of(
             for name, head in config.heads.items()
         },
         inputs={name: raw[name].dtype.name for name in columns},
+        kinds={name: known[name] for name in [*columns, *(x.name for x in config.labels)]},
         images=config.images,
         tensors=_tensor_names(columns),
         series={name: entry.length for name, entry in config.series.items()},

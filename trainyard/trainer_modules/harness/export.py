@@ -17,13 +17,11 @@ import tensorflow_transform as tft
 from numpy.typing import NDArray
 from tensorflow_transform.saved import saved_transform_io_v2
 
-from trainyard.recipe_schema import ONLY, Task
 from trainyard.trainer_modules import registry
 from trainyard.trainer_modules.harness import (
     columns,
     description,
     images,
-    labels,
     names,
     serving_methods,
 )
@@ -404,17 +402,3 @@ class Served:
         """
         methods = serving_methods.signatures(self.told)
         return {head: self.answers(name, serialized) for head, name in methods.items()}
-
-
-def class_names(
-    transform_folder: Path, label: str, task: Task, head: str = ONLY
-) -> tuple[str, ...]:
-    """Names the classes in the order of the predictions.
-
-    Args:
-        transform_folder: The `transform_graph` that Transform wrote.
-        label: The raw label's name.
-        task: The kind of prediction.
-        head: Whose label it is.
-    """
-    return labels.class_names(tft.TFTransformOutput(str(transform_folder)), label, task, head)

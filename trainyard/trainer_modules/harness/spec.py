@@ -278,10 +278,12 @@ def _head(
     held_out: inputs.Examples,
 ) -> HeadSpec:
     head, key = config.heads[name], keys.label(name)
-    class_names = labels.class_names(transform_output, head.label.name, head.task, name)
+    class_names = labels.class_names(transform_output, head, name)
     for split, examples in (("train", train), ("eval", held_out)):
         _check_labels(examples.targets[key], split, head)
     _check_classes(class_names, head)
+    if not labels.has_positive(transform_output, head, name):
+        raise _no_positive(class_names, head)
     label = _label_spec(train.targets[key], class_names)
     if text := config.written(head):
         vocabulary = texts.vocabulary(transform_output, key, text)
@@ -382,3 +384,13 @@ def _check_classes(names: tuple[str, ...], head: Target) -> None:
             received=", ".join(names[:10]) + (", ..." if len(names) > 10 else ""),
             hint="change `task`, or the label's expression",
         )
+
+
+def _no_positive(names: tuple[str, ...], head: Target) -> DataError:
+    return DataError(
+        f"no training row has the positive value of the label {head.label.name!r}",
+        where=f"column {head.label.name}",
+        expected=f"{head.label.positive!r}, as `label.positive` says",
+        received=", ".join(map(repr, names)),
+        hint=f"write `positive: {names[0]}` or `positive: {names[1]}`",
+    )

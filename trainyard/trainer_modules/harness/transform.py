@@ -54,7 +54,7 @@ def preprocessing_fn(
 def _targets(inputs: Mapping[str, RawColumn], config: TransformConfig) -> dict[str, tf.Tensor]:
     encoded = {
         keys.label(name): labels.encode(
-            inputs[head.label.name], head.task, name, config.written(head)
+            inputs[head.label.name], head.task, name, config.written(head), head.label.positive
         )
         for name, head in config.heads.items()
     }

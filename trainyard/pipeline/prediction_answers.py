@@ -1,0 +1,121 @@
+"""What a model answers, as columns of a table and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from trainyard.pipeline.prediction_files import PATH
+from trainyard.trainer_modules.harness import kinds
+from trainyard.trainer_modules.harness import names as keys
+from trainyard.trainer_modules.harness.description import Description, HeadDescription
+
+PREDICTION = "prediction"
+PROBABILITY = "probability"
+
+_NUMBERS = {"float32": pa.float32(), "float64": pa.float64()}
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def names(told: Description) -> list[str]:
+    """Names the columns that predictions add, in order.
+
+    Args:
+        told: What the model answers.
+    """
+    return [keys.of(name, word) for name, head in told.heads.items() for word in _words(head)]
+
+
+def _words(head: HeadDescription) -> list[str]:
+    classes = {
+        "binary": [PROBABILITY],
+        "multiclass": [f"{PROBABILITY}_{name}" for name in head.class_names],
+        "regression": [],
+        "text": [],
+    }
+    return [PREDICTION, *classes[head.task]]
+
+
+def columns(answers: Mapping[str, Array], told: Description) -> dict[str, pa.Array]:
+    """Makes the columns that predictions add.
+
+    Args:
+        answers: What the signature `serving_default` answers, by name.
+        told: What that is.
+    """
+    return dict(zip(names(told), _columns(answers, told), strict=True))
+
+
+def _columns(answers: Mapping[str, Array], told: Description) -> Iterator[pa.Array]:
+    for name, head in told.heads.items():
+        numbers = answers[keys.prediction(name)]  # (rows, 1 or classes)
+        if head.task == "text":
+            yield pa.array([text.decode("utf-8", "replace") for text in numbers[:, 0]])
+            continue
+        if head.task == "regression":
+            yield pa.array(numbers[:, 0])
+            continue
+        kind = told.kinds.get(head.label)
+        classes = answers[keys.predicted_class(name)].reshape(-1)
+        values = [kinds.label_of(each.decode(), kind) for each in classes]
+        yield pa.array(values, _class_type(told, head))
+        yield from (pa.array(column) for column in numbers.T.copy())
+
+
+def _class_type(told: Description, head: HeadDescription) -> pa.DataType:
+    """The type of a head's predictions: that of the label, if it has classes."""
+    if head.task == "regression":
+        return _NUMBERS[head.dtype]
+    own = {"boolean": pa.bool_(), "integer": pa.int64(), "float": pa.float64()}
+    kind = told.kinds.get(head.label)
+    return own.get(kind, pa.string()) if kind and head.task != "text" else pa.string()
+
+
+def none(told: Description) -> dict[str, pa.Array]:
+    """Returns the columns that predictions add, without rows.
+
+    Args:
+        told: What the model answers.
+    """
+    return {
+        keys.of(name, word): pa.nulls(
+            0, _class_type(told, head) if word == PREDICTION else _NUMBERS[head.dtype]
+        )
+        for name, head in told.heads.items()
+        for word in _words(head)
+    }
+
+
+def meanings(told: Description) -> Iterator[str]:
+    """Says of which class a lone probability is.
+
+    Args:
+        told: What the model answers.
+    """
+    for name, head in told.heads.items():
+        if head.task == "binary" and head.class_names:
+            column = keys.of(name, PROBABILITY)
+            yield f"{column}: that {head.label!r} is {head.class_names[-1]!r}"
+
+
+def lines(batch: pa.RecordBatch) -> Iterator[str]:
+    """Yields `photo.jpg  bee  0.93`: of classes the most probable; one head after another.
+
+    Args:
+        batch: Images' paths and their predictions.
+    """
+    heads = [n.removesuffix(PREDICTION) for n in batch.schema.names if n.endswith(PREDICTION)]
+    for row in batch.to_pylist():
+        answers = [word for head in heads for word in _answer_words(head, row)]
+        yield "  ".join([row[PATH], *answers])
+
+
+def _answer_words(head: str, row: Mapping[str, Any]) -> Iterator[str]:
+    yield str(row[f"{head}{PREDICTION}"])
+    shares = [share for name, share in row.items() if name.startswith(f"{head}{PROBABILITY}")]
+    if shares:
+        yield f"{max(*shares, 1 - sum(shares)):.2f}"
