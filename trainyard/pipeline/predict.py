@@ -7,6 +7,7 @@ gets are converted to the types it was trained with.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ def predict(
     Adds `prediction`: a number, or the name of the most probable class. For
     classes also `probability`, that of the positive class, or
     `probability_CLASS` for each of more than two. Of several heads each adds its
-    own, such as `HEAD_prediction`.
+    own, such as `HEAD_prediction`. Where an input of the model has one of these names, all of
+    them end in `_2`, or the next number that no input's name has.
 
     Args:
         serving: The recipe's serving directory.
@@ -264,11 +266,9 @@ def _answered_where_known(
 
 def _no_answers(told: Description, rows: int) -> dict[str, pa.Array]:
     """The columns of answers, all missing."""
-    return {
-        names.of(name, word): pa.nulls(rows, _answer_type(word, head))
-        for name, head in told.heads.items()
-        for word in _words(head)
-    }
+    kinds = [_answer_type(word, head) for head in told.heads.values() for word in _words(head)]
+    answers = zip(_answer_names(told), kinds, strict=True)
+    return {name: pa.nulls(rows, kind) for name, kind in answers}
 
 
 def _answer_type(word: str, head: HeadDescription) -> pa.DataType:
@@ -347,7 +347,15 @@ def _is_bulky(kind: pa.DataType) -> bool:
 
 
 def _answer_names(told: Description) -> list[str]:
-    return [names.of(name, word) for name, head in told.heads.items() for word in _words(head)]
+    """The columns of answers; numbered, such as `prediction_2`, if an input has such a name."""
+    wanted = [names.of(name, word) for name, head in told.heads.items() for word in _words(head)]
+    inputs = told.inputs.keys() - told.images.keys() - told.series.keys()
+    endings = itertools.chain([""], (f"_{number}" for number in itertools.count(2)))
+    return next(
+        numbered
+        for ending in endings
+        if inputs.isdisjoint(numbered := [f"{name}{ending}" for name in wanted])
+    )
 
 
 def _words(head: HeadDescription) -> list[str]:
