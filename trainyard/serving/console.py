@@ -33,7 +33,7 @@ def serve(options: Options) -> None:
     Raises:
         TrainyardError: As `trainyard.serving.server.serve`.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, emoji=False, soft_wrap=True)
 
     def announce(started: Started) -> None:
         for line in lines(options, started):
