@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainyard.errors import DataError, EnvironmentProblem, RecipeError
+from trainyard.errors import ContractError, DataError, EnvironmentProblem, RecipeError
 from trainyard.model_store import version_config
 from trainyard.pipeline.predict import predict
 from trainyard.recipe_schema import Data
@@ -264,6 +264,29 @@ def test_an_input_may_be_called_like_an_answer(
         assert list(found.prediction) == list(expected)
     if task == "binary":
         np.testing.assert_allclose(found[answers[1]], 1 / (1 + np.exp(-expected)), rtol=1e-5)
+
+
+def test_a_version_pushed_unchecked_whose_rows_see_each_other_is_refused(
+    servings: dict[str, Path], tmp_path: Path
+) -> None:
+    import tensorflow as tf
+
+    class Model(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+        def serve(self, examples: Any) -> dict[str, Any]:
+            lengths = tf.cast(tf.strings.length(examples), tf.float32)[:, tf.newaxis]
+            return {"predictions": tf.nn.softmax(lengths, axis=0)}
+
+    folder, model = tmp_path / "serving" / "1", Model()
+    tf.saved_model.save(model, str(folder), signatures={"serving_default": model.serve})
+    told = description.read(servings["regression"] / "9")
+    description.write(folder, told)
+    rows(100).to_csv(tmp_path / "in.csv", index=False)
+
+    with pytest.raises(ContractError, match="depends on the rows beside it"):
+        predict(folder.parent, tmp_path / "in.csv", tmp_path / "out.csv", DATA)
+
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_recipes_csv_dialect_is_used(servings: dict[str, Path], tmp_path: Path) -> None:

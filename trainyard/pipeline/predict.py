@@ -19,12 +19,14 @@ import pyarrow.compute as pc
 from trainyard.components.example_gen import images, parquet_files, series, texts
 from trainyard.components.example_gen.column_types import ColumnType, from_text, widened
 from trainyard.components.example_gen.reader import Block
+from trainyard.components.pusher import independence
 from trainyard.components.records import encoder
 from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.model_store.versions import pushed
 from trainyard.pipeline import prediction_files
 from trainyard.progress import report
 from trainyard.recipe_schema import Data, Images, Series
+from trainyard.serving import independence as proofs
 from trainyard.trainer_modules.harness import description, names
 from trainyard.trainer_modules.harness.description import Description, HeadDescription
 
@@ -38,6 +40,7 @@ _TYPES = {
     "float32": ColumnType.FLOAT,
     "string": ColumnType.TEXT,
 }
+_SIGNATURE = "serving_default"
 _NOTHING_WRITTEN = "nothing was written"
 _WORDS = {ColumnType.INTEGER: "a whole number", ColumnType.FLOAT: "a number"}
 
@@ -71,6 +74,8 @@ def predict(
     Raises:
         RecipeError: No such version has been pushed, or a file's extension is unknown.
         DataError: A column that the model needs is missing, or a row cannot be read.
+        ContractError: A version that an earlier Trainyard pushed answers a row in another way when
+            other rows are beside it.
         EnvironmentProblem: The output cannot be written.
     """
     folder = pushed(serving, version)
@@ -303,10 +308,23 @@ def _load(folder: Path) -> Model:
 
     def model(examples: list[bytes]) -> Mapping[str, Array]:
         # Through `loaded`: variables live only as long as the object does.
-        answers = loaded.signatures["serving_default"](tf.constant(examples))
+        answers = loaded.signatures[_SIGNATURE](tf.constant(examples))
         return {name: tensor.numpy() for name, tensor in answers.items()}
 
-    return model
+    return model if _SIGNATURE in proofs.read(folder) else _checked(model)
+
+
+def _checked(model: Model) -> Model:
+    """Checks at the first rows what is usually checked before a push: that they are independent."""
+    unchecked = [True]
+
+    def answers(examples: list[bytes]) -> Mapping[str, Array]:
+        if unchecked:
+            independence.check(_SIGNATURE, lambda rows: dict(model(list(rows))), examples)
+            unchecked.clear()
+        return model(examples)
+
+    return answers
 
 
 def _answered(
