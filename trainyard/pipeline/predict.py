@@ -22,11 +22,11 @@ from trainyard.components.example_gen.reader import Block
 from trainyard.components.pusher import independence
 from trainyard.components.records import encoder
 from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.model_store import independent_rows
 from trainyard.model_store.versions import pushed
 from trainyard.pipeline import prediction_files
 from trainyard.progress import report
 from trainyard.recipe_schema import Data, Images, Series
-from trainyard.serving import independence as proofs
 from trainyard.trainer_modules.harness import description, names
 from trainyard.trainer_modules.harness.description import Description, HeadDescription
 
@@ -311,7 +311,7 @@ def _load(folder: Path) -> Model:
         answers = loaded.signatures[_SIGNATURE](tf.constant(examples))
         return {name: tensor.numpy() for name, tensor in answers.items()}
 
-    return model if _SIGNATURE in proofs.read(folder) else _checked(model)
+    return model if _SIGNATURE in independent_rows.read(folder) else _checked(model)
 
 
 def _checked(model: Model) -> Model:
