@@ -50,6 +50,7 @@ def test_the_request_on_the_console_is_answered_and_logged(served, home):
     process.terminate()
     out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, "")
+    assert "batching on (rows are independent" in out
     assert "stopping" in out
     assert [file.suffix for file in (home / "wine" / "requests").iterdir()] == [".tfrecord"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainyard.errors import DataError, EnvironmentProblem, RecipeError
+from trainyard.errors import ContractError, DataError, EnvironmentProblem, RecipeError
 from trainyard.model_store import version_config
 from trainyard.pipeline.predict import asked, predict
 from trainyard.recipe_schema import Data
@@ -29,14 +29,21 @@ def export(
     factor: float = 1.0,
     classes: tuple[str, ...] = (),
     kinds: dict[str, Any] | None = None,
+    inputs: dict[str, Any] | None = None,
 ) -> None:
-    """A model whose score is factor * fare + hour + length of kind; missing counts -1."""
+    """A model whose score is factor * fare + hour + length of kind; missing counts -1.
+
+    The three may have other names, in this order.
+    """
     import tensorflow as tf
+
+    inputs = inputs or INPUTS
+    fare, hour, kind_ = inputs
 
     defaults = {"float32": -1.0, "int64": -1, "string": ""}
     spec = {
         name: tf.io.FixedLenFeature([1], tf.as_dtype(kind), [defaults[kind]])
-        for name, kind in INPUTS.items()
+        for name, kind in inputs.items()
     }
     classes = classes or CLASSES[task]
     names = tf.constant(classes or ("",))
@@ -45,8 +52,8 @@ def export(
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
         def serve(self, examples: Any) -> dict[str, Any]:
             raw = tf.io.parse_example(examples, spec)
-            length = tf.cast(tf.strings.length(raw["kind"]), tf.float32)
-            score = factor * raw["fare"] + tf.cast(raw["hour"], tf.float32) + length
+            length = tf.cast(tf.strings.length(raw[kind_]), tf.float32)
+            score = factor * raw[fare] + tf.cast(raw[hour], tf.float32) + length
             if task == "regression":
                 return {"predictions": score}
             if task == "binary":
@@ -64,7 +71,7 @@ def export(
     model = Model()
     tf.saved_model.save(model, str(folder), signatures={"serving_default": model.serve})
     told = Description(
-        task=task, label="tip", inputs=INPUTS, class_names=classes, kinds=kinds or {}
+        task=task, label="tip", inputs=inputs, class_names=classes, kinds=kinds or {}
     )
     (folder / description.FILE).parent.mkdir(exist_ok=True)
     (folder / description.FILE).write_text(told.model_dump_json())
@@ -255,6 +262,61 @@ def test_bad_input_is_one_error_and_nothing_is_written(
 
     assert (tmp_path / "out.csv").read_text() == "from before"
     assert names(tmp_path) == ["in.csv", "out.csv"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "task", "answers"),
+    [
+        (["fare", "hour"], "binary", ["prediction", "probability"]),
+        (["prediction", "hour"], "binary", ["prediction_2", "probability_2"]),
+        (["probability", "hour"], "binary", ["prediction_2", "probability_2"]),
+        (["probability_b", "prediction_2"], "multiclass", ["prediction_3", "probability_a_3"]),
+        (["probability", "probability_b"], "regression", ["prediction"]),
+    ],
+)
+def test_an_input_may_be_called_like_an_answer(
+    servings: dict[str, Path], tmp_path: Path, columns: list[str], task: str, answers: list[str]
+) -> None:
+    """The input keeps its name and its values; the answers are numbered."""
+    first, second = columns
+    folder = tmp_path / "serving" / "9"
+    export(folder, task, inputs={first: "float32", second: "int64", "kind": "string"})
+    table = rows(5).rename(columns={"fare": first, "hour": second})
+    table.to_csv(tmp_path / "in.csv", index=False)
+
+    predict(folder.parent, tmp_path / "in.csv", tmp_path / "out.csv", DATA)
+
+    found = pd.read_csv(tmp_path / "out.csv", dtype={"trip": str, "kind": str})
+    assert list(found.columns[: len(table.columns) + len(answers)]) == [*table.columns, *answers]
+    pd.testing.assert_frame_equal(found[table.columns], table)
+    expected = score(rows(5), 1.0)
+    if task == "regression":
+        assert list(found.prediction) == list(expected)
+    if task == "binary":
+        np.testing.assert_allclose(found[answers[1]], 1 / (1 + np.exp(-expected)), rtol=1e-5)
+
+
+def test_a_version_pushed_unchecked_whose_rows_see_each_other_is_refused(
+    servings: dict[str, Path], tmp_path: Path
+) -> None:
+    import tensorflow as tf
+
+    class Model(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+        def serve(self, examples: Any) -> dict[str, Any]:
+            lengths = tf.cast(tf.strings.length(examples), tf.float32)[:, tf.newaxis]
+            return {"predictions": tf.nn.softmax(lengths, axis=0)}
+
+    folder, model = tmp_path / "serving" / "1", Model()
+    tf.saved_model.save(model, str(folder), signatures={"serving_default": model.serve})
+    told = description.read(servings["regression"] / "9")
+    description.write(folder, told)
+    rows(100).to_csv(tmp_path / "in.csv", index=False)
+
+    with pytest.raises(ContractError, match="depends on the rows beside it"):
+        predict(folder.parent, tmp_path / "in.csv", tmp_path / "out.csv", DATA)
+
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_recipes_csv_dialect_is_used(servings: dict[str, Path], tmp_path: Path) -> None:

@@ -87,6 +87,17 @@ def test_leaves_out_the_columns_of_the_label(tmp_path):
         (SOUND + "trainer: {epochs: 2, steps: 3}\n", 7, ["either `epochs` or `steps`"]),
         (SOUND + "trainer: {batch_size: 0}\n", 7, ["batch_size", "greater than or equal to 1"]),
         (SOUND + "features: {fare: numric}\n", 7, ["'numric'", "did you mean 'numeric'?"]),
+        (SOUND + "features: {1: numeric}\n", 7, ["features.1", "put it in quotes"]),
+        (
+            SOUND + 'features: {"size (cm)": {kind: numric}}\n',
+            7,
+            ["features.size (cm).kind", "did you mean 'numeric'?"],
+        ),
+        (
+            SOUND + 'features: {"a[0]": {knd: numeric}}\n',
+            7,
+            ["'knd' in features.a[0]", "did you mean 'kind'?"],
+        ),
         (SOUND + "gate: {stop_on: [new_categry]}\n", 7, ["did you mean 'new_category'?"]),
         (SOUND.replace("  path: trips.csv", "  format: csv"), 3, ["`dataset` or `path`"]),
         (SOUND.replace("tips > fare", "tips > open(fare)"), 5, ["may not use 'open(fare)'"]),

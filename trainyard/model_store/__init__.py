@@ -1,1 +1,1 @@
-"""A pushed model on disk: its versions, and which of them is in service. No TensorFlow."""
+"""A pushed model on disk: its versions, which is in service, what is proved. No TensorFlow."""

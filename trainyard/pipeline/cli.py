@@ -339,7 +339,7 @@ def doctor() -> None:
 
     with _live():
         checks = surgery.checks()
-    Console(highlight=False).print(surgery.render(checks))
+    Console(highlight=False, emoji=False).print(surgery.render(checks))
     if any(check.state == "failed" for check in checks):
         raise typer.Exit(8)
 
@@ -400,7 +400,7 @@ def schema_show(
     quiet.before_imports()
     from trainyard.pipeline import schemas
 
-    Console(highlight=False).print(schemas.show(schemas.load(of)))
+    Console(highlight=False, emoji=False).print(schemas.show(schemas.load(of)))
 
 
 @schema_app.command("diff")
@@ -439,7 +439,7 @@ def _live(text: str = "") -> AbstractContextManager[None]:
 def _print(text: str) -> None:
     from rich.console import Console
 
-    Console(highlight=False, soft_wrap=True, markup=False).print(text)
+    Console(highlight=False, emoji=False, soft_wrap=True, markup=False).print(text)
 
 
 def answer() -> int:

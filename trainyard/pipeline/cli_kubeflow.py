@@ -266,4 +266,4 @@ def _pairs(settings: Iterable[str] | None) -> dict[str, str]:
 def _print(text: str) -> None:
     from rich.console import Console
 
-    Console(highlight=False, soft_wrap=True, markup=False).print(text)
+    Console(highlight=False, emoji=False, soft_wrap=True, markup=False).print(text)

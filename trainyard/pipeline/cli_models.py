@@ -229,7 +229,7 @@ def _tell(decision: Decision, as_json: bool) -> None:
 def _print(what: Any) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, emoji=False, markup=False)
     if console.is_terminal or isinstance(what, str):
         console.print(what, soft_wrap=isinstance(what, str))
         return

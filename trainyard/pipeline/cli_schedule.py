@@ -170,7 +170,7 @@ def status(
 def _print(what: Any) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, emoji=False, markup=False)
     if not console.is_terminal:
         console.width = _UNCUT
     console.print(what, soft_wrap=isinstance(what, str))

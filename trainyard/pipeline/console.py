@@ -34,7 +34,9 @@ class RunConsole:
         sys.stdout.flush()
         # A copy of the descriptor: stages point descriptors 1 and 2 at their logs.
         stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="replace")
-        self.console = Console(file=stream, highlight=False, soft_wrap=not sys.stdout.isatty())
+        self.console = Console(
+            file=stream, highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty()
+        )
 
     def say(self, text: str) -> None:
         """Prints a line of rich markup."""
@@ -119,7 +121,7 @@ def working(text: str) -> Iterator[None]:
     Args:
         text: What it begins with.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     if not console.is_terminal:
         yield
         return

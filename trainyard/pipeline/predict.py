@@ -57,7 +57,8 @@ def predict(
     Adds `prediction`: a number, or the label's most probable value, of the label's
     own type. For classes also `probability`, that of the positive class, or
     `probability_CLASS` for each of more than two. Of several heads each adds its
-    own, such as `HEAD_prediction`.
+    own, such as `HEAD_prediction`. Where an input of the model has one of these names, all of
+    them end in `_2`, or the next number that no input's name has.
 
     Args:
         serving: The recipe's serving directory.
@@ -77,6 +78,8 @@ def predict(
     Raises:
         RecipeError: No such version has been pushed, or a file's extension is unknown.
         DataError: A column that the model needs is missing, or a row cannot be read.
+        ContractError: A version that an earlier Trainyard pushed answers a row in another way when
+            other rows are beside it.
         EnvironmentProblem: The output cannot be written.
     """
     folder = pushed(serving, version)

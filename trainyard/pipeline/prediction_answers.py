@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -24,10 +25,24 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def names(told: Description) -> list[str]:
     """Names the columns that predictions add, in order.
 
+    They are numbered, such as `prediction_2`, where an input of the model has such a name.
+
     Args:
-        told: What the model answers.
+        told: What the model takes and answers.
     """
-    return [keys.of(name, word) for name, head in told.heads.items() for word in _words(head)]
+    wanted = [keys.of(name, word) for name, word, _ in _answers(told)]
+    inputs = told.inputs.keys() - told.images.keys() - told.series.keys()
+    endings = itertools.chain([""], (f"_{number}" for number in itertools.count(2)))
+    return next(
+        numbered
+        for ending in endings
+        if inputs.isdisjoint(numbered := [f"{name}{ending}" for name in wanted])
+    )
+
+
+def _answers(told: Description) -> list[tuple[str, str, HeadDescription]]:
+    """Of each column that predictions add: the head's name, what it says, and the head."""
+    return [(name, word, head) for name, head in told.heads.items() for word in _words(head)]
 
 
 def _words(head: HeadDescription) -> list[str]:
@@ -81,13 +96,11 @@ def none(told: Description) -> dict[str, pa.Array]:
     Args:
         told: What the model answers.
     """
-    return {
-        keys.of(name, word): pa.nulls(
-            0, _class_type(told, head) if word == PREDICTION else _NUMBERS[head.dtype]
-        )
-        for name, head in told.heads.items()
-        for word in _words(head)
-    }
+    types = (
+        _class_type(told, head) if word == PREDICTION else _NUMBERS[head.dtype]
+        for _, word, head in _answers(told)
+    )
+    return {name: pa.nulls(0, kind) for name, kind in zip(names(told), types, strict=True)}
 
 
 def meanings(told: Description) -> Iterator[str]:
@@ -96,9 +109,8 @@ def meanings(told: Description) -> Iterator[str]:
     Args:
         told: What the model answers.
     """
-    for name, head in told.heads.items():
-        if head.task == "binary" and head.class_names:
-            column = keys.of(name, PROBABILITY)
+    for column, (_, word, head) in zip(names(told), _answers(told), strict=True):
+        if word == PROBABILITY and head.class_names:
             yield f"{column}: that {head.label!r} is {head.class_names[-1]!r}"
 
 

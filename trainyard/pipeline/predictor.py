@@ -15,8 +15,10 @@ from trainyard.components.example_gen import as_trained, images, reader, texts
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.reader import Block
+from trainyard.components.pusher import independence
 from trainyard.components.records import encoder
 from trainyard.errors import DataError
+from trainyard.model_store import independent_rows
 from trainyard.pipeline import prediction_answers
 from trainyard.recipe_schema import Data
 from trainyard.trainer_modules.harness import names
@@ -25,6 +27,7 @@ from trainyard.trainer_modules.harness.kinds import Kind
 
 _ROWS = 4096
 _BYTES = 8 << 20  # of decoded images
+_SIGNATURE = "serving_default"
 _NOTHING_WRITTEN = "nothing was written"
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -123,8 +126,11 @@ def _in_order(batch: pa.RecordBatch, block: Block) -> pa.RecordBatch:
 def load(folder: Path) -> Model:
     """Loads what answers serialized tf.Examples.
 
+    Rows are predicted in blocks. Where the push has not proved that they are independent (models
+    of earlier versions), the first rows do.
+
     Args:
-        folder: A SavedModel's.
+        folder: A pushed version.
     """
     import tensorflow as tf
 
@@ -132,10 +138,22 @@ def load(folder: Path) -> Model:
 
     def model(examples: list[bytes]) -> Mapping[str, Array]:
         # Through `loaded`: variables live only as long as the object does.
-        answers = loaded.signatures["serving_default"](tf.constant(examples))
+        answers = loaded.signatures[_SIGNATURE](tf.constant(examples))
         return {name: tensor.numpy() for name, tensor in answers.items()}
 
-    return model
+    return model if _SIGNATURE in independent_rows.read(folder) else _checked(model)
+
+
+def _checked(model: Model) -> Model:
+    unchecked = [True]
+
+    def answers(examples: list[bytes]) -> Mapping[str, Array]:
+        if unchecked:
+            independence.check(_SIGNATURE, lambda rows: dict(model(list(rows))), examples)
+            unchecked.clear()
+        return model(examples)
+
+    return answers
 
 
 def _is_bulky(kind: pa.DataType) -> bool:

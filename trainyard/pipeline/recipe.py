@@ -33,6 +33,8 @@ from trainyard.trainer_modules import registry
 
 Location = tuple[int | str, ...]
 
+_QUOTES = "YAML takes this name for a number or a date: put it in quotes"
+
 
 def load_recipe(path: str | Path, *, schema_must_exist: bool = True) -> Recipe:
     """Reads a recipe file.
@@ -210,19 +212,33 @@ def _first_error(error: ValidationError, document: Any, file: Path) -> RecipeErr
     # A union reports every branch; the deepest location is the branch the user meant.
     detail = max(details, key=lambda d: (d["type"] == "extra_forbidden", len(d["loc"])))
     location = detail["loc"]
-    key = ".".join(str(part) for part in location if not _is_branch(part)) or "recipe"
+    key = _key(document, location) or "recipe"
     where = f"{file}{position(document, location)}"
     if detail["type"] == "extra_forbidden":
         parent = _section(location[:-1])
-        place = f" in {key.rpartition('.')[0]}" if len(location) > 1 else ""
+        place = f" in {_key(document, location[:-1])}" if len(location) > 1 else ""
         return RecipeError(
             f"unknown key {str(location[-1])!r}{place}",
             where=where,
             hint=nearest(str(location[-1]), parent),
         )
+    hint = _QUOTES if location and location[-1] == "[key]" else _choice(detail)
     return RecipeError(
-        f"{key}: {_sentence(detail)}", where=where, received=_received(detail), hint=_choice(detail)
+        f"{key}: {_sentence(detail)}", where=where, received=_received(detail), hint=hint
     )
+
+
+def _key(document: Any, location: Location) -> str:
+    """Leaves out what pydantic put in; a column in the file may be called as such a thing is."""
+    node, parts = document, []
+    for part in location:
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            if _is_branch(part):
+                continue
+        parts.append(str(part))
+    return ".".join(parts)
 
 
 def _is_branch(part: int | str) -> bool:

@@ -33,7 +33,7 @@ def serve(options: Options) -> None:
     Raises:
         TrainyardError: As `trainyard.serving.server.serve`.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, emoji=False, soft_wrap=True)
 
     def announce(started: Started) -> None:
         for line in lines(options, started):
@@ -58,10 +58,10 @@ def lines(options: Options, started: Started) -> list[str]:
         f"{name}  version {started.version} answers",
         f"gRPC     {started.grpc}",
         f"REST     {rest}/v1/models/{name}",
-        f"batching {started.batching}",
         f"metrics  {rest}{PATH}",
         f"log      {logged if options.log_folder and options.log_sampling_rate else 'off'}",
         f"try      {curl(options.model_base_path / str(started.version), name, rest)}",
+        f"batching {started.batching}",
     ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tensorflow_serving.apis import model_pb2
 
-from trainyard.serving import independence
+from trainyard.model_store import independent_rows
 from trainyard.serving.batching import Batcher
 from trainyard.serving.methods import Call
 from trainyard.serving.metrics import Metrics
@@ -52,7 +52,7 @@ class Servable:
     def _signatures_to_batch(self, folder: Path) -> set[str]:
         """Those whose shapes allow it, and in which a row cannot change another's answer."""
         shaped = {name for name, each in self.model.signatures.items() if each.batched}
-        allowed = {"on": shaped, "off": set(), "auto": independence.read(folder)}
+        allowed = {"on": shaped, "off": set(), "auto": independent_rows.read(folder)}
         return shaped & allowed[self._options.batching]
 
     @property

@@ -246,7 +246,7 @@ def test_columns_of_one_spelling_get_names_of_their_own():
     with tf.Graph().as_default():
         placeholders = {name: tf.compat.v1.placeholder(tf.string, [None]) for name in names}
         outputs = tabular.preprocess(placeholders, features)
-    assert sorted(outputs) == ["___2_id", "___id", "a_b_2_id", "a_b_id"]
+    assert sorted(outputs) == ["a_b_2_id", "a_b_id", "column____2_id", "column____id"]
 
 
 def test_embedding_dimension():

@@ -243,8 +243,8 @@ def test_columns_of_one_spelling_get_keys_of_their_own():
     assert named == {
         "b a": "b_a_tokens",
         "b/a": "b_a_2_tokens",
-        "目": "__tokens",
-        "题": "__2_tokens",
+        "目": "column___tokens",
+        "题": "column___2_tokens",
     }
 
 

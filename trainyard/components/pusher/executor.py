@@ -29,9 +29,9 @@ from trainyard.components.pusher.versions import (
     remove_unfinished,
     versions,
 )
-from trainyard.model_store import version_config
+from trainyard.model_store import independent_rows, version_config
 from trainyard.model_store.versions import champion
-from trainyard.serving import independence, warmup
+from trainyard.serving import warmup
 from trainyard.trainer_modules.harness import description, export
 
 FILE = "push.json"
@@ -90,7 +90,7 @@ def _push(inputs: Artifacts, properties: dict[str, Any], run: str) -> dict[str, 
     version = _pushed_before(saved_model, model.uri, destination)
     if version is not None:
         pushed_by = origin(version) or pushed_by
-        independence.write(version, proved)  # earlier versions of Trainyard did not prove it
+        independent_rows.write(version, proved)  # earlier versions of Trainyard did not prove it
     else:
         if properties["rollout"]:
             pin(destination)
@@ -182,5 +182,5 @@ def copy_whole(
     if examples:
         warmup.write(beside, warmup.predictions(examples))
     if independent:
-        independence.write(beside, independent)
+        independent_rows.write(beside, independent)
     return beside.rename(destination / str(version))

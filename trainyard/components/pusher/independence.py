@@ -53,7 +53,7 @@ def check(signature: str, ask: Ask, examples: Sequence[bytes]) -> None:
     for way, answers in ways.items():
         for name, row in _differences(together, answers):
             raise ContractError(
-                "a row's answer depends on the rows beside it; nothing was pushed",
+                "a row's answer depends on the rows beside it: the model cannot be used",
                 where=f"signature {signature}, output {name}, row {chosen[row] + 1}",
                 expected=f"{together[name][row]} (among {len(examples)} rows)",
                 received=f"{answers[name][row]} ({way})",

@@ -57,4 +57,4 @@ def look_again(recipe: Recipe, wishes: Wishes) -> int:
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, emoji=False, soft_wrap=True)

@@ -16,10 +16,10 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from trainyard.recipe_schema import Feature
+from trainyard.trainer_modules.harness import names as keys_of
 from trainyard.trainer_modules.harness import tabular, texts
 from trainyard.trainer_modules.harness.config import TrainerConfig
 from trainyard.trainer_modules.harness.inputs import BLOCK_ROWS, Array, Examples, Tensors
-from trainyard.trainer_modules.harness.names import CONSTANT_INPUTS
 from trainyard.trainer_modules.harness.transform import resolve
 
 _REASONS = {
@@ -40,7 +40,7 @@ def write(
     """Writes what `found` returns, if it is anything, as JSON into the Trainer's folder."""
     if constant := found(config, transform_output, train):
         text = json.dumps(constant, ensure_ascii=False, indent=1)
-        (model_run / CONSTANT_INPUTS).write_text(text, encoding="utf-8")
+        (model_run / keys_of.CONSTANT_INPUTS).write_text(text, encoding="utf-8")
 
 
 def found(
@@ -73,7 +73,7 @@ def _columns(
 ) -> set[str]:
     """The raw columns behind what is the same in all rows."""
     keys = tabular.id_keys(features) | texts.keys(config.texts)
-    keys |= {name: name for name in config.series}
+    keys |= keys_of.keys(config.series)
     whole = {name for name, key in keys.items() if key in same and same[key].all()}
     numbers = tabular.numeric_columns(features, dtypes)
     places = same.get(tabular.NUMERIC, np.zeros(len(numbers), bool))

@@ -5,11 +5,8 @@ TensorFlow Serving ignores what it does not know in `assets.extra`.
 
 from __future__ import annotations
 
-import itertools
-import keyword
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -133,7 +130,7 @@ def of(
         inputs={name: raw[name].dtype.name for name in columns},
         kinds={name: known[name] for name in [*columns, *(x.name for x in config.labels)]},
         images=config.images,
-        tensors=_tensor_names(columns),
+        tensors=names.arguments(columns),
         series={name: entry.length for name, entry in config.series.items()},
         texts=config.texts,
         module=config.trainer.module,
@@ -145,19 +142,6 @@ def write(saved_model: Path, description: Description) -> None:
     file = saved_model / FILE
     file.parent.mkdir(exist_ok=True)
     file.write_text(description.model_dump_json(indent=1), encoding="utf-8")
-
-
-def _tensor_names(columns: Sequence[str]) -> dict[str, str]:
-    tensors: dict[str, str] = {}
-    for column in columns:
-        name = re.sub(r"\W", "_", column, flags=re.ASCII)
-        if not name[0].isalpha() or keyword.iskeyword(name) or name == "self":
-            name = f"column_{name}"
-        taken = {other.lower() for other in tensors.values()}  # to TensorFlow a and A are one
-        numbered = (f"{name}_{number}" for number in itertools.count(2))
-        options = itertools.chain([name], numbered)
-        tensors[column] = next(option for option in options if option.lower() not in taken)
-    return tensors
 
 
 def read(saved_model: Path) -> Description:

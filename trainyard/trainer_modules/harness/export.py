@@ -109,13 +109,14 @@ def write(
     """
     graph = saved_transform_io_v2.SavedModelLoader(transform_output.transform_savedmodel_dir)
     with_label = raw_parse_spec(transform_output)
+    image_inputs = names.by_key(config.images)
     hidden = {config.weight, *(label.name for label in config.labels)}
     without = {name: entry for name, entry in with_label.items() if name not in hidden}
     numbers = [names.label(n) for n, head in config.heads.items() if head.task == "regression"]
 
     def transformed(parsed: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         features = _without(config.targets, _transform(graph, parsed))
-        there = {name: entry for name, entry in config.images.items() if name in features}
+        there = {key: entry for key, entry in image_inputs.items() if key in features}
         return images.decoded(features, there)
 
     def features(raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -135,7 +136,7 @@ def write(
     def of_examples(signature: Signature) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
         def answer(examples: tf.Tensor) -> dict[str, tf.Tensor]:
             raw = tf.io.parse_example(examples, with_label)
-            return signature.function(images.decoded(_transform(graph, raw), config.images), raw)
+            return signature.function(images.decoded(_transform(graph, raw), image_inputs), raw)
 
         return answer
 
@@ -248,7 +249,7 @@ def reference_predictions(
 
     transform_output = tft.TFTransformOutput(str(transform_folder))
     features = _transformed(transform_output, serialized)
-    features = images.decoded(_without(told.targets, features), told.images)
+    features = images.decoded(_without(told.targets, features), names.by_key(told.images))
     model = _trained(model_run, told)
     if told.writes:
         writer = writing.of(model, told, transform_output)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from trainyard.errors import RecipeError
 from trainyard.recipe_schema import Feature, ImageFeature
-from trainyard.trainer_modules.harness import columns, tabular
+from trainyard.trainer_modules.harness import columns, names, tabular
 from trainyard.trainer_modules.harness.spec import ModelSpec
 
 
@@ -23,10 +23,10 @@ def preprocess(
         features: How each becomes an input.
 
     Returns:
-        Each image column under its own name, the encoded bytes, string `[B, 1]`.
+        Each image column under its key, the encoded bytes, string `[B, 1]`.
     """
     images = [name for name, entry in features.items() if isinstance(entry, ImageFeature)]
-    return {name: columns.dense(inputs[name]) for name in sorted(images)}
+    return {key: columns.dense(inputs[name]) for name, key in names.keys(images).items()}
 
 
 def image(inputs: Mapping[str, keras.KerasTensor], spec: ModelSpec) -> keras.KerasTensor:
@@ -42,16 +42,16 @@ def image(inputs: Mapping[str, keras.KerasTensor], spec: ModelSpec) -> keras.Ker
     Raises:
         RecipeError: None of the inputs is an image, or more than one is.
     """
-    names = _names(spec)
-    if len(names) != 1:
+    images = _names(spec)
+    if len(images) != 1:
         raise RecipeError(
             f"the trainer module {spec.training.module!r} takes one image",
             where="features",
             expected="one feature of kind `image`",
-            received=", ".join(names) or f"no image; inputs: {', '.join(spec.inputs)}",
-            hint="set the others to `ignored`" if names else "for a table: `module: mlp`",
+            received=", ".join(images) or f"no image; inputs: {', '.join(spec.inputs)}",
+            hint="set the others to `ignored`" if images else "for a table: `module: mlp`",
         )
-    return inputs[names[0]]
+    return inputs[images[0]]
 
 
 def with_others(

@@ -10,7 +10,7 @@ import tensorflow_transform as tft
 
 from trainyard.errors import RecipeError
 from trainyard.recipe_schema import Feature, SeriesFeature
-from trainyard.trainer_modules.harness import columns
+from trainyard.trainer_modules.harness import columns, names
 from trainyard.trainer_modules.harness.spec import ModelSpec
 
 
@@ -24,11 +24,11 @@ def preprocess(
         features: How each becomes an input.
 
     Returns:
-        Each series under its own name, float32 `[B, length]`, the oldest value first and a
+        Each series under its key, float32 `[B, length]`, the oldest value first and a
         missing one 0.
     """
-    series = {n: f for n, f in sorted(features.items()) if isinstance(f, SeriesFeature)}
-    return {name: _scaled(inputs[name], feature) for name, feature in series.items()}
+    series = {n: f for n, f in features.items() if isinstance(f, SeriesFeature)}
+    return {key: _scaled(inputs[name], series[name]) for name, key in names.keys(series).items()}
 
 
 def _scaled(column: tf.Tensor | tf.SparseTensor, feature: SeriesFeature) -> tf.Tensor:

@@ -304,13 +304,14 @@ def _inputs(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> d
         if feature.HasField("int_domain")
     }
     features = transform_output.transformed_feature_spec()
+    columns = {key: column for column, key in keys.keys(config.series).items()}
     return {
         name: InputSpec(
             tuple(entry.shape),
             entry.dtype.name,
             domains.get(name),
-            series=config.series.get(name),
-            column=name if name in config.series else "",
+            series=config.series.get(columns.get(name, "")),
+            column=columns.get(name, ""),
         )
         for name, entry in sorted(features.items())
         if name not in config.targets
@@ -329,7 +330,11 @@ def _texts(config: TrainerConfig, transform_output: tft.TFTransformOutput) -> di
 
 
 def _images(config: TrainerConfig) -> dict[str, InputSpec]:
-    return {n: InputSpec(f.shape, "float32", image=f, column=n) for n, f in config.images.items()}
+    return {
+        key: InputSpec(f.shape, "float32", image=f, column=column)
+        for column, key in keys.keys(config.images).items()
+        for f in [config.images[column]]
+    }
 
 
 def _label_spec(values: inputs.Array, names: tuple[str, ...]) -> LabelSpec:

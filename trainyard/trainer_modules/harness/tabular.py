@@ -6,10 +6,8 @@ makes Transform slow; each other column becomes one id.
 
 from __future__ import annotations
 
-import itertools
 import math
-import re
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -18,6 +16,7 @@ from tensorflow_transform import schema_inference
 
 from trainyard.recipe_schema import Feature, TableFeature
 from trainyard.trainer_modules.harness import columns, embeddings, tft_private
+from trainyard.trainer_modules.harness.names import keys
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.layers.pooling import MaskedAverage
 
@@ -52,10 +51,7 @@ def id_keys(features: Mapping[str, Feature]) -> dict[str, str]:
     Args:
         features: As `preprocess` takes them.
     """
-    keys: dict[str, str] = {}
-    for name in sorted(n for n, feature in features.items() if feature.kind in _IDS):
-        keys[name] = _key(name, {NUMERIC, *keys.values()})
-    return keys
+    return keys((n for n, f in features.items() if f.kind in _IDS), "_id")
 
 
 def numeric_columns(features: Mapping[str, Feature], dtypes: Mapping[str, tf.DType]) -> list[str]:
@@ -73,13 +69,6 @@ def numeric_columns(features: Mapping[str, Feature], dtypes: Mapping[str, tf.DTy
         for name, feature in table.items()
         if (feature.kind, feature.scaling, dtypes[name]) == (NUMERIC, scaling, dtype)
     ]
-
-
-def _key(name: str, taken: Container[str]) -> str:
-    # It names a Keras layer and a vocabulary file: no slash, no blank.
-    stem = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
-    numbered = (f"{stem}_{number}_id" for number in itertools.count(2))
-    return next(key for key in itertools.chain([f"{stem}_id"], numbered) if key not in taken)
 
 
 def _numeric(

@@ -7,11 +7,10 @@ token first. A vocabulary's file has one line for each id.
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Mapping
 
 from trainyard.recipe_schema import Feature, TextFeature
+from trainyard.trainer_modules.harness import names
 
 PADDING, START, END, UNKNOWN = range(4)
 """Ids. `UNKNOWN` is the first of `TextFeature.oov_buckets`."""
@@ -26,12 +25,6 @@ def keys(features: Mapping[str, Feature]) -> dict[str, str]:
         features: How each column becomes an input.
 
     Returns:
-        For each column of text, in alphabetical order, its key; also of its vocabulary.
+        For each column of text its key; also of its vocabulary.
     """
-    named: dict[str, str] = {}
-    for column in sorted(n for n, f in features.items() if isinstance(f, TextFeature)):
-        stem = re.sub(r"[^A-Za-z0-9_.-]", "_", column)  # also of a file and of a Keras layer
-        numbered = (f"{stem}_{number}{SUFFIX}" for number in itertools.count(2))
-        names = itertools.chain([stem + SUFFIX], numbered)
-        named[column] = next(key for key in names if key not in named.values())
-    return named
+    return names.keys((n for n, f in features.items() if isinstance(f, TextFeature)), SUFFIX)

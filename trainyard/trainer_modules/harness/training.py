@@ -71,10 +71,9 @@ class Training:
         known = [custom["trainyard"], custom.get("code", ""), custom.get("files", "")]
         identity = [*known, graph, *fn_args.train_files]
         config = TrainerConfig.from_custom_config(custom)
+        pictures = names.by_key(config.images)
         train, held_out = (
-            inputs.Examples(
-                inputs.expand(files), features, targets=config.targets, images=config.images
-            )
+            inputs.Examples(inputs.expand(files), features, targets=config.targets, images=pictures)
             for files in (fn_args.train_files, fn_args.eval_files)
         )
         return cls(

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.serving.conftest import NAME
-from trainyard.serving import independence, methods, tensors
+from trainyard.model_store import independent_rows
+from trainyard.serving import methods, tensors
 from trainyard.serving.manager import Manager
 from trainyard.serving.metrics import Metrics
 from trainyard.serving.options import Options
@@ -98,9 +99,9 @@ def test_no_client_gets_an_answer_of_others(mixing, signature):
 
 
 def test_rows_share_a_batch_where_it_is_proved(mixing, tmp_path):
-    assert independence.read(mixing / "1") == set()
+    assert independent_rows.read(mixing / "1") == set()
     shutil.copytree(mixing / "1", tmp_path / "1")
-    independence.write(tmp_path / "1", ["serving_default"])
+    independent_rows.write(tmp_path / "1", ["serving_default"])
     wrong, rows_at_once = wrong_answers(tmp_path, "serving_default", "auto")
     assert wrong == 0
     assert rows_at_once > 3
