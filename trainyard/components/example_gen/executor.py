@@ -62,7 +62,7 @@ class Settings(Section):
 
     data: Data
     labels: dict[str, Label]
-    features: dict[str, Feature] | None
+    features: dict[str, Feature] | None = None
     code: str
     schema_digest: str
     images_digest: str
