@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.pipeline import prediction_files
-from trainyard.pipeline.monitor.keys import key_text, sent_kind, whole
-from trainyard.raw_values import canonical_text
+from trainyard.pipeline.monitor.keys import key_text, sent_kind
+from trainyard.raw_values import canonical_text, whole_number
 from trainyard.recipe_schema import Data
 from trainyard.serving.monitor.rows import Rows
 from trainyard.trainer_modules.harness.description import RawType
@@ -210,7 +210,7 @@ def _converted(text: str, column: tuple[str, RawType], where: str) -> Any:
     if kind == "string":
         return text.encode()
     try:
-        return float(text) if kind == "float32" else whole(_TRUTH.get(text.lower(), text))
+        return float(text) if kind == "float32" else whole_number(_TRUTH.get(text.lower(), text))
     except ValueError:
         raise DataError(
             f"the label {name!r} is not what training had",
