@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from trainyard.expressions import Expression
+from trainyard.expressions import Expression, quoted
 from trainyard.recipe_schema.base import Section, parse_expression
 
 Task = Literal["binary", "multiclass", "regression", "text"]
@@ -33,7 +33,7 @@ class Label(Section):
         if isinstance(value, dict) and "column" in value and "expression" not in value:
             column = value["column"]
             rest = {key: entry for key, entry in value.items() if key != "column"}
-            return {"name": column, "expression": f"`{column}`"} | rest
+            return {"name": column, "expression": quoted(column)} | rest
         return value
 
     @field_validator("expression")

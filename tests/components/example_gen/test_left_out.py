@@ -173,6 +173,15 @@ def test_a_column_that_later_rows_turn_into_text(tmp_path, monkeypatch):
         preflight.preflight(Data(path=str(file), where="y == 'a'"), {"label": label}, [file])
 
 
+def test_a_division_by_zero_among_the_first_rows_is_found_by_check(tmp_path):
+    file = tmp_path / "trips.csv"
+    file.write_text("fare,tips\n1,1\n0,2\n")
+    label = Label(name="big", expression="tips / fare > 0.5")
+    with pytest.raises(DataError, match=r"trips\.csv, row 2"):
+        preflight.preflight(Data(path=str(file)), {"label": label}, [file])
+    preflight.preflight(Data(path=str(file), where="fare > 0"), {"label": label}, [file])
+
+
 @pytest.mark.parametrize("where", ["fare + 1", "1 > 0", "fare <", "len(fare) > 1"])
 def test_what_is_no_condition(where):
     with pytest.raises(ValidationError, match=r"comparison of columns|expression"):

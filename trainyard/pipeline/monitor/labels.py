@@ -124,10 +124,10 @@ def _note(asked: Sequence[Key], found: _Found) -> str:
     labelled = sum(key in found.labels for key in asked)
     without = sum(not all(key) for key in asked)
     parts = [
-        f"{labelled:,} of {len(asked):,} requests that were looked at have a label by now",
-        f"{without:,} have no key" if without else "",
-        f"{found.unmatched:,} labels are of none of them" if found.unmatched else "",
-        f"{found.repeated:,} labels are repeated" if found.repeated else "",
+        f"Labels: {labelled:,} of {len(asked):,} rows that were looked at have one by now",
+        f"rows without a key: {without:,}" if without else "",
+        f"labels of none of these rows: {found.unmatched:,}" if found.unmatched else "",
+        f"repeated labels: {found.repeated:,}" if found.repeated else "",
     ]
     return "; ".join(filter(None, parts)) + "."
 

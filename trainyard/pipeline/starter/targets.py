@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainyard.errors import DataError
+from trainyard.expressions import quoted
 from trainyard.pipeline.starter.columns import Facts, shown
 from trainyard.recipe_schema import Task
 
@@ -122,7 +123,7 @@ def _binary_label(facts: Facts, positive: Any) -> tuple[str, str]:
     if is_zero_and_one or sorts_last or "`" in str(positive):
         return facts.name, ""
     literal = repr(float(positive)) if facts.is_number else repr(str(positive))
-    return f"{facts.name}_is_{shown(str(positive))}", f"`{facts.name}` == {literal}"
+    return f"{facts.name}_is_{shown(str(positive))}", f"{quoted(facts.name)} == {literal}"
 
 
 def _multiclass(facts: Facts) -> Target:
