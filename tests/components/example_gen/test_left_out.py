@@ -15,6 +15,7 @@ from tests.components.example_gen.test_executor import execute, rows, splits
 from trainyard.components.example_gen import left_out, preflight, reader
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.component import ExampleGen
+from trainyard.components.example_gen.executor import SET_ASIDE
 from trainyard.components.example_gen.reader import Block
 from trainyard.errors import DataError, RecipeError
 from trainyard.recipe_schema import Data, Label, Recipe
@@ -142,6 +143,21 @@ def test_a_row_for_which_the_condition_has_no_result():
     kept, counts = big_tip(where="tips / fare > 0.1", on_bad_row="quarantine")
     assert kept.batch.column("fare").to_pylist() == [2, 4]
     assert (counts, [each.row for each in kept.bad]) == ({left_out.WHERE: 1}, [1])
+
+
+def test_rows_without_a_label_are_in_the_quarantine_file(tmp_path):
+    file = tmp_path / "trips.csv"
+    file.write_text("fare,tips\n" + "".join(f"{i % 50},{i}\n" for i in range(500)))
+    data = Data(path=str(file), on_bad_row="quarantine")
+    label = Label(name="big", expression="tips / fare > 2")
+    artifact = execute(ExampleGen(data, {"label": label}, "1"), tmp_path / "out")
+    assert artifact.get_int_custom_property(SET_ASIDE) == 10
+    lines = (Path(artifact.uri) / "quarantine" / "rows.jsonl").read_text().splitlines()
+    first = json.loads(lines[0])
+    assert (first["row"], first["text"]) == (1, "fare=0, tips=0")
+    assert first["detail"] == "fare is 0 in a division"
+    with pytest.raises(DataError, match=r"trips\.csv, row 1"):
+        execute(ExampleGen(Data(path=str(file)), {"label": label}, "1"), tmp_path / "strict")
 
 
 def test_a_flag_that_is_no_flag():
