@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trainyard.errors import RecipeError
-from trainyard.expressions import Expression, Kind
+from trainyard.expressions import Expression, Kind, quoted
+from trainyard.recipe_schema import Label
 
 KINDS = {
     "fare": Kind.NUMBER,
@@ -74,10 +77,17 @@ def test_what_is_too_deep_is_one_error(text):
         ("fare is missing or tips is not missing", ("fare", "tips")),
         ("`missing` is missing and missing > 1", ("missing",)),
         ("kind in ('a', `b c`)", ("b c", "kind")),
+        ("`a``b` > `c`", ("a`b", "c")),
     ],
 )
 def test_names_its_columns(text, columns):
     assert Expression(text).columns == columns
+
+
+@given(st.text(min_size=1))
+def test_any_column_can_be_named(name):
+    assert Expression(quoted(name)).columns == (name,)
+    assert Label.model_validate({"column": name}).is_column
 
 
 def test_knows_a_column_and_a_condition():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.raw_values import canonical_text, decimal_floats, is_same
+from trainyard.raw_values import canonical_text, decimal_floats, is_same, whole_number
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,19 @@ def test_decimals_of_every_power_of_ten() -> None:
     whole = np.trunc(narrow) == narrow
     expected = np.array([float(text) for text in texts])
     np.testing.assert_array_equal(decimal_floats(narrow)[~whole], expected[~whole])
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [("0007", 7), ("7.0", 7), (" +7 ", 7), (7.0, 7), ("1e3", 1000), (str(2**63 - 1), 2**63 - 1)],
+)
+def test_whole_numbers_however_they_are_written(value: object, number: int) -> None:
+    assert whole_number(value) == number
+
+
+@pytest.mark.parametrize(
+    "value", ["7.5", "x", "", None, "1_000", "nan", "inf", "1e999999999", str(2**63)]
+)
+def test_what_is_no_whole_number(value: object) -> None:
+    with pytest.raises(ValueError, match="no whole number"):
+        whole_number(value)

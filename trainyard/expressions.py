@@ -36,10 +36,19 @@ _ALLOWED = (
     "columns (`in backquotes` if not one word), numbers, quoted text, True and False, "
     "+ - * / %, comparisons, in (...), is missing, and, or, not, parentheses"
 )
-_TEXT_OR_QUOTED = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|`([^`]+)`""")
+_TEXT_OR_QUOTED = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|`((?:[^`]|``)+)`""")
 _MISSING = "missing"
 _DEEPEST = 200
 """How deep an expression may be nested; evaluation is recursive."""
+
+
+def quoted(column: str) -> str:
+    """Returns a column as an expression may name it, whatever it is called.
+
+    Args:
+        column: Its name.
+    """
+    return f"`{column.replace('`', '``')}`"
 
 
 class Kind(enum.Enum):
@@ -91,7 +100,7 @@ class Expression:
     def _without_quotes(self, match: re.Match[str]) -> str:
         if match[1]:  # quoted text may have backquotes in it
             return match[1]
-        self._quoted.append(match[2])
+        self._quoted.append(match[2].replace("``", "`"))
         return f"{self._stand_in}{len(self._quoted) - 1}_"
 
     def _parsed(self) -> ast.expr:
@@ -138,7 +147,7 @@ class Expression:
         """
         text = ast.get_source_segment(self._source, node) or ast.unparse(node)
         written = re.compile(rf"{self._stand_in}(\d+)_")
-        return written.sub(lambda match: f"`{self._quoted[int(match[1])]}`", text)
+        return written.sub(lambda match: quoted(self._quoted[int(match[1])]), text)
 
     @property
     def is_column(self) -> bool:

@@ -44,6 +44,26 @@ def canonical_text(value: Any) -> str:
     return str(value)
 
 
+def whole_number(value: Any) -> int:
+    """Reads a whole number of 64 bits, however it is written: `7`, `0007`, `7.0`, 7.0.
+
+    Args:
+        value: A scalar of Python or NumPy.
+
+    Raises:
+        ValueError: It is none.
+    """
+    text = canonical_text(value)
+    try:
+        number = decimal.Decimal("" if "_" in text else text.strip())
+    except decimal.InvalidOperation:
+        number = decimal.Decimal("nan")
+    fits = number.is_finite() and -(2**63) <= number < 2**63
+    if fits and number == number.to_integral_value():
+        return int(number)
+    raise ValueError(f"{text!r} is no whole number of 64 bits")
+
+
 def decimal_floats(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Returns the numbers that 32-bit floats stand for: 0.1, where a cast has 0.10000000149.
 

@@ -186,7 +186,7 @@ def test_labels_tell_the_quality_that_the_evaluator_measured(
     assert (ended.code, ended.err) == (0, "")
     found = report.read(Workspace.of(loaded).monitor)
     assert found.labelled == len(rows)
-    assert any("1 labels are of none of them" in note for note in found.notes)
+    assert any("labels of none of these rows: 1" in note for note in found.notes)
     metrics = find_run(NAME).verdict.metrics
     quality = {m.column: m for m in found.measures if m.kind == "quality"}
     assert quality.keys() == {"auc", "accuracy", "precision", "recall", "log_loss"}

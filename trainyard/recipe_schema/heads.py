@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from trainyard.expressions import Expression
+from trainyard.expressions import Expression, quoted
 from trainyard.raw_values import canonical_text
 from trainyard.recipe_schema.base import Section, parse_expression
 
@@ -70,7 +70,7 @@ class Label(Section):
         if isinstance(value, dict) and "expression" not in value and {"column", "name"} & {*value}:
             column = value["column"] if "column" in value else value["name"]
             rest = {key: entry for key, entry in value.items() if key != "column"}
-            return {"name": column, "expression": f"`{column}`"} | rest
+            return {"name": column, "expression": quoted(column)} | rest
         return value
 
     @field_validator("expression")

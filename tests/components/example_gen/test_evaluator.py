@@ -355,6 +355,10 @@ def answer(expression: str, **row: Any) -> Any:
         ("a > 1e16", {"a": 10**16}, 0),
         ("a % 10 == 3", {"a": 1e17}, "no result"),
         ("a * 10", {"a": 1e308}, "no result"),
+        # Beyond what a float holds: still the right side of any.
+        (f"a * {10**300} * {10**300} < 0.5", {"a": -1}, 1),
+        (f"a * {10**300} * {10**300} > 0.5", {"a": 1}, 1),
+        (f"a * {10**300} * {10**300} / -1", {"a": -1}, "no result"),
     ],
 )
 def test_values(expression, row, expected):
@@ -384,11 +388,12 @@ def test_a_32_bit_float_is_the_number_that_was_written(expression):
         assert found.to_pylist() == [1, None]
 
 
-def test_bytes_that_are_no_text():
-    batch = pa.RecordBatch.from_pydict({"s": pa.array([b"a", b"\xff"])})
-    rows = Block(batch, Path("a.tfrecord"), np.arange(2) + 1, 1.0)
-    with pytest.raises(DataError, match=r"(?s)row 2.*not UTF-8"):
-        computed.numbers(Expression("s == 'a'"), rows, "the label", "label")
+def test_bytes_that_are_no_text_are_equal_to_none():
+    batch = pa.RecordBatch.from_pydict({"s": pa.array([b"a", b"\xff", None])})
+    rows = Block(batch, Path("a.tfrecord"), np.arange(3) + 1, 1.0)
+    for expression, expected in (("s == 'a'", [1, 0, None]), ("s is missing", [0, 0, 1])):
+        _, found = computed.numbers(Expression(expression), rows, "the label", "label")
+        assert found.to_pylist() == expected
 
 
 def test_an_error_names_the_row_and_its_values():

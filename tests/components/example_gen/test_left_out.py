@@ -15,6 +15,7 @@ from tests.components.example_gen.test_executor import execute, rows, splits
 from trainyard.components.example_gen import left_out, preflight, reader
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.component import ExampleGen
+from trainyard.components.example_gen.executor import SET_ASIDE
 from trainyard.components.example_gen.reader import Block
 from trainyard.errors import DataError, RecipeError
 from trainyard.recipe_schema import Data, Label, Recipe
@@ -144,6 +145,21 @@ def test_a_row_for_which_the_condition_has_no_result():
     assert (counts, [each.row for each in kept.bad]) == ({left_out.WHERE: 1}, [1])
 
 
+def test_rows_without_a_label_are_in_the_quarantine_file(tmp_path):
+    file = tmp_path / "trips.csv"
+    file.write_text("fare,tips\n" + "".join(f"{i % 50},{i}\n" for i in range(500)))
+    data = Data(path=str(file), on_bad_row="quarantine")
+    label = Label(name="big", expression="tips / fare > 2")
+    artifact = execute(ExampleGen(data, {"label": label}, "1"), tmp_path / "out")
+    assert artifact.get_int_custom_property(SET_ASIDE) == 10
+    lines = (Path(artifact.uri) / "quarantine" / "rows.jsonl").read_text().splitlines()
+    first = json.loads(lines[0])
+    assert (first["row"], first["text"]) == (1, "fare=0, tips=0")
+    assert first["detail"] == "fare is 0 in a division"
+    with pytest.raises(DataError, match=r"trips\.csv, row 1"):
+        execute(ExampleGen(Data(path=str(file)), {"label": label}, "1"), tmp_path / "strict")
+
+
 def test_a_flag_that_is_no_flag():
     with pytest.raises(DataError, match=r"f, row 2: .* tips is neither 0 nor 1"):
         big_tip(where="tips")
@@ -171,6 +187,15 @@ def test_a_column_that_later_rows_turn_into_text(tmp_path, monkeypatch):
     preflight.preflight(Data(path=str(file), where="code == 'V30'"), {"label": label}, [file])
     with pytest.raises(RecipeError, match="is compared with 'a'"):
         preflight.preflight(Data(path=str(file), where="y == 'a'"), {"label": label}, [file])
+
+
+def test_a_division_by_zero_among_the_first_rows_is_found_by_check(tmp_path):
+    file = tmp_path / "trips.csv"
+    file.write_text("fare,tips\n1,1\n0,2\n")
+    label = Label(name="big", expression="tips / fare > 0.5")
+    with pytest.raises(DataError, match=r"trips\.csv, row 2"):
+        preflight.preflight(Data(path=str(file)), {"label": label}, [file])
+    preflight.preflight(Data(path=str(file), where="fare > 0"), {"label": label}, [file])
 
 
 @pytest.mark.parametrize("where", ["fare + 1", "1 > 0", "fare <", "len(fare) > 1"])

@@ -172,8 +172,8 @@ def test_what_was_joined_is_said(rows, tmp_path):
     file.write_text("trip,tip\n7,1\n7,1\n1000,1\n,1\n9,0\n")
     note = labels.joined(rows, file, DATA, {"trip": "string"}, WHOLE).note
     assert note == (
-        "3 of 5 requests that were looked at have a label by now; 1 have no key; "
-        "2 labels are of none of them; 1 labels are repeated."
+        "Labels: 3 of 5 rows that were looked at have one by now; rows without a key: 1; "
+        "labels of none of these rows: 2; repeated labels: 1."
     )
 
 

@@ -47,7 +47,7 @@ def test_too_few_labels_to_measure_are_said():
 
 def test_labels_of_classes_that_training_did_not_see_are_counted():
     found = list(look._of_labels(trained(), rows(b"a", b"c", None, b"c"), []))
-    assert found == ["2 labels are of no class of the model, such as 'c': they are not judged."]
+    assert found == ["Labels of no class of the model, which are not judged: 2, such as 'c'."]
 
 
 def test_new_values_of_too_many_are_not_watched():

@@ -128,6 +128,18 @@ def test_labels_that_mean_something_else_are_concept_drift(task, make, change, c
     assert same.p_value > 1e-3
 
 
+def two_answers(chance, rows, often):
+    scores = np.where(chance.random(rows) < often, 0.9, 0.1)
+    return Judged(scores[:, None], (chance.random(rows) < scores).astype(np.int64), {})
+
+
+def test_an_answer_that_becomes_frequent_is_no_concept_drift(chance):
+    # All tenths of training's answers are 0.1: both answers were in one bin.
+    parts = two_answers(chance, 5000, often=0.05), two_answers(chance, 1000, often=0.5)
+    (found,) = quality.of_concept("", "binary", *parts)
+    assert found.beyond < 0.05
+
+
 def test_other_rows_with_the_same_concept_are_no_concept_drift(chance):
     before, now = binary(chance, 3000), binary(chance, 2000, shift=0.3)
     (found,) = quality.of_concept("", "binary", before, now)

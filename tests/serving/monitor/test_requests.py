@@ -86,13 +86,21 @@ def test_examples_become_the_same_columns():
     assert both.answers[""][:, 0].tolist() == pytest.approx([0.1, 0.5, 0.6])
 
 
-def test_a_column_beside_the_inputs_of_another_type_is_missing_and_harms_nothing():
+@pytest.mark.parametrize(
+    ("kind", "sent", "read"),
+    [
+        ("string", [4, b"4"], [b"4", b"4"]),
+        ("int64", [b"0007", 7.0, 7, b"x", 7.5], [7, 7, 7, None, None]),
+        ("float32", [b"7.5", 7, b"x"], [7.5, 7.0, None]),
+    ],
+)
+def test_a_column_beside_the_inputs_of_another_type_is_read_as_trainings(kind, sent, read):
     made, part = log("predict_log")
-    serialized = np.array([example(fare=1.5, zone=4).SerializeToString()], object)
-    tensors.to_proto(serialized, part.request.inputs["examples"])
-    rows = requests.rows([made], Layout(TOLD, {"zone": "string"}, 3))
-    assert rows.columns["fare"].to_pylist() == [1.5]
-    assert rows.columns["zone"].to_pylist() == [None]
+    examples = [example(fare=1.5, zone=value).SerializeToString() for value in sent]
+    tensors.to_proto(np.array(examples, object), part.request.inputs["examples"])
+    rows = requests.rows([made], Layout(TOLD, {"zone": kind}, 3))
+    assert rows.columns["fare"].to_pylist() == [1.5] * len(sent)
+    assert rows.columns["zone"].to_pylist() == read
 
 
 def test_classify_and_regress_answer_as_predict_does():
@@ -116,6 +124,18 @@ def test_classify_and_regress_answer_as_predict_does():
     rows = requests.rows([made], layout)
     assert rows.answers["tip"].tolist() == [[4.5]]
     assert not rows.known.any()  # the other head was not asked
+
+
+def test_answers_of_64_bits_count():
+    number = {"task": "regression", "label": "at", "dtype": "float64"}
+    told = Description.model_validate(TOLD.model_dump() | {"heads": {"": number}})
+    made, answer = raw([1.0], [1], [b"card"], [0.5]), np.array([[1_700_000_001.0]])
+    output = made.predict_log.response.outputs["predictions"]
+    output.Clear()
+    tensors.to_proto(answer, output)
+    rows = requests.rows([made], Layout(told, {}, 3))
+    assert rows.known.tolist() == [True]
+    assert rows.answers[""].tolist() == answer.tolist()
 
 
 def test_answers_of_another_version_do_not_count_but_their_requests_do():

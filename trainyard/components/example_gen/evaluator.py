@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -61,7 +62,7 @@ class Values(NamedTuple):
 
     Attributes:
         data: bool, int64, float64 or Python's whole numbers (object), shape `(n,)`; text is
-            a string array, or one string for all.
+            an array of its UTF-8 bytes, or one scalar for all rows.
         valid: Where there is a value, shape `(n,)`; elsewhere `data` has a stand-in.
         literal: Whether it is written in the expression.
     """
@@ -77,7 +78,7 @@ class Evaluator:
     Args:
         expression: What to evaluate.
         columns: An array for each of its columns, shape `(n,)`: integers, floats, strings,
-            bytes (UTF-8) or nulls; null or NaN where missing.
+            bytes or nulls; null or NaN where missing.
         count: The number of rows, n.
 
     Attributes:
@@ -87,7 +88,7 @@ class Evaluator:
     def __init__(self, expression: Expression, columns: Mapping[str, pa.Array], count: int) -> None:
         self.problems: dict[int, str] = {}
         self._expression, self._all = expression, np.arange(count)
-        self._columns = {name: self._loaded(name, each) for name, each in columns.items()}
+        self._columns = {name: _loaded(each) for name, each in columns.items()}
 
     def condition(self) -> Values:
         """Evaluates the whole as a condition: bool."""
@@ -98,32 +99,6 @@ class Evaluator:
         tree = self._expression.tree
         values = _as_number(self._value(tree, self._all))
         return self._finite(tree, Values(_floats(values.data), values.valid), self._all)
-
-    def _loaded(self, name: str, column: pa.Array) -> Values:
-        if pa.types.is_binary(column.type):
-            column = self._decoded(name, column)
-        valid = np.asarray(column.is_valid())
-        if pa.types.is_string(column.type):
-            return Values(column, valid)
-        if pa.types.is_null(column.type):
-            return Values(np.zeros(len(column), np.int64), valid)
-        data = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
-        if data.dtype.kind == "f":
-            data = decimal_floats(data) if data.dtype == np.float32 else data.astype(np.float64)
-            valid = valid & ~np.isnan(data)
-            data = np.where(valid, data, 0.0)
-        return Values(data, valid)
-
-    def _decoded(self, name: str, column: pa.Array) -> pa.Array:
-        try:
-            return column.cast(pa.string())
-        except pa.ArrowInvalid:
-            texts = [_decoded(value) for value in column.to_pylist()]
-            wrong = np.array([isinstance(text, bytes) for text in texts])
-            self._note(self._all[wrong], f"{name!r} is not UTF-8 text")
-            return pa.array(
-                [None if isinstance(text, bytes) else text for text in texts], pa.string()
-            )
 
     def _note(self, rows: Rows, problem: str) -> None:
         for row in rows.tolist():
@@ -219,20 +194,27 @@ class Evaluator:
         return Values(np.asarray(pc.fill_null(_TEXTS[type(op)](a.data, b.data), False)), valid)
 
 
+def _loaded(column: pa.Array) -> Values:
+    valid = np.asarray(column.is_valid())
+    if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
+        return Values(column.cast(pa.binary()), valid)
+    if pa.types.is_null(column.type):
+        return Values(np.zeros(len(column), np.int64), valid)
+    data = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
+    if data.dtype.kind == "f":
+        data = decimal_floats(data) if data.dtype == np.float32 else data.astype(np.float64)
+        valid = valid & ~np.isnan(data)
+        data = np.where(valid, data, 0.0)
+    return Values(data, valid)
+
+
 _TOO_LARGE = "is too large for its last digits to be known (2^53, in a column with fractions)"
-
-
-def _decoded(value: bytes | None) -> str | bytes | None:
-    try:
-        return None if value is None else value.decode()
-    except UnicodeDecodeError:
-        return value
 
 
 def _literal(value: bool | float | str, count: int) -> Values:
     valid = np.ones(count, bool)
     if isinstance(value, str):
-        return Values(pa.scalar(value), valid, literal=True)
+        return Values(pa.scalar(value.encode("utf-8", "surrogatepass")), valid, literal=True)
     fits = isinstance(value, float) or -(2**63) <= value < 2**63
     data = np.array(value, None if fits else object)
     return Values(np.broadcast_to(data, count), valid, literal=True)
@@ -290,7 +272,7 @@ def _quotient(a: int, b: int) -> float:
     try:
         return a / b
     except OverflowError:
-        return np.inf
+        return -math.inf if (a < 0) != (b < 0) else math.inf
 
 
 def _fitting(values: Array) -> Array:

@@ -34,26 +34,29 @@ def preflight(
     types = texts.columns(data, images.columns(data, raw))
     first = next(images.blocks(data, reader.blocks(data, files, raw)))
     few = next(first.cut([0, min(_FEW, len(first.batch))]))
-    texts.append(data, images.append(data, few).block)
-    _check_expressions(data, labels, files, types)
+    few = texts.append(data, images.append(data, few).block)
+    if _first_types_suffice(data, labels, files, types):
+        left_out.labelled(data, labels, few)
     splits.check(data, types)
     _check_weight(data.weight, types)
     return types
 
 
-def _check_expressions(
+def _first_types_suffice(
     data: Data,
     labels: Mapping[str, Label],
     files: Sequence[Path],
     types: Mapping[str, ColumnType],
-) -> None:
-    """Checks with the types of the first block; what these refuse, all rows have to confirm."""
+) -> bool:
+    """Checks expressions by the types of the first block, and if these do not fit, of all rows."""
     left_out.check_names(data, labels, types, f"({files[0]})")
     try:
         left_out.check(data, labels, types)
+        return True
     except RecipeError:
         all_types = texts.columns(data, images.columns(data, reader.columns(data, files)))
         left_out.check(data, labels, all_types)
+        return False
 
 
 def _check_weight(weight: str | None, types: Mapping[str, ColumnType]) -> None:

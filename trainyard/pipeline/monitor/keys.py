@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 import datetime
-import decimal
 import re
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from trainyard.raw_values import canonical_text
+from trainyard.raw_values import canonical_text, whole_number
 from trainyard.trainer_modules.harness.description import RawType
 
 _WHOLE = re.compile(r"-?[1-9][0-9]*|0")
-
-
-def whole(value: Any) -> int:
-    """Reads a whole number, however it is written: `7`, `0007`, `7.0`, 7.0.
-
-    Args:
-        value: A scalar of Python or NumPy.
-
-    Raises:
-        ValueError: It is none.
-    """
-    text = canonical_text(value)
-    try:
-        number = decimal.Decimal("" if "_" in text else text.strip())
-        if number == number.to_integral_value():
-            return int(number)
-    except (decimal.InvalidOperation, OverflowError):
-        pass
-    raise ValueError(f"{text!r} is no whole number")
 
 
 def key_text(value: Any, kind: RawType) -> str:
@@ -51,7 +31,7 @@ def key_text(value: Any, kind: RawType) -> str:
         return ""
     try:
         if kind == "int64":
-            return str(whole(value))
+            return str(whole_number(value))
         if kind == "float32":
             return canonical_text(np.float32(canonical_text(value)))
     except ValueError:

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.pipeline import prediction_files
-from trainyard.pipeline.monitor.keys import key_text, sent_kind, whole
-from trainyard.raw_values import canonical_text
+from trainyard.pipeline.monitor.keys import key_text, sent_kind
+from trainyard.raw_values import canonical_text, whole_number
 from trainyard.recipe_schema import Data
 from trainyard.serving.monitor.rows import Rows
 from trainyard.trainer_modules.harness.description import RawType
@@ -124,10 +124,10 @@ def _note(asked: Sequence[Key], found: _Found) -> str:
     labelled = sum(key in found.labels for key in asked)
     without = sum(not all(key) for key in asked)
     parts = [
-        f"{labelled:,} of {len(asked):,} requests that were looked at have a label by now",
-        f"{without:,} have no key" if without else "",
-        f"{found.unmatched:,} labels are of none of them" if found.unmatched else "",
-        f"{found.repeated:,} labels are repeated" if found.repeated else "",
+        f"Labels: {labelled:,} of {len(asked):,} rows that were looked at have one by now",
+        f"rows without a key: {without:,}" if without else "",
+        f"labels of none of these rows: {found.unmatched:,}" if found.unmatched else "",
+        f"repeated labels: {found.repeated:,}" if found.repeated else "",
     ]
     return "; ".join(filter(None, parts)) + "."
 
@@ -210,7 +210,7 @@ def _converted(text: str, column: tuple[str, RawType], where: str) -> Any:
     if kind == "string":
         return text.encode()
     try:
-        return float(text) if kind == "float32" else whole(_TRUTH.get(text.lower(), text))
+        return float(text) if kind == "float32" else whole_number(_TRUTH.get(text.lower(), text))
     except ValueError:
         raise DataError(
             f"the label {name!r} is not what training had",

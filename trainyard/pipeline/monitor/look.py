@@ -252,8 +252,8 @@ def _of_labels(trained: Training, rows: Rows, found: Sequence[Comparison]) -> It
         unknown = [label for label in known if head.class_names and _index(head, kind, label) < 0]
         if unknown:
             yield (
-                f"{len(unknown):,} labels are of no class of the model, such as "
-                f"{shown(unknown[0])}: they are not judged."
+                f"Labels of no class of the model, which are not judged: {len(unknown):,}, "
+                f"such as {shown(unknown[0])}."
             )
     measured = {each.column for each in found if each.kind == "quality" and not each.slice}
     counts = {names.of(head, "example_count") for head in heads}

@@ -32,26 +32,38 @@ class Bins(NamedTuple):
 
 
 def of_numbers(reference: Array, window: Array) -> Bins:
-    """Counts numbers in tenths of the reference.
-
-    A value that more than a tenth of the rows have is a bin of its own; the rows that have none
-    of these are divided into tenths again, or fewer where a bin would expect too few rows.
+    """Counts numbers in the bins of `edges`.
 
     Args:
         reference: Shape `(m,)`; no NaN, m > 0.
         window: Shape `(n,)`; no NaN.
     """
-    reference, window = reference.astype(np.float64), window.astype(np.float64)
+    found = edges(reference, len(window))
+    places = [np.searchsorted(found, sample, side="right") for sample in (reference, window)]
+    table = np.array([np.bincount(each, minlength=len(found) + 1) for each in places])
+    return Bins(table, _between(found))
+
+
+def edges(reference: Array, rows: int) -> Array:
+    """Returns where to cut numbers into bins, ascending; a bin has its lower edge.
+
+    Bins are tenths of the reference. A value that more than a tenth of the rows have is a bin of
+    its own; the rows that have none of these are divided into tenths again, or fewer where a bin
+    would expect too few rows.
+
+    Args:
+        reference: Shape `(m,)`; no NaN, m > 0.
+        rows: How many others are to be counted in these bins.
+    """
+    reference = reference.astype(np.float64)
     cuts, masses = _cuts(reference, _BINS)
     rest = reference[~np.isin(reference, masses)]
     if len(masses) and len(rest):
-        fewest = min(len(rest), len(rest) / len(reference) * len(window))
+        fewest = min(len(rest), len(rest) / len(reference) * rows)
         again, more = _cuts(rest, _affordable(fewest))
         cuts, masses = np.concatenate([cuts, again]), np.concatenate([masses, more])
-    edges = np.unique(np.concatenate([cuts, masses, np.nextafter(masses, np.inf)]))
-    places = [np.searchsorted(edges, sample, side="right") for sample in (reference, window)]
-    table = np.array([np.bincount(each, minlength=len(edges) + 1) for each in places])
-    return Bins(table, _between(edges))
+    found: Array = np.unique(np.concatenate([cuts, masses, np.nextafter(masses, np.inf)]))
+    return found
 
 
 def _cuts(values: Array, bins: int) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from scipy import stats
 
 from trainyard.recipe_schema import Task
-from trainyard.serving.monitor import two_samples
+from trainyard.serving.monitor import bins, two_samples
 from trainyard.serving.monitor.comparisons import Comparison
 from trainyard.serving.monitor.two_samples import Array
 from trainyard.trainer_modules.harness import names
@@ -37,7 +37,6 @@ _SHARES = frozenset({"accuracy", "precision", "recall"})
 _HIGHER = _SHARES | {"auc"}
 _FEWEST_ROWS = 30
 _FEWEST_OF_A_CLASS = 10  # with fewer, DeLong's variance is itself a matter of chance
-_BINS = 10
 _LEAST_PROBABILITY = 1e-15  # as the Evaluator's log_loss
 
 
@@ -247,7 +246,7 @@ def _moved_labels(before: Judged, now: Judged) -> two_samples.Apart:
     The distance is what the bins' changes come to for all rows of the window; the p-value is
     that of chi-squared, added up over the bins.
     """
-    edges = _edges(before.answers)
+    edges = bins.edges(before.answers[:, 0], len(now))
     classes = int(max(before.labels.max(), now.labels.max())) + 1
     pairs = np.stack([_counts(part, edges, classes) for part in (before, now)], axis=1)
     rows = pairs.sum(axis=2)
@@ -263,16 +262,11 @@ def _moved_labels(before: Judged, now: Judged) -> two_samples.Apart:
     return two_samples.Apart(distance, float(stats.chi2.sf(total, freedom)) if freedom else 1.0)
 
 
-def _edges(answers: Array) -> Array:
-    """Of one probability, the ends of bins with equally many rows."""
-    return np.asarray(np.unique(np.quantile(answers[:, 0], np.linspace(0, 1, _BINS + 1)[1:-1])))
-
-
 def _counts(part: Judged, edges: Array, classes: int) -> Array:
     """Counts labels, `(bins, classes)`; of several classes the most probable is the bin."""
     several = part.answers.shape[1] > 1
     numbers = part.answers[:, 0]
-    bins = predicted(part.answers) if several else np.searchsorted(edges, numbers, side="right")
+    places = predicted(part.answers) if several else np.searchsorted(edges, numbers, side="right")
     counts = np.zeros((part.answers.shape[1] if several else len(edges) + 1, classes), np.int64)
-    np.add.at(counts, (bins, part.labels.astype(np.int64)), 1)
+    np.add.at(counts, (places, part.labels.astype(np.int64)), 1)
     return counts

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.core.example import example_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
+from trainyard.raw_values import canonical_text, whole_number
 from trainyard.serving import methods, tensors
 from trainyard.serving.errors import ServingError
 from trainyard.serving.monitor.rows import Columns, Rows
@@ -59,12 +60,12 @@ class Layout:
         """No answers, in the shape that answers have."""
         return {name: self._none(name, rows) for name in self.told.heads}
 
-    def _none(self, head: str, rows: int) -> Array:
-        if self.told.heads[head].task == "text":
+    def _none(self, name: str, rows: int) -> Array:
+        head = self.told.heads[name]
+        if head.task == "text":
             return np.full((rows, 1), b"", object)
-        names_of_classes = self.told.heads[head].class_names
-        width = len(names_of_classes) if self.told.heads[head].task == "multiclass" else 1
-        return np.full((rows, width), np.nan, np.float32)
+        width = len(head.class_names) if head.task == "multiclass" else 1
+        return np.full((rows, width), np.nan, head.dtype)
 
 
 class _Asked(NamedTuple):
@@ -249,25 +250,39 @@ def _of_examples(examples: Sequence[bytes], layout: Layout) -> Columns:
         if not layout.extra:
             raise ValueError("no tf.Examples of this model") from None
         columns = _of_examples(examples, replace(layout, extra={}))
-        missing = {n: pa.nulls(len(examples), _arrow(kind)) for n, kind in layout.extra.items()}
-        return columns | missing
+        given = {name: _texts(examples, name) for name in layout.extra}
+        return columns | {n: _retyped(given[n], kind) for n, kind in layout.extra.items()}
     columns = {
         name: _values(_first(parsed[name], kind, len(examples)), kind)
         for name, kind in layout.columns.items()
     }
-    return columns | {name: _keys(examples, name) for name in layout.beside}
+    return columns | {name: _texts(examples, name) for name in layout.beside}
 
 
-def _keys(examples: Sequence[bytes], name: str) -> pa.Array:
+def _texts(examples: Sequence[bytes], name: str) -> pa.Array:
     """A column of whatever type, as text."""
-    keys = []
+    texts = []
     for example in examples:
         feature = example_pb2.Example.FromString(example).features.feature[name]
         kind = feature.WhichOneof("kind")
         values = getattr(feature, kind).value if kind else ()
         value = values[0] if values else None
-        keys.append(str(value).encode() if isinstance(value, int | float) else value)
-    return pa.array(keys, pa.binary())
+        texts.append(str(value).encode() if isinstance(value, int | float) else value)
+    return pa.array(texts, pa.binary())
+
+
+def _retyped(texts: pa.Array, kind: RawType) -> pa.Array:
+    """A column in training's type; null where that is not possible."""
+    if kind == "string":
+        return texts
+    read = whole_number if kind == "int64" else float
+    numbers: list[float | None] = []
+    for text in texts.to_pylist():
+        try:
+            numbers.append(None if text is None else read(canonical_text(text)))
+        except ValueError:
+            numbers.append(None)
+    return pa.array(numbers, _arrow(kind))
 
 
 def _first(sparse: tf.SparseTensor, kind: RawType, count: int) -> Array:
