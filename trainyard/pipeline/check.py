@@ -61,7 +61,8 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
     if not inputs:
         raise RecipeError("no column is left as an input", where=str(recipe_file))
     columns = {name: kind.name.lower() for name, kind in kinds.items()}
-    warnings = [*_warnings(recipe, inputs), *_lost_digits(recipe, files)]
+    copies = preflight.first_copies(recipe.data, files)
+    warnings = [*_warnings(recipe, inputs), *_lost_digits(recipe, files), *copies.warnings()]
     return Checked(complete, columns, inputs, warnings)
 
 
