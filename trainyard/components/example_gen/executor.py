@@ -17,7 +17,6 @@ from google.protobuf import wrappers_pb2
 from tfx.components.example_gen import write_split
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_executor
-from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
@@ -31,6 +30,7 @@ from trainyard.components.example_gen import (
     inputs_read,
     left_out,
     lost_digits,
+    patterns,
     reader,
     splits,
     texts,
@@ -151,7 +151,7 @@ def _inputs(data: Data, exec_properties: Mapping[str, Any]) -> list[_Input]:
     for split in config.splits:
         # The driver fills in a line for each span.
         lines = [str(folder / line) for line in split.pattern.split("\n")]
-        files = [Path(file) for line in lines for file in sorted(fileio.glob(line))]
+        files = [file for line in lines for file in patterns.matching(line)]
         own = [split.name] if split.name in claimed else [n for n in buckets if n not in claimed]
         units = input_splits.units(data, files, lines[-1])
         found.append(_Input(units, {name: buckets[name] for name in own}))
