@@ -8,7 +8,6 @@ from tfx.types.channel import Channel
 from tests.components.evaluator.conftest import RARE_SLICES, recipe
 from trainyard import sources
 from trainyard.components.evaluator.executor import Executor
-from trainyard.errors import EnvironmentProblem
 from trainyard.pipeline import engines, evaluation
 
 EXECUTORS = {"local": Executor, "beam": StockExecutor}
@@ -32,12 +31,3 @@ def test_the_evaluator_of_an_engine(name):
     counted = sources.parts(node.exec_properties["code"])
     assert {"trainyard/components/evaluator/exact_metrics.py", "keras"} <= counted.keys()
     assert "trainyard/pipeline/evaluation.py" not in counted
-
-
-def test_beam_refuses_an_output_folder_that_is_a_pattern(monkeypatch, tmp_path):
-    monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path / "out [1]"))
-    asked = recipe("binary", metrics=["auc"])
-    chosen = asked.model_copy(update={"engine": asked.engine.model_copy(update={"name": "beam"})})
-    with pytest.raises(EnvironmentProblem, match="for a pattern"):
-        engines.of(chosen)
-    engines.of(asked)

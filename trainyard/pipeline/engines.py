@@ -6,14 +6,11 @@ whatever runner the recipe names. ExampleGen is the same for both.
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from trainyard.errors import EnvironmentProblem
-from trainyard.outputs import home
 from trainyard.recipe_schema import Recipe
 
 
@@ -34,11 +31,7 @@ class Engine:
 
 
 def of(recipe: Recipe) -> Engine:
-    """Returns the engine that a recipe names.
-
-    Raises:
-        EnvironmentProblem: Beam could not find the files of the output folder.
-    """
+    """Returns the engine that a recipe names."""
     from trainyard.components.statistics_gen.options import options
 
     engine = _ENGINES[recipe.engine.name]()
@@ -57,13 +50,6 @@ def _local() -> Engine:
 
 
 def _beam() -> Engine:
-    if glob.has_magic(str(home())):
-        raise EnvironmentProblem(
-            "the engine beam takes the name of the output folder for a pattern",
-            where=str(home()),
-            expected="a folder without *, ? and [ in its path",
-            hint="set TRAINYARD_HOME to another folder, or use `engine: local`",
-        )
     from tfx.components.evaluator.executor import Executor
     from tfx.components.statistics_gen.component import StatisticsGen
     from tfx.components.transform.component import Transform

@@ -12,10 +12,10 @@ from trainyard.components.example_gen import executor, input_splits, patterns
 from trainyard.components.example_gen.component import ExampleGen
 from trainyard.components.example_gen.driver import Driver
 from trainyard.data import datasets
-from trainyard.errors import TrainyardError
+from trainyard.errors import EnvironmentProblem, TrainyardError
+from trainyard.pipeline.check import check
 from trainyard.pipeline.recipe import load_recipe
-from trainyard.recipe_schema import Data, Label
-from trainyard.trainer_modules.harness import inputs
+from trainyard.recipe_schema import Data, Label, Recipe
 
 NAMES = st.text("[]*?{}!\\^-a1 ", min_size=1, max_size=6).filter(lambda name: name.strip(" ."))
 LAYOUTS = {
@@ -103,8 +103,13 @@ def test_the_home_of_data_sets(tmp_path, monkeypatch):
     assert set(input_splits.find(data)) == {file.place for file in several.files}
 
 
-def test_the_home_of_artifacts(tmp_path):
-    folder = tmp_path / "out [1]" / "Split-train"
-    folder.mkdir(parents=True)
-    (folder / "part-1.gz").touch()
-    assert inputs.expand([str(folder / "*")]) == [str(folder / "part-1.gz")]
+def test_an_output_folder_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "rows.csv").write_text("x,y\n" + "1,0\n2,1\n" * 20)
+    recipe = Recipe.model_validate(
+        {"name": "a", "data": {"path": str(tmp_path / "rows.csv")}, "label": "y", "task": "binary"}
+    )
+    monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path / "out [1]"))
+    with pytest.raises(EnvironmentProblem, match="takes the name of this folder for a pattern"):
+        check(recipe, tmp_path / "a.yaml")
+    monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path / "out {1}"))
+    check(recipe, tmp_path / "a.yaml")

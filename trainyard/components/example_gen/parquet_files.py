@@ -111,11 +111,18 @@ def convert(values: pa.Array, column_type: ColumnType) -> pa.Array:
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.int64())
     if pa.types.is_timestamp(values.type) and column_type is ColumnType.TEXT:
-        return pc.strftime(values, format="%Y-%m-%dT%H:%M:%S")
+        return _with_zone(values)
     try:
         return values.cast(column_type.arrow)
     except pa.ArrowInvalid as error:
         raise ValueError(str(error)) from None
+
+
+def _with_zone(times: pa.Array) -> pa.Array:
+    """Times as ISO text, with their offset from UTC if the column has a zone."""
+    zone = "%z" if times.type.tz else ""
+    texts = pc.strftime(times, format=f"%Y-%m-%dT%H:%M:%S{zone}")
+    return pc.replace_substring_regex(texts, r"([+-]\d\d)(\d\d)$", r"\1:\2") if zone else texts
 
 
 def _small_list(values: pa.Array) -> pa.Array:

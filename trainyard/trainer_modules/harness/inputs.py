@@ -8,12 +8,9 @@ shuffle buffer.
 
 from __future__ import annotations
 
-import glob
 import math
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,10 +60,7 @@ Lengths = Callable[[Tensors], tf.Tensor]
 
 def expand(patterns: Sequence[str]) -> list[str]:
     """Returns the files that patterns such as TFX's `train_files` stand for, sorted."""
-    divided = (os.path.split(pattern) for pattern in patterns)
-    # Only TFX's `*` at the end is meant as a pattern, whatever the folders are called.
-    exact = (str(Path(glob.escape(folder), name)) for folder, name in divided)
-    return sorted(file for pattern in exact for file in glob.glob(pattern))  # noqa: PTH207
+    return sorted(file for pattern in patterns for file in tf.io.gfile.glob(pattern))
 
 
 class Examples:
