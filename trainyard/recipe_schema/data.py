@@ -23,7 +23,8 @@ class Split(Section):
         False,
         description="Train on what comes first, judge on what comes last: by the rows' place in "
         "their file, or by a column of numbers, dates or times (instants, if they name their "
-        "zone). Rows that reach over the border of two splits are left out and counted. Always true of windows that overlap.",
+        "zone). Rows that reach over the border of two splits are left out and counted. Always "
+        "true of windows that overlap.",
     )
     train_per_class: int | None = Field(
         None,
