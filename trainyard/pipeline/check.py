@@ -8,9 +8,10 @@ from pathlib import Path
 
 from trainyard.components.example_gen import input_splits, lost_digits, narrowing, preflight
 from trainyard.components.example_gen.column_types import ColumnType
-from trainyard.errors import RecipeError, nearest
+from trainyard.errors import EnvironmentProblem, RecipeError, nearest
 from trainyard.pipeline import evaluation
 from trainyard.pipeline.recipe import located
+from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe, secret_values
 from trainyard.trainer_modules import harness, registry
 from trainyard.trainer_modules.harness import vector_files
@@ -45,7 +46,9 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
     Raises:
         RecipeError: Something cannot work; file, line and column are named.
         DataError: The data cannot be read.
+        EnvironmentProblem: Nothing can be written where it should.
     """
+    _check_folders(Workspace.of(recipe))
     try:
         for option in recipe.engine.beam_options:
             secret_values.resolve(option, "engine.beam_options")
@@ -62,12 +65,25 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
     if not inputs:
         raise RecipeError("no column is left as an input", where=str(recipe_file))
     columns = {name: kind.name.lower() for name, kind in kinds.items()}
+    copies = preflight.first_copies(recipe.data, files)
     warnings = [
         *_warnings(recipe, inputs),
         *_unsaid(recipe, kinds),
         *_lost_digits(recipe, files),
+        *copies.warnings(),
     ]
     return Checked(complete, columns, inputs, warnings)
+
+
+def _check_folders(workspace: Workspace) -> None:
+    for folder in (workspace.root, workspace.serving):
+        if set(str(folder)) & set("*?[\\"):
+            raise EnvironmentProblem(
+                "TensorFlow takes the name of this folder for a pattern, and finds nothing there",
+                where=str(folder),
+                expected="a path without *, ?, [ and \\",
+                hint="set TRAINYARD_HOME, or `push.destination`, to another folder",
+            )
 
 
 def with_module_defaults(recipe: Recipe) -> Recipe:

@@ -56,7 +56,7 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
     examples = finished_output(record, "ExampleGen", "examples")
     if measured and verdict.baseline_run:
         verdict.sentences += _divided_differently(record, recipe, verdict.baseline_run)
-    verdict.sentences += [*_missing_rows(examples, recipe)] if examples else []
+    verdict.sentences += [*_about_rows(examples, recipe)] if examples else []
     verdict.sentences += [*_lost_digits(examples, recipe)] if examples else []
     verdict.sentences += _constant_inputs(record)
     return verdict
@@ -97,9 +97,10 @@ def _division(record: RunRecord, recipe: Recipe) -> Division:
     return Division.read(metadata.properties(Workspace.of(recipe).metadata, examples))
 
 
-def _missing_rows(examples: Path, recipe: Recipe) -> Iterator[str]:
-    """Says which rows of the input are in no split."""
+def _about_rows(examples: Path, recipe: Recipe) -> Iterator[str]:
+    """Says what may mislead about the splits, and which rows of the input are in none."""
     properties = metadata.properties(Workspace.of(recipe).metadata, str(examples))
+    yield from Division.read(properties).warnings()
     if unwanted := left_out.sentence(left_out.read(properties)):
         yield f"Rows left out, as the recipe says: {unwanted}."
     if summary := quarantine.read(examples):

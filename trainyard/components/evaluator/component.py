@@ -1,6 +1,5 @@
 """Evaluator: stock's channels and parameters, our executor, and a parameter for the cache."""
 
-from pathlib import Path
 from typing import Any
 
 from tfx.dsl.components.base import base_beam_component, base_executor, executor_spec
@@ -9,7 +8,6 @@ from tfx.types.channel import BaseChannel, Channel
 from tfx.utils import json_utils
 
 from trainyard import sources
-from trainyard.components import records
 from trainyard.components.evaluator import rare_slices
 from trainyard.components.evaluator.executor import Executor
 
@@ -66,9 +64,14 @@ class Evaluator(base_beam_component.BaseBeamComponent):  # type: ignore[misc]
                 example_splits=json_utils.dumps(example_splits),
                 module_path=rare_slices.__name__,
                 fairness_indicator_thresholds="null",
-                code=sources.digest([Path(__file__).parent, Path(records.__path__[0])]),
+                code=sources.digest([__name__, *_metric_modules(eval_config)]),
                 evaluation=Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=Channel(type=standard_artifacts.ModelBlessing),
             ),
             custom_executor_spec=executor_spec.BeamExecutorSpec(executor),
         )
+
+
+def _metric_modules(eval_config: Any) -> set[str]:
+    """The modules that TFMA loads by name."""
+    return {metric.module for spec in eval_config.metrics_specs for metric in spec.metrics}

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from trainyard.components.example_gen import left_out, quarantine
+from trainyard.components.example_gen.division import Division
 from trainyard.pipeline import metadata
 from trainyard.pipeline.measured import number
 from trainyard.pipeline.records import RunRecord
@@ -92,6 +93,7 @@ class DataSection:
         labels: The labels.
         set_aside: The rows that could not be read and are in no split.
         left_out: The rows that the recipe did not want, in words; empty if there are none.
+        copies: The rows that stand there twice, likewise.
         images: The images, if there are any.
         texts: The columns of text that a model reads, once they are tokens.
     """
@@ -102,6 +104,7 @@ class DataSection:
     labels: list[LabelSection] = field(default_factory=list)
     set_aside: quarantine.Summary | None = None
     left_out: str = ""
+    copies: str = ""
     images: ImagesSection | None = None
     texts: list[TextColumn] = field(default_factory=list)
 
@@ -131,6 +134,7 @@ def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
         labels=labels,
         set_aside=quarantine.read(examples) if examples else None,
         left_out=left_out.sentence(left_out.read(properties)),
+        copies=Division.read(properties).copies.sentence(),
         images=_images(examples, by_column, recipe, labels, properties) if examples else None,
         texts=text_columns(record, recipe),
     )
