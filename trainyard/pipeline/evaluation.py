@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from trainyard.errors import RecipeError, nearest
+from trainyard.raw_values import stored_text
 from trainyard.recipe_schema import ONLY, Bound, Change, Recipe, Task, Threshold
 from trainyard.trainer_modules.harness import names
 
@@ -340,7 +341,7 @@ def _unreachable(name: str, where: str, received: str) -> RecipeError:
 def eval_config(recipe: Recipe) -> Any:
     """Says to TFMA what the recipe asks for.
 
-    The Evaluator needs `module_path=trainyard.components.evaluator.rare_slices` beside it for
+    The Evaluator needs `module_path=trainyard.components.evaluator.beam_slices` beside it for
     `min_slice_size` to mean what the recipe says.
 
     Args:
@@ -443,16 +444,11 @@ def _per_slice_threshold(bound: Bound) -> Any:
     import tensorflow_model_analysis as tfma
 
     if isinstance(bound.slice, Mapping):
-        values = {column: str(_stored(value)) for column, value in bound.slice.items()}
+        values = {column: stored_text(value) for column, value in bound.slice.items()}
         where = tfma.SlicingSpec(feature_values=values)
     else:
         where = tfma.SlicingSpec(feature_keys=bound.slice_columns)
     return tfma.PerSliceMetricThreshold(slicing_specs=[where], threshold=_tfma_threshold(bound))
-
-
-def _stored(value: Any) -> Any:
-    """Examples hold true and false as 1 and 0."""
-    return int(value) if isinstance(value, bool) else value
 
 
 def _tfma_threshold(bound: Bound) -> Any:

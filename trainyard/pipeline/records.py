@@ -63,6 +63,7 @@ class Finding(BaseModel):
         high: The greatest.
         ok: Whether the bound held.
         kind: Value threshold or change threshold.
+        nearest: Where there is no such slice, those that are most like it.
     """
 
     metric: str
@@ -75,6 +76,7 @@ class Finding(BaseModel):
     high: float | None = None
     ok: bool
     kind: Literal["value", "change"] = "value"
+    nearest: list[str] = Field(default_factory=list)
 
     @property
     def name(self) -> str:

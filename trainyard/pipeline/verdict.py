@@ -171,14 +171,19 @@ def _is_floor(finding: Finding) -> bool:
 
 def _of_bound(metric: str, bound: Any, measured: Measured) -> Iterator[Finding]:
     for slicing_spec in bound.slicing_specs:
-        slices = measured.matching(slicing_spec) or [Slice(_absent(slicing_spec), {}, {})]
+        found = measured.matching(slicing_spec)
+        asked = _asked(slicing_spec)
+        update: dict[str, Any] = {"head": measured.head}
+        if not found:
+            update["nearest"] = [part.name for part in measured.nearest(asked)]
+        slices = found or [Slice(asked, {}, {})]
         for kind, make in _FINDING_OF.items():
             if bound.threshold.HasField(kind):
                 made = (make(metric, part, bound.threshold) for part in slices)
-                yield from (each.model_copy(update={"head": measured.head}) for each in made)
+                yield from (each.model_copy(update=update) for each in made)
 
 
-def _absent(slicing_spec: Any) -> tuple[tuple[str, str], ...]:
+def _asked(slicing_spec: Any) -> tuple[tuple[str, str], ...]:
     columns = [(column, "any value") for column in slicing_spec.feature_keys]
     return (*columns, *sorted(slicing_spec.feature_values.items()))
 
@@ -358,7 +363,7 @@ def _one(finding: Finding, verdict: Verdict) -> str:
     if finding.value is None:
         return (
             f"{place} could not be measured: there are no such examples, fewer than "
-            f"`min_slice_size`, or too few kinds of label among them; {asked}."
+            f"`min_slice_size`, or too few kinds of label among them; {asked}.{_instead(finding)}"
         )
     if finding.kind == "value":
         return f"{place} is {written(finding)}; {asked}."
@@ -370,6 +375,10 @@ def _one(finding: Finding, verdict: Verdict) -> str:
         f"in service) had {number(finding.baseline, apart=finding.value)}: "
         f"{_difference(finding)}; {asked}."
     )
+
+
+def _instead(finding: Finding) -> str:
+    return f" The nearest slices are {'; '.join(finding.nearest)}." if finding.nearest else ""
 
 
 def written(finding: Finding) -> str:

@@ -23,6 +23,7 @@ ASKED: dict[str, tuple[str, bool, dict[str, Any]]] = {
                 {"metric": "auc", "min": 0.6},
                 {"metric": "accuracy", "slice": {"number": 1}, "min": 0.3},
                 {"metric": "log_loss", "slice": {"word": "05"}, "max": 2},
+                {"metric": "accuracy", "slice": {"ratio": 0.1}, "min": 0.3},
             ],
             "change": [{"metric": "auc", "worse_by": 0.01}],
         },

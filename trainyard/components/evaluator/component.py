@@ -10,7 +10,7 @@ from tfx.utils import json_utils
 
 from trainyard import sources
 from trainyard.components import records
-from trainyard.components.evaluator import rare_slices
+from trainyard.components.evaluator import beam_slices
 from trainyard.components.evaluator.executor import Executor
 
 
@@ -64,7 +64,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):  # type: ignore[misc]
                 schema=schema,
                 eval_config=eval_config,
                 example_splits=json_utils.dumps(example_splits),
-                module_path=rare_slices.__name__,
+                module_path=beam_slices.__name__,
                 fairness_indicator_thresholds="null",
                 code=sources.digest([Path(__file__).parent, Path(records.__path__[0])]),
                 evaluation=Channel(type=standard_artifacts.ModelEvaluation),

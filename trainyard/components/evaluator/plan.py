@@ -15,7 +15,7 @@ from tfx.types import Artifact, artifact_utils
 from tfx.types import standard_component_specs as names
 from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
-from trainyard.components.evaluator import rare_slices, vectorized
+from trainyard.components.evaluator import beam_slices, vectorized
 from trainyard.components.evaluator import tfma_private as private
 from trainyard.components.evaluator.models import Model
 from trainyard.components.evaluator.slice_keys import Slicer
@@ -143,7 +143,7 @@ def _check_fields(message: Any, known: set[str]) -> None:
 
 def _check_hooks(config: Any, properties: Mapping[str, Any]) -> None:
     module = properties.get(names.MODULE_PATH_KEY) or properties.get(names.MODULE_FILE_KEY)
-    if module not in (None, "", rare_slices.__name__):
+    if module not in (None, "", beam_slices.__name__):
         raise Unsupported(f"extractors or models of its own ({module})")
     if not module and config.options.min_slice_size.value > 1:
         raise Unsupported("TFMA's own handling of slices below min_slice_size")
