@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from trainyard.components.example_gen import left_out, lost_digits, quarantine
 from trainyard.components.example_gen.division import Division
-from trainyard.pipeline import metadata, records
-from trainyard.pipeline.evaluation import EXAMPLE_COUNT, METRICS, ROUNDING
-from trainyard.pipeline.measured import Measured, Slice, number, read_measured
+from trainyard.pipeline import findings, metadata, records
+from trainyard.pipeline.evaluation import ROUNDING
+from trainyard.pipeline.measured import Measured, number, read_measured
 from trainyard.pipeline.records import Finding, RunRecord, StageRecord, Verdict
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
@@ -37,7 +37,7 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
     """
     folder = finished_output(record, "Evaluator", "evaluation")
     measured = read_measured(folder) if folder else {}
-    groups = [group for each in measured.values() for group in _findings(each)]
+    groups = [group for each in measured.values() for group in findings.of(each)]
     push = _push(record)
     verdict = Verdict(
         blessed=_is_blessed(record),
@@ -149,105 +149,6 @@ def _maker(record: RunRecord, model: Path | None) -> str:
     runs = records.all_runs(record.recipe) if model else ()
     makers = [run.id for run in runs if run.output("Trainer", "model") == model]
     return makers[-1] if makers else ""  # newest first: the last one made it
-
-
-# Findings: every bound in the evaluation's own configuration, on every slice it means.
-
-
-def _findings(measured: Measured) -> list[list[Finding]]:
-    """One list a bound, with one finding for each of its slices."""
-    groups = [
-        list(_of_bound(json.loads(metric.config)["name"], bound, measured))
-        for metric in measured.metrics
-        for bound in metric.per_slice_thresholds
-    ]
-    return [group for group in groups if not all(map(_is_floor, group))]
-
-
-def _is_floor(finding: Finding) -> bool:
-    """The bound that every evaluation has, at least one example, where it held."""
-    return finding.ok and finding.metric == EXAMPLE_COUNT and finding.low == 1
-
-
-def _of_bound(metric: str, bound: Any, measured: Measured) -> Iterator[Finding]:
-    for slicing_spec in bound.slicing_specs:
-        found = measured.matching(slicing_spec)
-        asked = _asked(slicing_spec)
-        update: dict[str, Any] = {"head": measured.head}
-        if not found:
-            update["nearest"] = [part.name for part in measured.nearest(asked)]
-        slices = found or [Slice(asked, {}, {})]
-        for kind, make in _FINDING_OF.items():
-            if bound.threshold.HasField(kind):
-                made = (make(metric, part, bound.threshold) for part in slices)
-                yield from (each.model_copy(update=update) for each in made)
-
-
-def _asked(slicing_spec: Any) -> tuple[tuple[str, str], ...]:
-    columns = [(column, "any value") for column in slicing_spec.feature_keys]
-    return (*columns, *sorted(slicing_spec.feature_values.items()))
-
-
-def _value_finding(metric: str, part: Slice, threshold: Any) -> Finding:
-    bounds = threshold.value_threshold
-    low = bounds.lower_bound.value if bounds.HasField("lower_bound") else None
-    high = bounds.upper_bound.value if bounds.HasField("upper_bound") else None
-    words = {"at least": low, "at most": high}
-    return _finding(
-        metric=metric,
-        slice=part.name,
-        value=part.candidate.get(metric, math.nan),
-        bound=" and ".join(f"{word} {end:.12g}" for word, end in words.items() if end is not None),
-        low=low,
-        high=high,
-        kind="value",
-    )
-
-
-def _change_finding(metric: str, part: Slice, threshold: Any) -> Finding:
-    baseline = part.baseline.get(metric, math.nan)
-    limit = threshold.change_threshold.absolute.value
-    lower_is_better = METRICS[metric].better == "lower"
-    return _finding(
-        metric=metric,
-        slice=part.name,
-        value=part.candidate.get(metric, math.nan),
-        bound=_change_words(limit if lower_is_better else -limit, lower_is_better),
-        baseline=baseline,
-        low=None if lower_is_better else baseline + limit,
-        high=baseline + limit if lower_is_better else None,
-        kind="change",
-    )
-
-
-def _change_words(slack: float, lower_is_better: bool) -> str:
-    worse, better = ("more", "less") if lower_is_better else ("less", "more")
-    worse_by = slack - ROUNDING
-    if abs(worse_by) < ROUNDING:
-        return f"no {worse}"
-    return (
-        f"at most {worse_by:.9g} {worse}" if worse_by > 0 else f"at least {-worse_by:.9g} {better}"
-    )
-
-
-_FINDING_OF: dict[str, Callable[[str, Slice, Any], Finding]] = {
-    "value_threshold": _value_finding,
-    "change_threshold": _change_finding,
-}
-
-
-def _finding(value: float, low: float | None, high: float | None, **rest: Any) -> Finding:
-    above = low is None or value >= low
-    below = high is None or value <= high
-    rest |= {"baseline": _defined(rest.get("baseline"))}
-    return Finding(
-        value=_defined(value), low=_defined(low), high=_defined(high), ok=above and below, **rest
-    )
-
-
-def _defined(value: float | None) -> float | None:
-    """JSON has no NaN."""
-    return None if value is None or math.isnan(value) else value
 
 
 # Sentences.
@@ -365,6 +266,11 @@ def _one(finding: Finding, verdict: Verdict) -> str:
             f"{place} could not be measured: there are no such examples, fewer than "
             f"`min_slice_size`, or too few kinds of label among them; {asked}.{_instead(finding)}"
         )
+    if finding.kind == "beats":
+        beats = (
+            finding.bound if finding.ok else f"does not beat{finding.bound.removeprefix('beats')}"
+        )
+        return f"{place} is {written(finding)}: it {beats}."
     if finding.kind == "value":
         return f"{place} is {written(finding)}; {asked}."
     earlier = f"run {verdict.baseline_run}" if verdict.baseline_run else "an earlier run"

@@ -25,7 +25,8 @@ SliceKey = tuple[tuple[str, str], ...]
 Rows = NDArray[np.int64] | slice
 
 ALL_ROWS = slice(None)
-_TYPES = {schema_pb2.INT: tf.int64, schema_pb2.FLOAT: tf.float32, schema_pb2.BYTES: tf.string}
+TYPES = {schema_pb2.INT: tf.int64, schema_pb2.FLOAT: tf.float32, schema_pb2.BYTES: tf.string}
+"""How the values of a feature are parsed, by its type in the schema."""
 
 
 class Slicer:
@@ -40,7 +41,7 @@ class Slicer:
         self._specs = list(dict.fromkeys(tuple(sorted(set(spec))) for spec in specs))
         sliced = {column for spec in self._specs for column in spec}
         self._features = {
-            feature.name: tf.io.VarLenFeature(_TYPES[feature.type])
+            feature.name: tf.io.VarLenFeature(TYPES[feature.type])
             for feature in schema.feature
             if feature.name in sliced
         }
