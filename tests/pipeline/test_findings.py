@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from trainyard.components.evaluator.omitted import Omitted
 from trainyard.errors import RecipeError
 from trainyard.pipeline import evaluation, findings, verdict
 from trainyard.pipeline.check import with_module_defaults
@@ -109,3 +110,23 @@ def test_a_metric_without_a_trivial_answer_is_refused():
 def test_a_threshold_is_either_bounds_or_a_reference(bound):
     with pytest.raises(ValueError, match=r"beats|trivial"):
         recipe(thresholds=[{"metric": "accuracy", **bound}])
+
+
+def test_a_comparison_that_could_not_be_made_is_the_reason():
+    reasons = ["it needs 'age', which the data no longer have"]
+    omitted = Omitted(model="/artifacts/3", reasons=reasons, blocks=True)
+    assert verdict._missed(Verdict(baseline_run="20260101-1"), omitted) == (
+        "The model in service (run 20260101-1) cannot be compared with: it needs 'age', which the "
+        "data no longer have; with `evaluation.without_baseline: true` the model is pushed all "
+        "the same."
+    )
+    about = verdict._about_baseline(
+        Verdict(),
+        recipe(change=[{"metric": "accuracy"}]),
+        {},
+        omitted.model_copy(update={"blocks": False}),
+    )
+    assert list(about) == [
+        "The model in service (an earlier run) cannot be compared with: it needs 'age', which the "
+        "data no longer have."
+    ]

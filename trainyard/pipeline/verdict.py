@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from trainyard.components.evaluator.omitted import Omitted
+from trainyard.components.evaluator.omitted import read as read_omitted
 from trainyard.components.example_gen import left_out, lost_digits, quarantine
 from trainyard.components.example_gen.division import Division
 from trainyard.pipeline import findings, metadata, records
@@ -48,9 +50,15 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
         metrics=_overall(measured),
         baseline_run=_maker(record, record.output("Baseline", "model")),
     )
-    verdict.sentences = _outcome(record, verdict, push)
+    omitted = read_omitted(folder) if folder else None
+    if omitted:
+        verdict.baseline_run = _maker(record, Path(omitted.model))
+    verdict.sentences = _outcome(record, verdict, push, omitted)
     if measured:
-        about = _about_thresholds(groups, verdict, recipe, measured)
+        about = [
+            *_about_thresholds(groups, verdict),
+            *_about_baseline(verdict, recipe, measured, omitted),
+        ]
         headline = verdict.sentences[0]
         verdict.sentences += [text for text in about if not headline.endswith(text)]
     examples = finished_output(record, "ExampleGen", "examples")
@@ -154,7 +162,9 @@ def _maker(record: RunRecord, model: Path | None) -> str:
 # Sentences.
 
 
-def _outcome(record: RunRecord, verdict: Verdict, push: dict[str, Any]) -> list[str]:
+def _outcome(
+    record: RunRecord, verdict: Verdict, push: dict[str, Any], omitted: Omitted | None
+) -> list[str]:
     """What became of the model, in one or two sentences."""
     failed = next((stage for stage in record.stages if stage.state == "failed"), None)
     if record.state == "interrupted":
@@ -173,11 +183,13 @@ def _outcome(record: RunRecord, verdict: Verdict, push: dict[str, Any]) -> list[
         return [
             f"Not pushed, though every threshold held: {push.get('reason', 'no reason given')}."
         ]
-    return [f"Not pushed: {_missed(verdict)}", *_unchanged(record)]
+    return [f"Not pushed: {_missed(verdict, omitted)}", *_unchanged(record)]
 
 
-def _missed(verdict: Verdict) -> str:
+def _missed(verdict: Verdict, omitted: Omitted | None) -> str:
     failed = [finding for finding in verdict.findings if not finding.ok]
+    if not failed and omitted:
+        return _not_compared(verdict, omitted)
     if len(failed) == 1:
         return _one(failed[0], verdict)
     checks = f"{len(failed)} of {len(verdict.findings)} checks failed."
@@ -221,12 +233,7 @@ def _unchanged(record: RunRecord) -> list[str]:
     return [f"Nothing has changed since run {same[-1]}, so its evaluation stands."] if same else []
 
 
-def _about_thresholds(
-    groups: list[list[Finding]],
-    verdict: Verdict,
-    recipe: Recipe,
-    measured: Mapping[str, Measured],
-) -> Iterator[str]:
+def _about_thresholds(groups: list[list[Finding]], verdict: Verdict) -> Iterator[str]:
     for group in groups:
         yield from (_one(finding, verdict) for finding in group if not finding.ok)
     for group in groups:
@@ -235,11 +242,31 @@ def _about_thresholds(
             yield _closest(held, verdict)
     if not groups:
         yield "The recipe sets no threshold that could hold the model back."
-    if recipe.evaluation.change and not any(each.has_baseline for each in measured.values()):
+
+
+def _about_baseline(
+    verdict: Verdict, recipe: Recipe, measured: Mapping[str, Measured], omitted: Omitted | None
+) -> Iterator[str]:
+    if omitted:
+        yield _not_compared(verdict, omitted)
+    elif recipe.evaluation.change and not any(each.has_baseline for each in measured.values()):
         yield (
             "No earlier model has been blessed, so there was nothing to compare with: "
             "the change thresholds were left out."
         )
+
+
+def _not_compared(verdict: Verdict, omitted: Omitted) -> str:
+    earlier = f"run {verdict.baseline_run}" if verdict.baseline_run else "an earlier run"
+    advice = (
+        "; with `evaluation.without_baseline: true` the model is pushed all the same"
+        if omitted.blocks
+        else ""
+    )
+    return (
+        f"The model in service ({earlier}) cannot be compared with: "
+        f"{'; '.join(omitted.reasons)}{advice}."
+    )
 
 
 def _closest(held: list[Finding], verdict: Verdict) -> str:

@@ -73,6 +73,11 @@ class Evaluation(Section):
         None, description="If not given, every head must beat the trivial answer; [] for none."
     )
     change: tuple[Change, ...] = ()
+    without_baseline: bool = Field(
+        False,
+        description="Push although the model in service cannot be compared with: it needs a "
+        "column that is gone, or has other classes. Only `change` needs it.",
+    )
 
     def metrics_of(self, head: str) -> tuple[str, ...]:
         """The metrics that are asked of a head by name; empty for the trainer module's own."""

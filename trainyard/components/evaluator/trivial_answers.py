@@ -11,12 +11,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from numpy.typing import NDArray
-from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx.types import Artifact, artifact_utils
+from tfx.types import Artifact
 from tfx.types import standard_component_specs as names
-from tfx.utils import io_utils, path_utils, proto_utils
+from tfx.utils import path_utils, proto_utils
 
-from trainyard.components.evaluator import gains
+from trainyard.components.evaluator import gains, judged_rows
 from trainyard.components.evaluator.companions import GAIN
 from trainyard.components.evaluator.slice_keys import TYPES
 from trainyard.components.records import tfrecord_blocks
@@ -101,10 +100,7 @@ class TrainingLabels:
             )
 
     def _blocks(self) -> Iterator[tfrecord_blocks.RecordBlock]:
-        folders = artifact_utils.get_split_uris(self._inputs[names.EXAMPLES_KEY], _TRAIN)
-        yield from tfrecord_blocks.read(
-            [file for folder in folders for file in tfrecord_blocks.shards(folder)]
-        )
+        yield from tfrecord_blocks.read(judged_rows.of_split(self._inputs, _TRAIN))
 
     def _labelled(self, examples: list[bytes]) -> tuple[list[bytes], Array, Array]:
         wanted = {name: self._types[name] for name in (self._label, self._weight) if name}
@@ -119,11 +115,10 @@ class TrainingLabels:
 
     @functools.cached_property
     def _types(self) -> dict[str, tf.DType]:
-        folder = artifact_utils.get_single_uri(self._inputs[names.SCHEMA_KEY])
-        schema: schema_pb2.Schema = io_utils.SchemaReader().read(
-            io_utils.get_only_uri_in_dir(folder)
-        )
-        return {feature.name: TYPES[feature.type] for feature in schema.feature}
+        return {
+            feature.name: TYPES[feature.type]
+            for feature in judged_rows.schema(self._inputs).feature
+        }
 
     @functools.cached_property
     def classes(self) -> tuple[list[str], Array]:
