@@ -93,7 +93,7 @@ def with_module_defaults(recipe: Recipe) -> Recipe:
         recipe: A resolved recipe.
 
     Returns:
-        The recipe, with the module's metrics and thresholds where it names none itself.
+        The recipe, with the module's metrics and the default thresholds where it names none itself.
 
     Raises:
         RecipeError: The module cannot do what the recipe asks for.
@@ -109,12 +109,9 @@ def with_module_defaults(recipe: Recipe) -> Recipe:
     metrics = {name: section.metrics_of(name) or tuple(own) for name, own in defaults.items()}
     thresholds = section.thresholds
     if thresholds is None:
-        thresholds = tuple(
-            bound.model_copy(update={"head": name or None})
-            for name, own in defaults.items()
-            for bound in own.values()
-            if bound is not None
-        )
+        bounds = {n: evaluation.default_threshold(n, head) for n, head in recipe.heads.items()}
+        metrics = {n: tuple(dict.fromkeys((*m, bounds[n].metric))) for n, m in metrics.items()}
+        thresholds = tuple(bounds.values())
     section = section.model_copy(update={"metrics": joined(metrics), "thresholds": thresholds})
     return recipe.model_copy(update={"evaluation": section})
 

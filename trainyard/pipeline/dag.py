@@ -146,6 +146,7 @@ def build_pipeline(
         baseline_model=baseline.outputs["model"],
         eval_config=evaluation.eval_config(recipe),
         example_splits=[recipe.data.split.judged],
+        without_baseline=recipe.evaluation.without_baseline,
     )
     pusher = Pusher(
         examples=examples.outputs["examples"],

@@ -7,7 +7,7 @@ from pathlib import Path
 from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.channel import Channel
 
-from tests.components.evaluator.conftest import RARE_SLICES, recipe
+from tests.components.evaluator.conftest import BEAM_SLICES, recipe
 from trainyard import sources
 from trainyard.components.evaluator import component
 from trainyard.components.records import tfrecord_blocks
@@ -31,7 +31,7 @@ def test_inputs_outputs_and_parameters_are_stocks():
     assert made.id == "Evaluator"
     assert set(made.outputs) == set(stock.OUTPUTS)
     assert set(made.inputs) == set(stock.INPUTS)
-    assert made.exec_properties["module_path"] == RARE_SLICES
+    assert made.exec_properties["module_path"] == BEAM_SLICES
     assert made.exec_properties["example_splits"] == '["eval"]'
 
 
