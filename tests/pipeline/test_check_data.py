@@ -76,7 +76,7 @@ def test_a_list_column_of_parquet_is_refused_unless_it_is_ignored(
     text = "name: r\ndata: {path: t.parquet, format: parquet}\nlabel: answer\ntask: binary\n"
 
     recipe.write_text(text + more)
-    with pytest.raises(RecipeError, match="'tags' holds list.*not one value a row") as caught:
+    with pytest.raises(RecipeError, match=r"'tags' holds list.*not one value a row") as caught:
         check(load_recipe(recipe), recipe)
     assert "tags: ignored" in caught.value.hint
 

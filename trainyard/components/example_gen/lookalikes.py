@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
@@ -50,4 +51,5 @@ def shown(form: NumberFormat) -> str:
     own = {"thousands": form.thousands, "decimal": form.decimal, "unit": form.unit}
     defaults = NumberFormat()
     said = {key: value for key, value in own.items() if value != getattr(defaults, key)}
-    return "{" + ", ".join(f'{key}: "{value}"' for key, value in said.items()) + "}"
+    words = (f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in said.items())
+    return "{" + ", ".join(words) + "}"
