@@ -33,8 +33,9 @@ class NumberFormat(Section):
         number = f"1{self.thousands}234{self.decimal}5"
         if not self.unit:
             return number
-        before = not self.unit[0].isalpha() and self.unit not in ("%", "°", "‰")
-        return f"{self.unit}{number}" if before else f"{number} {self.unit}"
+        if self.unit[0] in "%‰°":
+            return f"{number}{self.unit}"
+        return f"{number} {self.unit}" if self.unit[0].isalpha() else f"{self.unit}{number}"
 
 
 class Numbers(NumberFormat):
