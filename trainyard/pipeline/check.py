@@ -20,8 +20,11 @@ from trainyard.pipeline import evaluation
 from trainyard.pipeline.recipe import located
 from trainyard.recipe_schema import Recipe, secret_values
 from trainyard.trainer_modules import harness, registry
-from trainyard.trainer_modules.harness import vector_files
+from trainyard.trainer_modules.harness import rehearsal, vector_files
 from trainyard.trainer_modules.harness.names import joined
+
+_DTYPES = {"int64": "int64", "double": "float32", "null": "float32"}
+"""What Transform is given, by Arrow's names of what a column is read as."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
         complete = with_module_defaults(recipe)
         labels = [label.name for label in recipe.labels.values()]
         evaluation.check_metrics(complete, [*kinds, *labels])
+        _rehearse(complete, kinds)
     except RecipeError as error:
         raise located(error, recipe_file) from None
     inputs = recipe.input_columns(list(kinds))
@@ -134,6 +138,15 @@ def _features(recipe: Recipe, columns: Collection[str]) -> None:
 def _lost_digits(recipe: Recipe, files: Sequence[Path]) -> Iterator[str]:
     for lost in narrowing.lost_at_first(recipe.data, recipe.labels, recipe.features, files):
         yield f"column {lost.column!r}: of the first rows {lost.words}: {lost_digits.REMEDY}"
+
+
+def _rehearse(recipe: Recipe, kinds: Mapping[str, ColumnType]) -> None:
+    """Builds the model, if there is an input; what it refuses would stop the run much later."""
+    types = {name: _DTYPES.get(str(kind.arrow), "string") for name, kind in kinds.items()}
+    settled = recipe.data.format != "csv"  # else a further row may widen the type
+    certain = [name for name, kind in types.items() if settled or kind == "string"]
+    if recipe.input_columns(list(kinds)):
+        rehearsal.rehearse(recipe, types, certain)
 
 
 def _check_unread(recipe: Recipe, unread: Mapping[str, str]) -> None:
