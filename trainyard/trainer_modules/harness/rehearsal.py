@@ -47,7 +47,7 @@ def rehearse(recipe: Recipe, types: Mapping[str, str], certain: Collection[str])
     if recipe.trainer.start_from:
         warm_start.file_of(recipe.trainer.start_from)
     module = registry.find(recipe.trainer.module)
-    params = _without_download(registry.params(module, recipe.trainer.params))
+    params = registry.params(module, recipe.trainer.params)
     spec = _spec(recipe, types, certain)
     try:
         _build(module, params, spec)
@@ -65,7 +65,7 @@ def rehearse(recipe: Recipe, types: Mapping[str, str], certain: Collection[str])
 
 
 def _build(module: Any, params: Any, spec: ModelSpec) -> None:
-    model = module.build_model(params, spec)
+    model = module.build_model(_without_download(params), spec)
     if hasattr(module, "phases") and not spec.training.steps:  # whose epochs the rows decide
         phases.stretches(module.phases(model, params, spec), spec)
     if hasattr(module, "augment"):
