@@ -125,7 +125,11 @@ def rows_of(starter: Starter) -> list[dict[str, Any]]:
     )
     files = reader.find(data.path or "")
     blocks = reader.blocks(data, files, reader.columns(data, files))
-    return [row for b in blocks for row in left_out.wanted(data, b)[0].batch.to_pylist()]
+    return [
+        row
+        for b in blocks
+        for row in left_out.labelled(data, recipe.labels, b)[0].batch.to_pylist()
+    ]
 
 
 def test_the_recipe_reads_the_numbers_that_are_meant(starter: Starter) -> None:
