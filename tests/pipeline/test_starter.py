@@ -114,7 +114,7 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     "flag": (RANDOM.integers(0, 2, ROWS), "numeric"),
     "tract": (RANDOM.integers(17_031_000_000, 17_031_000_050, ROWS), "categorical"),
     "income": (np.round(np.exp(RANDOM.normal(0, 2.5, ROWS)), 2), "bucketized"),
-    "nearly": ([str(i) if i % 9 else "-" for i in range(ROWS)], "ignored"),
+    "nearly": ([str(i) if i % 9 else "many" for i in range(ROWS)], "ignored"),
 }
 
 

@@ -80,7 +80,7 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     "from_one": (RANDOM.permutation(ROWS) + 1, "ignored"),
     "order_number": (RANDOM.permutation(ROWS * 7)[:ROWS], "ignored"),
     "constant": ([3] * ROWS, "ignored"),
-    "nearly": ([str(x) if x % 9 else "unknown" for x in range(ROWS)], "ignored"),
+    "nearly": ([str(x) if x % 9 else "many" for x in range(ROWS)], "ignored"),
     "copy": (np.where(ANSWER, "J", "N"), "ignored"),
     # words
     "remark": ([f"the driver was {i} minutes late again" for i in range(ROWS)], "text"),
@@ -181,6 +181,27 @@ def test_none_among_numbers_is_no_label(tmp_path: Path) -> None:
 
     assert loaded(starter).task == "regression"
     assert len(rows_of(starter)) == ROWS * 4 // 5
+
+
+def test_other_words_for_no_label_are_warned_of(tmp_path: Path) -> None:
+    starter = write(tmp_path, table(answer=pick("EU", "SA", "NA")), index=False)
+
+    assert any("is 'NA', it is taken to be missing" in text for text in starter.warnings)
+
+
+def test_words_among_numbers_that_mean_missing(tmp_path: Path) -> None:
+    amount = [f"{x} kg" if x % 9 else "n/a" for x in range(ROWS)]
+    score = [f"{x % 31 / 4}" if x % 9 else "-" for x in range(ROWS)]
+
+    frame = table(amount=amount, score=score, sign=pick("-", "+"), answer=ANSWER)
+    starter = write(tmp_path, frame, index=False)
+
+    rows = rows_of(starter)
+    assert [row["amount"] for row in rows] == [x if x % 9 else None for x in range(ROWS)]
+    assert [row["score"] for row in rows] == [x % 31 / 4 if x % 9 else None for x in range(ROWS)]
+    kinds = {name: feature.kind for name, feature in loaded(starter).features.items()}
+    assert (kinds["amount"], kinds["score"], kinds["sign"]) == ("numeric", "numeric", "categorical")
+    assert any("'n/a', '-' among numbers" in text for text in starter.warnings)
 
 
 def test_a_price_as_a_label(tmp_path: Path) -> None:

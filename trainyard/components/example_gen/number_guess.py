@@ -60,7 +60,7 @@ def guess(texts: Collection[str]) -> Guess | None:
     if not texts or not all(amounts) or len(units) > 1 or None in units:
         return None
     unit = next(iter(units)) or ""
-    if not unit and all(plain_text(NumberFormat(), text, unit=False) for text in texts):
+    if not unit and all(map(is_plain_number, texts)):
         return None
     bodies = [amount["body"] for amount in amounts if amount]
     styles = _readings([style for style in _STYLES if _fits(style, bodies)], bodies)
@@ -71,6 +71,15 @@ def guess(texts: Collection[str]) -> Guess | None:
     sure = len(styles) == 1 or (_is_money(unit) and best.thousands == ",")
     other = "" if sure else _read(next(s for s in styles if s != best), bodies)
     return Guess(best.model_copy(update={"unit": unit}), other)
+
+
+def is_plain_number(text: str) -> bool:
+    """Whether text is a number such as -12, 3.5 or 1e6.
+
+    Args:
+        text: One value.
+    """
+    return plain_text(NumberFormat(), text, unit=False) is not None
 
 
 def is_ambiguous_decimal(texts: Collection[str]) -> bool:

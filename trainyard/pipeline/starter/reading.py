@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from trainyard.components.example_gen.number_guess import (
     guess,
     has_leading_zeros,
     is_ambiguous_decimal,
+    is_plain_number,
 )
 from trainyard.components.example_gen.reader import Block
 from trainyard.errors import DataError, RecipeError, nearest
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _INTEGER, _FLOAT, _TEXT = ColumnType.INTEGER, ColumnType.FLOAT, ColumnType.TEXT
+_MISSING = re.compile(
+    r"-{1,3}|\.|#?n/?a|n\.a\.|nan|none|null|nil|unknown|missing|undefined|tbd|not available",
+    re.IGNORECASE,
+)
+"""What else people write where a number is missing."""
+
 _A_CLASS = "None"  # of the words for a missing value the one that people mean as a class
 
 
@@ -37,7 +45,9 @@ class Reading:
         rows: How many rows of the table have a label.
         complete: Whether the sample has them all.
         unlabelled: How many rows have no label.
+        no_label: The words that stand where there is none.
         none_is_class: Whether `None` is a class of the label.
+        missing: What stands for a missing value beyond what usually does.
         guesses: How numbers are written, of the columns where that is not plain.
         doubtful: Columns of plain numbers whose point may be one between thousands.
         codes: Columns of digits that are text.
@@ -48,7 +58,9 @@ class Reading:
     rows: int
     complete: bool
     unlabelled: int
+    no_label: Sequence[str]
     none_is_class: bool
+    missing: Sequence[str]
     guesses: Mapping[str, Guess]
     doubtful: Sequence[str]
     codes: Sequence[str]
@@ -120,6 +132,9 @@ def read(data: Data, label: str) -> Reading:
         raise DataError(f"the label {label!r} has no value in any row", where=str(data.path))
     table = _labelled(sample.table, label, missing)
     texts = {name: _different_texts(table[name]) for name in table.column_names}
+    if data.format == "csv" and (more := _more_missing(texts, types, label)):
+        wider = data.model_copy(update={"missing": (*data.missing, *more)})
+        return replace(read(wider, label), missing=more)
     codes = [n for n in texts if types[n] is _INTEGER and has_leading_zeros(texts[n])]
     guesses = {n: found for n in texts if types[n] is _TEXT and (found := guess(texts[n]))}
     types = {**types, **dict.fromkeys(codes, _TEXT), **dict.fromkeys(guesses, _FLOAT)}
@@ -128,12 +143,29 @@ def read(data: Data, label: str) -> Reading:
         rows=sample.rows - unlabelled,
         complete=sample.complete,
         unlabelled=unlabelled,
+        no_label=[word for word in missing if sample.unlabelled[word]],
         none_is_class=none_is_class,
+        missing=(),
         guesses=guesses,
         doubtful=[n for n in texts if types[n] is _FLOAT and is_ambiguous_decimal(texts[n])],
         codes=codes,
         unread=unread,
     )
+
+
+def _more_missing(
+    texts: Mapping[str, Sequence[str]], types: Mapping[str, ColumnType], label: str
+) -> list[str]:
+    """What stands in columns of numbers where there is none."""
+    found: dict[str, None] = {}
+    for name, values in texts.items():
+        words = {text for text in values if _MISSING.fullmatch(text)}
+        if not words or name == label or types[name] is not _TEXT:
+            continue
+        others = [text for text in values if text not in words]
+        if others and (guess(others) or all(map(is_plain_number, others))):
+            found |= dict.fromkeys(sorted(words))
+    return [word for word in found if word not in texts[label]]
 
 
 def _check_label(

@@ -255,6 +255,15 @@ def _label_warnings(table: _Table) -> Iterator[str]:
     label, reading = table.label, table.reading
     if label in table.notes and table.notes[label].warning:
         yield table.notes[label].warning
+    if reading.no_label:
+        words = ", ".join(map(repr, reading.no_label))
+        yield (
+            f"where the label {label!r} is {words}, it is taken to be missing: if that is a class, "
+            f"write `not_missing: {{{label}: [...]}}` in `data`"
+        )
+    if reading.missing:
+        words = ", ".join(map(repr, reading.missing))
+        yield f"{words} among numbers is taken for a missing value: see `missing` in the recipe"
     if reading.none_is_class:
         yield (
             f"the label {label!r} is None in some rows, which is taken for a class of that name: "
@@ -285,6 +294,7 @@ def _render(file: Path, table: _Table, sentences: list[str]) -> str:
         features=features,
         texts=_texts(table.verdicts),
         left_out=len(table.verdicts) - len(features),
+        missing=[*Data(path="").missing, *table.reading.missing],
         condition=f"`{table.label}` == `{table.label}`",
     )
 
