@@ -319,6 +319,33 @@ def test_a_version_pushed_unchecked_whose_rows_see_each_other_is_refused(
     assert not (tmp_path / "out.csv").exists()
 
 
+MONEY = {"numbers": {"columns": {"fare": {"thousands": ",", "unit": "$"}}}}
+
+
+@pytest.mark.parametrize("source", ["in.csv", "in.parquet"])
+def test_numbers_are_read_as_in_training(
+    servings: dict[str, Path], tmp_path: Path, source: str
+) -> None:
+    """A number of that column, however it is written, is the same question."""
+    data = Data.model_validate({"path": "unused.csv", **MONEY})
+    frame = pd.DataFrame({"fare": ["$2,000.50", None, "($3)"], "hour": 1, "kind": "None"})
+    data = data.model_copy(update={"not_missing": {"kind": ("None",)}})
+    write = frame.to_parquet if source == "in.parquet" else frame.to_csv
+    write(tmp_path / source)
+
+    predict(servings["regression"], tmp_path / source, tmp_path / "out.csv", data)
+
+    out = pd.read_csv(tmp_path / "out.csv")
+    assert out.prediction.tolist() == [2 * 2000.5 + 5, 2 * -1 + 5, 2 * -3 + 5]
+    assert out.fare.tolist()[0] == "$2,000.50"
+
+    frame.assign(fare=["$2", "$3", "free"]).to_csv(tmp_path / "in.csv")
+    with pytest.raises(DataError, match=r"row 3: column 'fare'") as caught:
+        predict(servings["regression"], tmp_path / "in.csv", tmp_path / "no.csv", data)
+    assert (caught.value.received, caught.value.expected[:9]) == ("'free'", "a number ")
+    assert not (tmp_path / "no.csv").exists()
+
+
 def test_recipes_csv_dialect_is_used(servings: dict[str, Path], tmp_path: Path) -> None:
     dialect = DATA.model_copy(update={"delimiter": ";", "encoding": "latin-1"})
     with gzip.open(tmp_path / "in.csv.gz", "wb") as stream:

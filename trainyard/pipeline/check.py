@@ -6,7 +6,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainyard.components.example_gen import input_splits, lost_digits, narrowing, preflight
+from trainyard.components.example_gen import (
+    input_splits,
+    lookalikes,
+    lost_digits,
+    narrowing,
+    preflight,
+    reader,
+)
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.errors import EnvironmentProblem, RecipeError, nearest
 from trainyard.pipeline import evaluation
@@ -14,8 +21,11 @@ from trainyard.pipeline.recipe import located
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe, secret_values
 from trainyard.trainer_modules import harness, registry
-from trainyard.trainer_modules.harness import vector_files
+from trainyard.trainer_modules.harness import rehearsal, vector_files
 from trainyard.trainer_modules.harness.names import joined
+
+_DTYPES = {"int64": "int64", "double": "float32", "null": "float32"}
+"""What Transform is given, by Arrow's names of what a column is read as."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +65,13 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
         files = input_splits.find(recipe.data)
         kinds = preflight.preflight(recipe.data, recipe.labels, files)
         labels = [label.name for label in recipe.labels.values()]
-        _features(recipe, [*kinds, *recipe.data.besides, *labels])
+        unread = reader.unread(recipe.data, files)
+        _features(recipe, [*kinds, *recipe.data.besides, *labels, *unread])
+        _check_unread(recipe, unread)
         complete = with_module_defaults(recipe)
         labels = [label.name for label in recipe.labels.values()]
         evaluation.check_metrics(complete, [*kinds, *labels])
+        _rehearse(complete, kinds)
     except RecipeError as error:
         raise located(error, recipe_file) from None
     inputs = recipe.input_columns(list(kinds))
@@ -67,6 +80,7 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
     columns = {name: kind.name.lower() for name, kind in kinds.items()}
     copies = preflight.first_copies(recipe.data, files)
     warnings = [
+        *_lookalikes(recipe, files, kinds),
         *_warnings(recipe, inputs),
         *_unsaid(recipe, kinds),
         *_lost_digits(recipe, files),
@@ -137,6 +151,37 @@ def _features(recipe: Recipe, columns: Collection[str]) -> None:
 def _lost_digits(recipe: Recipe, files: Sequence[Path]) -> Iterator[str]:
     for lost in narrowing.lost_at_first(recipe.data, recipe.labels, recipe.features, files):
         yield f"column {lost.column!r}: of the first rows {lost.words}: {lost_digits.REMEDY}"
+
+
+def _rehearse(recipe: Recipe, kinds: Mapping[str, ColumnType]) -> None:
+    """Builds the model, if there is an input; what it refuses would stop the run much later."""
+    types = {name: _DTYPES.get(str(kind.arrow), "string") for name, kind in kinds.items()}
+    settled = recipe.data.format != "csv"  # else a further row may widen the type
+    certain = [name for name, kind in types.items() if settled or kind == "string"]
+    if recipe.input_columns(list(kinds)):
+        rehearsal.rehearse(recipe, types, certain)
+
+
+def _check_unread(recipe: Recipe, unread: Mapping[str, str]) -> None:
+    for name, kind in unread.items():
+        if name not in recipe.features or recipe.features[name].kind != "ignored":
+            raise RecipeError(
+                f"the column {name!r} holds {kind}, which is not one value a row",
+                where=f"features.{name}" if name in recipe.features else "features",
+                expected="numbers, booleans, text, bytes, dates or times",
+                hint=f"to train without it, write `{name}: ignored` there; or flatten it",
+            )
+
+
+def _lookalikes(
+    recipe: Recipe, files: Sequence[Path], columns: Mapping[str, ColumnType]
+) -> Iterator[str]:
+    """Of columns for which the recipe says nothing."""
+    data, said = recipe.data, {*recipe.features, *recipe.data.codes}
+    said |= set(data.numbers.columns) if data.numbers else set()
+    texts = reader.first_texts(data, files)
+    others = {name: texts[name] for name in columns if name in texts and name not in said}
+    yield from lookalikes.warnings(others, columns)
 
 
 def _warnings(recipe: Recipe, inputs: list[str]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -112,6 +112,17 @@ def output_to(log: Path) -> Iterator[None]:
             os.dup2(copy, descriptor)
             os.close(copy)
         secret_values.hide_in_file(log)
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Prints what is allowed, but worth a look.
+
+    Args:
+        warnings: A sentence each.
+    """
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    for text in warnings:
+        console.print(f"warning: {text}")
 
 
 @contextmanager

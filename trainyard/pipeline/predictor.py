@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainyard.components.example_gen import as_trained, images, reader, texts
+from trainyard.components.example_gen import as_trained, images, number_formats, reader, texts
+from trainyard.components.example_gen.as_trained import MisfitError
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.reader import Block
@@ -200,11 +201,13 @@ def converted(
     """
     values = block.batch[name]
     if data.format == "csv" and pa.types.is_string(values.type):
-        words = pa.array(data.missing, pa.string())
+        words = pa.array(data.missing_in(name), pa.string())
         values = pc.if_else(pc.is_in(values, words), pa.scalar(None, pa.string()), values)
+    wanted = ColumnType.TEXT if raw == "string" else ColumnType.FLOAT
     try:
+        values = number_formats.plain(data, name, values, wanted)
         return as_trained.convert(values, found, kind, raw)
-    except as_trained.MisfitError as error:
+    except MisfitError as error:
         raise DataError(
             f"column {name!r} holds a value that the model cannot take",
             where=block.row(error.row),

@@ -357,7 +357,7 @@ def located(error: RecipeError, recipe_file: Path) -> RecipeError:
     """
     parts = re.findall(r"[^.\[\]]+", error.where)
     location = tuple(int(part) if part.isdecimal() else part for part in parts)
-    if not location or location[0] not in Recipe.model_fields or not recipe_file.is_file():
+    if not location or location[0] not in _section(()) or not recipe_file.is_file():
         return error
     document = YAML(typ="rt").load(recipe_file.read_text(encoding="utf-8"))
     return RecipeError(

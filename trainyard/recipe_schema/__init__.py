@@ -10,6 +10,7 @@ from __future__ import annotations
 from trainyard.recipe_schema.base import Scalar, Section
 from trainyard.recipe_schema.data import (
     POSITION,
+    UNNAMED,
     Data,
     Images,
     Series,
@@ -49,6 +50,7 @@ from trainyard.recipe_schema.heads import (
 )
 from trainyard.recipe_schema.kubeflow import Kubeflow, MetadataStore, Pod, Secret
 from trainyard.recipe_schema.monitor import Monitor
+from trainyard.recipe_schema.numbers import NumberFormat, Numbers
 from trainyard.recipe_schema.recipe import Recipe, input_columns
 from trainyard.recipe_schema.rollout import Rollout
 from trainyard.recipe_schema.schedule import Retrain, RunSchedule
@@ -65,6 +67,7 @@ from trainyard.recipe_schema.trainer import (
 __all__ = [
     "ONLY",
     "POSITION",
+    "UNNAMED",
     "Anomaly",
     "AnyEngine",
     "AnyFeature",
@@ -92,6 +95,8 @@ __all__ = [
     "Loss",
     "MetadataStore",
     "Monitor",
+    "NumberFormat",
+    "Numbers",
     "Optimizer",
     "Pod",
     "PortableEngine",

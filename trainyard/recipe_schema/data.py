@@ -7,9 +7,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from trainyard.recipe_schema.base import Section, parse_expression
+from trainyard.recipe_schema.numbers import NumberFormat, Numbers
 
 POSITION = "position"
 """The column that says where in its file a row begins that is a part of a longer whole."""
+
+UNNAMED = "unnamed_0"
+"""The first column of CSV, if its header has no name for it: an index that pandas or R wrote."""
 
 
 class Split(Section):
@@ -229,6 +233,20 @@ class Data(Section):
         ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?"),
         description="CSV: what stands for a missing value.",
     )
+    not_missing: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="CSV: words of `missing` that are values in some columns, such as the class "
+        "None: `{answer: [None]}`.",
+    )
+    numbers: Numbers | None = Field(
+        None,
+        description="CSV, and columns of text in Parquet: numbers that are no plain numbers.",
+    )
+    codes: tuple[str, ...] = Field(
+        (),
+        description="Columns of digits that are no numbers, such as the postal code 00012: read "
+        "as text, word for word.",
+    )
     on_bad_row: Literal["error", "quarantine"] = Field(
         "error",
         description="A row that cannot be read, or for which an expression has no result, stops "
@@ -354,6 +372,36 @@ class Data(Section):
             raise ValueError("the rows of a series have values in common: split them `in_order`")
         return self
 
+    @model_validator(mode="after")
+    def _numbers_in_tables(self) -> Self:
+        if (self.numbers or self.codes) and self.format not in ("csv", "parquet"):
+            raise ValueError("`numbers` and `codes` are columns of CSV and Parquet files")
+        if self.not_missing and self.format != "csv":
+            raise ValueError("`not_missing` belongs to CSV: Parquet says itself what is missing")
+        return self
+
+    def number_format(self, column: str) -> NumberFormat | None:
+        """How the numbers of a column are written; None if plainly.
+
+        Args:
+            column: Its name in the examples.
+        """
+        return self.numbers and self.numbers.columns.get(column, self.numbers)
+
+    def missing_in(self, column: str) -> tuple[str, ...]:
+        """What stands for a missing value in a column of CSV.
+
+        Args:
+            column: Its name in the examples.
+        """
+        values = self.not_missing.get(column, ())
+        return tuple(word for word in self.missing if word not in values)
+
+    @property
+    def new_names(self) -> dict[str, str]:
+        """What raw columns are named anew, by their names in the file."""
+        return {old: name for name, old in self.columns.items()}
+
     @property
     def keys(self) -> tuple[str, ...]:
         """The columns of the key."""
@@ -363,7 +411,7 @@ class Data(Section):
     def text_columns(self) -> tuple[str, ...]:
         """The columns of text."""
         own = [self.windows.column] if self.windows else ["text"] if self.format == "lines" else []
-        new = {old: name for name, old in self.columns.items()}
+        new = self.new_names
         return tuple(dict.fromkeys([*(new.get(name, name) for name in own), *self.texts]))
 
     @property

@@ -27,7 +27,12 @@ class TableFeature(Feature):
         None, description="For a missing value; if not given, the mean, or an own category."
     )
     scaling: Literal["z-score", "min-max", "none"] = Field("z-score", description="Numeric.")
-    buckets: int = Field(10, ge=2, description="Bucketized: how many quantiles.")
+    buckets: int = Field(
+        10,
+        ge=2,
+        description="Bucketized: how many quantiles. A value that fills one alone, such as the 0 "
+        "of a column that is mostly 0, is a bucket of its own.",
+    )
     vocabulary: int = Field(1000, ge=1, description="Categorical: most frequent values kept.")
     oov_buckets: int = Field(1, ge=1, description="Categorical: hash buckets for all others.")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from trainyard.recipe_schema.base import Section
-from trainyard.recipe_schema.data import Data
+from trainyard.recipe_schema.data import UNNAMED, Data
 from trainyard.recipe_schema.engine import AnyEngine, DirectEngine
 from trainyard.recipe_schema.evaluation import Evaluation
 from trainyard.recipe_schema.features import (
@@ -185,7 +185,8 @@ class Recipe(Section):
         """Chooses which raw columns become model inputs.
 
         A column that a label is computed from is left out unless `features`
-        names it: it would give the answer away. Labels and weights are never inputs.
+        names it: it would give the answer away; so is a column without a name, an index. Labels
+        and weights are never inputs.
 
         Args:
             columns: All raw columns of the data, the labels included.
@@ -234,5 +235,5 @@ def input_columns(
     names = {label.name for label in labels}
     hidden = {name for label in labels for name in label.parsed.columns} - set(features)
     hidden |= {name for name, feature in features.items() if feature.kind == "ignored"}
-    hidden |= names | {weight or ""}
+    hidden |= names | {weight or ""} | ({UNNAMED} - set(features))
     return [name for name in columns if name not in hidden]

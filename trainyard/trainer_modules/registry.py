@@ -10,7 +10,7 @@ import importlib
 import json
 import os
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Protocol, cast
@@ -125,13 +125,23 @@ def params(module: TrainerModule | ModuleType, values: Mapping[str, Any]) -> Any
         # Strict JSON: a list may become a tuple, but "128" is no number.
         return TypeAdapter(cls).validate_json(json.dumps(dict(values)), strict=True)
     except ValidationError as error:
-        raise _params_error(error) from None
+        raise _params_error(cls, error) from None
 
 
-def _params_error(error: ValidationError) -> RecipeError:
-    first = error.errors()[0]
+def _params_error(cls: type[Any], error: ValidationError) -> RecipeError:
+    # A union reports every branch: an unknown key is in the one that was meant.
+    unknown = [each for each in error.errors() if each["type"] == "unexpected_keyword_argument"]
+    first = (unknown or error.errors())[0]
     # Names of union members are pydantic's own, not part of the recipe's path.
-    path = [str(part) for part in first["loc"] if isinstance(part, int) or part.isidentifier()]
+    path = [str(part) for part in first["loc"] if not _is_branch(part)]
+    if unknown:
+        known = _keys(TypeAdapter(cls).json_schema(), path[:-1])
+        return RecipeError(
+            f"unknown key {path[-1]!r} in {'.'.join(path[:-1])}",
+            where="trainer.params." + ".".join(path),
+            expected=", ".join(known),
+            hint=nearest(path[-1], known),
+        )
     return RecipeError(
         f"the parameter {path[0]!r} has a value that it cannot take",
         where="trainer.params." + ".".join(path),
@@ -139,6 +149,20 @@ def _params_error(error: ValidationError) -> RecipeError:
         received=repr(first["input"]),
         hint="see the parameter's comment in the trainer module",
     )
+
+
+def _is_branch(part: int | str) -> bool:
+    return isinstance(part, str) and (not part.isidentifier() or part[0].isupper())
+
+
+def _keys(schema: Mapping[str, Any], path: Sequence[str]) -> list[str]:
+    """The keys that a JSON schema allows in a part of what it describes."""
+    nodes = [schema]
+    for key in path:
+        nodes = [node["properties"][key] for node in nodes if key in node.get("properties", {})]
+        branches = [branch for node in nodes for branch in node.get("anyOf", [node])]
+        nodes = [schema["$defs"][b["$ref"].rpartition("/")[2]] for b in branches if "$ref" in b]
+    return [name for node in nodes for name in node.get("properties", {})]
 
 
 def pinned(module: TrainerModule | ModuleType, values: Mapping[str, Any], folder: Path) -> Any:

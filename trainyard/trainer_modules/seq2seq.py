@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras import ops
 from pydantic import Field
 
+from trainyard.errors import RecipeError
 from trainyard.trainer_modules.harness import heads, names, preprocessing, texts
 from trainyard.trainer_modules.harness import inputs as batches
 from trainyard.trainer_modules.harness import metrics as known_metrics
@@ -65,7 +66,11 @@ def build_model(params: Params, spec: ModelSpec) -> keras.Model:
     Args:
         params: Hyperparameters.
         spec: One input, ids `[B, S]`; ids of the label, `[B, T]`, are the model's second.
+
+    Raises:
+        RecipeError: The inputs are not one text.
     """
+    _check(spec)
     inputs = spec.keras_inputs()
     ((name, source),) = inputs.items()
     label = keras.Input((None,), dtype="int64", name=names.LABEL)
@@ -80,6 +85,16 @@ def build_model(params: Params, spec: ModelSpec) -> keras.Model:
         attentive = Attentive(params.attention, 2 * params.units, name="attention")
         outputs, _ = attentive(outputs, values, ops.not_equal(source, texts.PADDING))
     return heads.compiled(inputs | {names.LABEL: label}, _dropped(outputs, params), spec)
+
+
+def _check(spec: ModelSpec) -> None:
+    if [bool(entry.text) for entry in spec.inputs.values()] != [True]:
+        raise RecipeError(
+            "seq2seq writes one text from another",
+            where="features",
+            expected="one feature of kind `text` besides the label, all others `ignored`",
+            received=", ".join(spec.inputs),
+        )
 
 
 def _embedding(name: str, size: int | None, params: Params) -> keras.layers.Embedding:

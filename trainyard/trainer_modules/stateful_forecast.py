@@ -20,6 +20,7 @@ import keras
 import tensorflow as tf
 from pydantic import Field
 
+from trainyard.errors import RecipeError
 from trainyard.trainer_modules.harness import export, heads, inputs, preprocessing, series_inputs
 from trainyard.trainer_modules.harness import metrics as known_metrics
 from trainyard.trainer_modules.harness.spec import ModelSpec
@@ -65,8 +66,10 @@ def build_model(params: Params, spec: ModelSpec) -> keras.Model:
         spec: Inputs, task and training.
 
     Raises:
-        RecipeError: The inputs are not one series.
+        RecipeError: The inputs are not one series, or several devices are to carry a state.
     """
+    if params.stateful:
+        _check_devices(spec.training.distribution.name)
     model_inputs = spec.keras_inputs()
     sequence = series_inputs.series(model_inputs, spec)  # (B, past, 1)
     rows = spec.training.batch_size if params.stateful else None
@@ -78,6 +81,16 @@ def build_model(params: Params, spec: ModelSpec) -> keras.Model:
     for number, units in enumerate(params.hidden, start=1):
         sequence = keras.layers.Dense(units, "relu", name=f"hidden_{number}")(sequence)
     return heads.compiled(model_inputs, sequence, spec, carried.Model)
+
+
+def _check_devices(distribution: str) -> None:
+    if distribution != "none":
+        raise RecipeError(
+            "a state that is carried on cannot be shared among devices",
+            where="trainer.distribution",
+            expected="none, or `trainer.params.stateful: false`",
+            received=distribution,
+        )
 
 
 def make_dataset(

@@ -178,9 +178,13 @@ def test_parquet(tmp_path):
     }
 
 
-def test_parquet_with_lists_is_refused(tmp_path):
-    pq.write_table(pa.table({"ok": [1], "many": [[1, 2]]}), tmp_path / "rows.parquet")
-    assert "'many'" in failure(tmp_path / "rows.parquet", format="parquet")
+def test_lists_in_parquet_are_not_read(tmp_path):
+    file = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"ok": [1], "many": [[1, 2]], "pair": [{"a": 1}]}), file)
+
+    assert read(file, format="parquet") == {"ok": [1]}
+    found = reader.unread(Data(path="x", format="parquet"), [file])
+    assert found == {"many": "list<item: int64>", "pair": "struct<a: int64>"}
 
 
 def test_parquet_number_beyond_64_bits_is_refused(tmp_path):

@@ -37,6 +37,7 @@ CATEGORIES = {
     "m_buckets": [1.0, 2.0, None, 5.0, 8.0, 4.0],
     "m_buckets_default": [1.0, 2.0, None, 5.0, 8.0, 4.0],
     "m_constant": [1.0] * 6,
+    "m_zeros": [0.0, 0.0, 0.0, 0.0, 0.0, 7.0],
     "m_empty": [None] * 6,
 }
 FEATURES = {
@@ -54,6 +55,7 @@ FEATURES = {
     "m_buckets": {"kind": "bucketized", "buckets": 2},
     "m_buckets_default": {"kind": "bucketized", "buckets": 2, "default": 100.0},
     "m_constant": "bucketized",
+    "m_zeros": {"kind": "bucketized", "buckets": 3},
     "m_empty": "bucketized",
     "ignored": "ignored",
 }
@@ -162,6 +164,11 @@ def test_buckets_and_a_bucket_for_missing_values(outputs):
     assert outputs["m_buckets"].tolist() == [0, 0, 2, 1, 1, 1, 2]
     assert outputs["m_buckets_default"][2] == 1
     assert outputs["m_empty"].min() == outputs["m_empty"].max()
+
+
+def test_a_frequent_value_does_not_share_its_bucket(outputs):
+    assert outputs["m_zeros"][:5].tolist() == [0] * 5
+    assert outputs["m_zeros"][5] > 0  # one bucket held all rows
 
 
 def test_every_id_lies_within_the_size_that_the_model_is_told(outputs, made):

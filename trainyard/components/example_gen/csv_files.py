@@ -21,17 +21,20 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from trainyard.components.example_gen import text_files
 from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.raw_batch import RawBatch
 from trainyard.errors import DataError
-from trainyard.recipe_schema import Data
+from trainyard.recipe_schema import UNNAMED, Data
 
 BLOCK_BYTES = 1 << 23
 LONGEST_ROW_BYTES = 1 << 26
 _PORTION_BYTES = 1 << 20  # Arrow's own; its threads take one each
+_NO_NAME = ""
+_NOTHING = pa.scalar(None, pa.string())
 csv.field_size_limit(LONGEST_ROW_BYTES)  # of the whole process; 128 KB if nobody says
 Places = npt.NDArray[np.int64]
 _UNDECODABLE = text_files.UNDECODABLE
@@ -39,14 +42,14 @@ _COMPRESSION_ERRORS = text_files.COMPRESSION_ERRORS
 
 
 def header(data: Data, file: Path) -> list[str]:
-    """Reads the column names, unless the recipe has them.
+    """Reads the column names, unless the recipe has them; a first one that is empty is `UNNAMED`.
 
     Args:
         data: The recipe's data section.
         file: The file, plain or gzip.
 
     Raises:
-        DataError: The file is empty or unreadable, or a name is empty or occurs twice.
+        DataError: The file is empty or unreadable, or another name is empty, or one occurs twice.
         RecipeError: The encoding is unknown.
     """
     if data.header:
@@ -58,6 +61,8 @@ def header(data: Data, file: Path) -> list[str]:
         raise _diagnosis(data, file, 0) or _unreadable(file, error) from None
     if not names:
         raise DataError("the file is empty", where=str(file), expected="a header and rows")
+    if len(names) > 1 and names[0] == _NO_NAME:
+        names[0] = UNNAMED
     _check_names(names, file)
     if bad := next(filter(_UNDECODABLE.search, names), None):
         raise text_files.wrong_bytes(data, f"{file}, header", bad)
@@ -228,22 +233,42 @@ def _quoted(data: Data, text: bytes) -> tuple[Places, Places]:
 def _parsed(data: Data, rows: _Rows) -> pa.Table:
     if not rows.text.strip():
         return pa.table({})
-    names = None if rows.has_header else rows.names
-    return pa.csv.read_csv(
+    table = pa.csv.read_csv(
         pa.BufferReader(_owned_by_arrow(rows.text)),
-        pa.csv.ReadOptions(column_names=names, block_size=_portion(data, rows.text)),
+        pa.csv.ReadOptions(
+            column_names=None if rows.has_header else rows.names,
+            block_size=_portion(data, rows.text),
+        ),
         pa.csv.ParseOptions(
             delimiter=data.delimiter,
             quote_char='"' if data.quoting else False,
             newlines_in_values=data.quoting,
         ),
         pa.csv.ConvertOptions(
-            column_types=dict.fromkeys(rows.names, pa.string()),
-            null_values=["", *data.missing],
+            column_types=dict.fromkeys([*rows.names, _NO_NAME], pa.string()),
+            null_values=["", *_missing_everywhere(data)],
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
         ),
     )
+    return _without_missing(data, table.rename_columns(rows.names))
+
+
+def _missing_everywhere(data: Data) -> list[str]:
+    values = {word for words in data.not_missing.values() for word in words}
+    return [word for word in data.missing if word not in values]
+
+
+def _without_missing(data: Data, table: pa.Table) -> pa.Table:
+    """Makes missing what is so in some columns only."""
+    if not data.not_missing:
+        return table
+    words = {name: data.missing_in(data.new_names.get(name, name)) for name in table.column_names}
+    columns = [
+        pc.if_else(pc.is_in(values, pa.array(words[name], pa.string())), _NOTHING, values)
+        for name, values in zip(table.column_names, table.columns, strict=True)
+    ]
+    return pa.table(columns, table.column_names)
 
 
 def _owned_by_arrow(text: bytes) -> pa.Buffer:

@@ -25,6 +25,7 @@ from trainyard.errors import DataError
 from trainyard.raw_values import decimal_floats
 from trainyard.recipe_schema import Data
 
+_TEXT = ColumnType.TEXT
 BLOCK_VALUES = 1 << 19
 BLOCK_BYTES = 1 << 25
 _BUFFER_BYTES = 1 << 20
@@ -34,17 +35,38 @@ _ARROW_SCHEMA = re.compile(rb"ARROW:schema\x18[\x80-\xff]*[\x00-\x7f]([A-Za-z0-9
 
 
 def schema_types(data: Data, file: Path) -> dict[str, ColumnType]:
-    """Returns each column's type as the file's schema has it.
+    """Returns each column's type as the file's schema has it, but for those that are not read.
 
     Args:
         data: The recipe's data section.
         file: The file.
 
     Raises:
-        DataError: It is not a Parquet file, or a column is a list or a structure.
+        DataError: It is not a Parquet file.
     """
-    pixels = _pixels(data)
-    return {field.name: _column_type(field, file, pixels) for field in _open(file).schema_arrow}
+    found = {field.name: _column_type(data, field) for field in _open(file).schema_arrow}
+    types = {name: kind for name, kind in found.items() if kind is not None}
+    return types | {name: ColumnType.FLOAT for name in _numbers(data) if types.get(name) is _TEXT}
+
+
+def unread(data: Data, file: Path) -> dict[str, str]:
+    """Returns the columns that are not read, with their types: lists, structures, durations.
+
+    Args:
+        data: The recipe's data section.
+        file: The file.
+
+    Raises:
+        DataError: It is not a Parquet file.
+    """
+    fields = _open(file).schema_arrow
+    return {each.name: str(each.type) for each in fields if _column_type(data, each) is None}
+
+
+def _numbers(data: Data) -> Iterator[str]:
+    """The columns of text that hold numbers, by their names in the file."""
+    for name in data.numbers.columns if data.numbers else ():
+        yield data.columns.get(name, name)
 
 
 def batches(data: Data, file: Path, columns: Sequence[str] | None = None) -> Iterator[RawBatch]:
@@ -53,13 +75,14 @@ def batches(data: Data, file: Path, columns: Sequence[str] | None = None) -> Ite
     Args:
         data: The recipe's data section.
         file: The file.
-        columns: Which of them to read; all if None.
+        columns: Which of them to read; all that can be read if None.
 
     Raises:
         DataError: It is not a Parquet file, or is damaged.
     """
-    del data
     parquet, done, size = _open(file), 0, file.stat().st_size
+    if columns is None and unread(data, file):
+        columns = list(schema_types(data, file))
     rows = max(1, min(BLOCK_VALUES // max(1, len(parquet.schema_arrow)), _fitting(parquet)))
     try:
         for batch in parquet.iter_batches(rows, columns=columns):
@@ -204,18 +227,12 @@ def _pickled_columns(file: Path) -> list[str]:
     return [f.name for f in schema if harmless in pa.schema([f]).serialize().to_pybytes()]
 
 
-def _column_type(field: pa.Field, file: Path, pixels: set[str]) -> ColumnType:
-    nested = pa.types.is_dictionary(field.type) or (field.name in pixels and _is_list(field.type))
+def _column_type(data: Data, field: pa.Field) -> ColumnType | None:
+    """What a column becomes; None if that is not one value a row."""
+    is_pixels = field.name in _pixels(data) and _is_list(field.type)
+    nested = is_pixels or pa.types.is_dictionary(field.type)
     kind = field.type.value_type if nested else field.type
-    for accepts, column_type in _TYPES:
-        if accepts(kind):
-            return column_type
-    raise DataError(
-        f"the column {field.name!r} holds {field.type}, which is not one value a row",
-        where=str(file),
-        expected="numbers, booleans, text, bytes, dates or times",
-        hint="flatten or drop the column before training",
-    )
+    return next((column_type for accepts, column_type in _TYPES if accepts(kind)), None)
 
 
 def _is_list(kind: pa.DataType) -> bool:

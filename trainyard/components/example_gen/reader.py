@@ -28,12 +28,14 @@ from trainyard.components.example_gen import (
     csv_files,
     folders,
     line_files,
+    number_formats,
     parquet_files,
     patterns,
     series,
     tfrecord_files,
     windows,
 )
+from trainyard.components.example_gen.as_trained import MisfitError
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.number_types import Numbers
 from trainyard.components.example_gen.quarantine import BadRow
@@ -312,6 +314,32 @@ def first_columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
     return types
 
 
+def first_texts(data: Data, files: Sequence[Path]) -> dict[str, pa.Array]:
+    """Returns the columns of text of a table's first block, as they stand in the file.
+
+    Args:
+        data: The recipe's data section.
+        files: The input.
+    """
+    if data.format not in ("csv", "parquet"):
+        return {}
+    batch = _with_new_names(data, next(_FORMATS[data.format].batches(data, files[0])).batch)
+    columns = zip(batch.schema.names, batch.columns, strict=True)
+    return {n: values for n, values in columns if column_types.is_text(values.type)}
+
+
+def unread(data: Data, files: Sequence[Path]) -> dict[str, str]:
+    """Returns the columns that cannot be read, with their types: lists, for instance, of Parquet.
+
+    Args:
+        data: The recipe's data section.
+        files: The input.
+    """
+    if data.format != "parquet":
+        return {}
+    return {name: kind for file in files for name, kind in parquet_files.unread(data, file).items()}
+
+
 def _types(
     data: Data,
     file: Path,
@@ -328,7 +356,7 @@ def _types(
         return form.types(*told, data, file)
     types = dict.fromkeys(form.names(*told, data, file), ColumnType.MISSING)
     texts = (raw.batch for raw in itertools.islice(form.batches(*told, data, file), batches))
-    look = partial(_looked_at, types, count=numbers is not None)
+    look = partial(_looked_at, data, types, count=numbers is not None)
     for found, counted in (map if batches else parallel.mapped)(look, texts):
         _widen(form, types, found)
         _note(data, numbers, counted)
@@ -336,12 +364,15 @@ def _types(
 
 
 def _looked_at(
-    types: Mapping[str, ColumnType], batch: pa.RecordBatch, *, count: bool
+    data: Data, types: Mapping[str, ColumnType], batch: pa.RecordBatch, *, count: bool
 ) -> tuple[dict[str, ColumnType], dict[str, Numbers]]:
     """What one batch says of the columns' types and numbers."""
-    found, counted = {}, {}
+    new, found, counted = data.new_names, {}, {}
     for name in batch.schema.names:
-        found[name], parsed = column_types.narrowest(types[name], batch.column(name))
+        column = batch.column(name)
+        found[name], parsed = number_formats.narrowest(
+            data, new.get(name, name), types[name], column
+        )
         if count and parsed is not None:
             counted[name] = Numbers.of(parsed)
     return found, counted
@@ -351,9 +382,8 @@ def _note(data: Data, numbers: dict[str, Numbers] | None, found: Mapping[str, Nu
     """Adds what is known of columns' numbers, under their names in the recipe."""
     if numbers is None:
         return
-    new = {old: name for name, old in data.columns.items()}
     for column, more in found.items():
-        name = new.get(column, column)
+        name = data.new_names.get(column, column)
         numbers[name] = numbers.get(name, Numbers()).merged(more)
 
 
@@ -374,7 +404,9 @@ def _merged(
         if merged and form.same_columns(found) != form.same_columns(merged):
             raise _other_columns(file, list(found), files[0], list(merged))
         _widen(form, merged, found)
-    merged |= {name: ColumnType.TEXT for name in data.text_columns if name in merged}
+    number_formats.check(data, merged)
+    texts = (*data.text_columns, *data.codes)
+    merged |= {name: ColumnType.TEXT for name in texts if name in merged}
     merged = series.columns(data, merged)
     if data.schema_file == "infer":
         return merged
@@ -386,7 +418,7 @@ def _merged(
 
 def _renamed(data: Data, columns: Mapping[str, _Column], file: Path) -> dict[str, _Column]:
     """Gives columns the names that the recipe has for them."""
-    new = {old: name for name, old in data.columns.items()}
+    new = data.new_names
     names = [new.get(name, name) for name in columns]
     if absent := next((old for old in new if old not in columns), None):
         raise RecipeError(
@@ -455,7 +487,7 @@ def _blocks(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) 
 
 
 def _with_new_names(data: Data, batch: pa.RecordBatch) -> pa.RecordBatch:
-    new = {old: name for name, old in data.columns.items()}
+    new = data.new_names
     names = [new.get(name, name) for name in batch.schema.names]
     return pa.RecordBatch.from_arrays(batch.columns, names) if names else batch
 
@@ -478,18 +510,19 @@ def _block(
     """Types a block; what does not fit is an error, or is taken out."""
     block = numbered(raw, file, first_row)
     block = dataclasses.replace(block, batch=_with_new_names(data, raw.batch), raw=raw.batch)
+    convert = partial(_typed, data, types=types)
     try:
-        return _typed(data, block, types)
+        return convert(block)
     except DataError:
         if data.on_bad_row == "error":
-            raise
-    found = dict(misfits(lambda part: _typed(data, part, types), block))
+            raise next(error for _, error in misfits(convert, block)) from None
+    found = dict(misfits(convert, block))
     rows = [
         BadRow(int(block.numbers[index]), error.message, error.received, text)
         for (index, error), text in zip(found.items(), raw.as_text([*found]), strict=True)
     ]
     fits = np.isin(np.arange(len(block.batch)), list(found), invert=True)
-    return _typed(data, block.filter(fits, rows), types)
+    return convert(block.filter(fits, rows))
 
 
 def numbered(raw: RawBatch, file: Path, first_row: int) -> Block:
@@ -534,16 +567,28 @@ def _typed(data: Data, block: Block, types: Mapping[str, ColumnType]) -> Block:
     typed = {}
     for name, values in zip(block.batch.schema.names, block.batch.columns, strict=True):
         try:
-            converted = convert(values, types[name])
+            text = number_formats.plain(data, name, values, types[name])
+            converted = convert(text, types[name])
+        except MisfitError as error:
+            expected, received = error.expected, error.received
+            raise _not_typed(block, name, types[name], received, expected) from None
         except ValueError as error:
-            raise DataError(
-                f"column {name!r} holds a value that is not {types[name].name.lower()}",
-                where=f"{block.row(0)} and after",
-                received=str(error),
-            ) from None
+            raise _not_typed(block, name, types[name], str(error)) from None
         typed[name] = _finite(converted, name, block)
     batch = pa.RecordBatch.from_arrays(list(typed.values()), list(typed))
     return dataclasses.replace(block, batch=batch)
+
+
+def _not_typed(
+    block: Block, name: str, wanted: ColumnType, received: str, expected: str = ""
+) -> DataError:
+    more = " and after" if len(block.batch) > 1 else ""
+    return DataError(
+        f"column {name!r} holds a value that is not {wanted.name.lower()}",
+        where=f"{block.row(0)}{more}",
+        expected=expected,
+        received=received,
+    )
 
 
 def _finite(values: pa.Array, name: str, block: Block) -> pa.Array:

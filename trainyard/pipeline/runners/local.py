@@ -33,7 +33,7 @@ from trainyard.errors import (
 )
 from trainyard.pipeline import failures, frameworks, ownership, quiet, records
 from trainyard.pipeline.beam import cluster
-from trainyard.pipeline.console import RunConsole, output_to, working
+from trainyard.pipeline.console import RunConsole, output_to, warn, working
 from trainyard.pipeline.recipe import dump, locating
 from trainyard.pipeline.records import RunRecord, StageRecord
 from trainyard.pipeline.workspace import Workspace
@@ -93,7 +93,9 @@ def _checked(recipe: Recipe, recipe_file: Path) -> Recipe:
     with frameworks.loading(cloud=cloud), working("checking the recipe"):
         from trainyard.pipeline.check import check
 
-        return check(recipe, recipe_file).recipe
+        checked = check(recipe, recipe_file)
+    warn(checked.warnings)
+    return checked.recipe
 
 
 @contextmanager

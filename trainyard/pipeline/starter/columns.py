@@ -6,6 +6,7 @@ first verdict counts. To teach the starter something new, add a rule.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -13,30 +14,47 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from trainyard.recipe_schema import UNNAMED
+
 if TYPE_CHECKING:
     import pandas as pd
 
 Kind = Literal["numeric", "categorical", "bucketized", "text", "ignored"]
 
 _ROWS_A_CODE = 20  # fewer rows a value, and an integer is taken for a quantity
+_ROWS_A_LONG_CODE = 5
 _MOST_CODES = 20
-_EXACT = 2**24  # a 32-bit float has no room for longer whole numbers
+_LONG = 2**24  # more digits than most counts and amounts have
+_EXACT = 2**53  # every float is whole above it
 _DEFAULT_VOCABULARY = 1000
 _LONG_TAIL = 5.0  # skewness; an exponential distribution has 2
 _IDENTIFIER_NAME = re.compile(
     r"(^|[\W_])(id|ids|uuid|guid|key|index|idx|row|rownum|nr|no|number|unnamed: \d+)$|[a-z]I[Dd]$",
 )
-_TIME_NAME = re.compile(r"time|date|stamp|_at$|_on$", re.IGNORECASE)
-_MOMENT = re.compile(
-    r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?([T ]\d.*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}([T ]\d.*)?"
+_CODE_NAME = re.compile(
+    r"(code|type|class|category|kind|zone|region|district|state|status|segment|cluster|channel|"
+    r"zip|zipcode|postal|postcode|plz|sector|dept|department|branch|store|shop|county|country|"
+    r"tract|fips|gender|sex|race|marital|month|weekday|dow|day_?of_?week|hour|quarter|season)$"
 )
-_DECIMAL_COMMA = re.compile(r"[-+]?\d{1,3}(\.?\d{3})*,\d+")
+_TIME_NAME = re.compile(r"time|date|stamp|epoch|(^|[\W_])(ts|ms|ns|us|at|on)$", re.IGNORECASE)
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_CLOCK = r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[ap]\.?m\.?)?"
+_MOMENT = re.compile(
+    rf"(\d{{4}}[-/.]\d{{1,2}}([-/.]\d{{1,2}})?|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}"
+    rf"|\d{{1,2}}[-/. ]({_MONTHS})[a-z]*[-/., ]+\d{{2,4}}|((mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
+    rf"({_MONTHS})[a-z]*\.? \d{{1,2}},? \d{{4}}|\d{{4}}-W\d\d(-\d)?)([T ,]+\d.*)?|{_CLOCK}",
+    re.IGNORECASE,
+)
+_DAY_IN_DIGITS = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+_MONTH_IN_DIGITS = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])")
+_YEARS = (1800, 2200)
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _FEWEST_WORDS = 5  # on average; names and addresses have fewer
 _SHARE_OF_WHOLE_TEXTS = 0.95  # of which no word is cut off
 _LONGEST = 1000
 _UNIX_SECONDS = (3e8, 4.2e9)  # 1979 to 2103
+_UNIX_UNITS = (1, 1e3, 1e6, 1e9)  # in a second
 
 
 @dataclass(frozen=True)
@@ -89,8 +107,9 @@ class Facts:
 
     @cached_property
     def is_whole(self) -> bool:
-        """Whether the values are whole numbers."""
-        return self.is_number and bool((self.present.astype(float) % 1 == 0).all())
+        """Whether the values are whole numbers of which a float has every digit."""
+        numbers = self.present.astype(float) if self.is_number else self.present
+        return self.is_number and bool(((numbers % 1 == 0) & (numbers.abs() < _EXACT)).all())
 
     @cached_property
     def texts(self) -> list[str]:
@@ -109,6 +128,12 @@ class Facts:
         return bool(_IDENTIFIER_NAME.search(self.name.strip())) or bool(
             _IDENTIFIER_NAME.search(self.name.strip().lower())
         )
+
+    @property
+    def named_as_code(self) -> bool:
+        """Whether the name says that whole numbers are no amounts."""
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", self.name.strip()).lower().rstrip("0123456789_")
+        return bool(_CODE_NAME.search(name)) or self.named_as_identifier
 
     @property
     def missing_words(self) -> str:
@@ -133,33 +158,38 @@ def _empty(facts: Facts) -> Verdict | None:
     return _ignored("no value in any row") if not facts.distinct else None
 
 
+def _unnamed(facts: Facts) -> Verdict | None:
+    if facts.name != UNNAMED:
+        return None
+    return _ignored("the file's first column, which has no name: an index of the rows")
+
+
 def _constant(facts: Facts) -> Verdict | None:
     if facts.distinct > 1:
         return None
-    return _ignored(f"the same value in every row: {shown(facts.texts[0])}")
+    value = shown(facts.texts[0])
+    if len(facts.present) == facts.rows:
+        return _ignored(f"the same value in every row: {value}")
+    return Verdict("categorical", f"{value}, or none ({facts.missing:.0%} missing)")
 
 
 def _moment(facts: Facts) -> Verdict | None:
+    reason = "dates or times: derive the hour, the weekday or an age instead"
     if facts.present.dtype.kind == "M":
-        return _ignored("moments in time: derive the hour, the weekday or an age instead")
-    if facts.is_number:
-        low, high = facts.present.min(), facts.present.max()
-        unix = _UNIX_SECONDS[0] < low and high < _UNIX_SECONDS[1] and _TIME_NAME.search(facts.name)
-        if not (unix and facts.is_whole):
-            return None
-    elif facts.share(_MOMENT) < 0.9:
+        return _ignored(reason)
+    if not facts.is_number:
+        return _ignored(reason) if facts.share(_MOMENT) >= 0.9 else None
+    if not facts.is_whole:
         return None
-    return _ignored("dates or times: derive the hour, the weekday or an age instead")
-
-
-def _decimal_comma(facts: Facts) -> Verdict | None:
-    if facts.is_number or facts.share(_DECIMAL_COMMA) < 0.5:
+    if facts.distinct > 2 and facts.share(_DAY_IN_DIGITS) == 1:
+        return _ignored(f"days written as numbers, such as {facts.texts[0]}: derive an age instead")
+    if not _TIME_NAME.search(facts.name):
         return None
-    return _ignored(
-        "numbers with a decimal comma are read as text",
-        f"column {facts.name!r} holds numbers with a decimal comma, which are read as text; "
-        "it is ignored: write them with a point to use them",
-    )
+    low, high = facts.present.min(), facts.present.max()
+    if any(_UNIX_SECONDS[0] * n < low and high < _UNIX_SECONDS[1] * n for n in _UNIX_UNITS):
+        return _ignored(f"moments, counted since 1970: {reason.partition(': ')[2]}")
+    months = facts.distinct > 2 and facts.share(_MONTH_IN_DIGITS) == 1
+    return _ignored(f"months written as numbers, such as {facts.texts[0]}") if months else None
 
 
 def _nearly_numbers(facts: Facts) -> Verdict | None:
@@ -179,7 +209,7 @@ def _identifier(facts: Facts) -> Verdict | None:
     many = facts.distinct > max(50, len(facts.present) / 50)
     if facts.named_as_identifier and (many or unique):
         return _ignored("by its name it identifies rows: nothing to learn for new ones")
-    if unique and facts.is_whole and _counts_up(facts.present):
+    if unique and facts.is_whole and (_counts_up(facts.present) or _numbers_rows(facts)):
         return _ignored("it only counts the rows")
     if unique and not facts.is_number:
         return _ignored("every row has a value of its own: nothing to learn for new ones")
@@ -189,6 +219,12 @@ def _identifier(facts: Facts) -> Verdict | None:
 def _counts_up(values: pd.Series) -> bool:
     steps = values.astype(float).diff().dropna()
     return bool((steps == steps.iloc[0]).all()) and abs(steps.iloc[0]) >= 1
+
+
+def _numbers_rows(facts: Facts) -> bool:
+    """Whether every whole number from 0 or 1 on is there once, in any order."""
+    low, high = facts.present.min(), facts.present.max()
+    return low in (0, 1) and high - low + 1 == facts.rows == facts.distinct
 
 
 def _text(facts: Facts) -> Verdict | None:
@@ -205,25 +241,44 @@ def _text(facts: Facts) -> Verdict | None:
 
 
 def _nearly_unique(facts: Facts) -> Verdict | None:
-    if facts.is_number or facts.distinct < max(50, len(facts.present) / 2):
+    is_name = not facts.is_number or (facts.is_whole and facts.named_as_code)
+    if not is_name or facts.distinct < max(50, len(facts.present) / 2):
         return None
     return _ignored("nearly every row has a value of its own")
 
 
 def _code(facts: Facts) -> Verdict | None:
     if not facts.is_number:
-        many = facts.distinct > _DEFAULT_VOCABULARY
-        options = {"vocabulary": facts.distinct} if many else {}
-        return Verdict("categorical", _values(facts), options)
-    if not facts.is_whole:
+        return _category(facts, "")
+    if not facts.is_whole or facts.distinct == 2:
         return None
-    if facts.present.abs().min() > _EXACT and facts.distinct <= _DEFAULT_VOCABULARY:
-        return Verdict("categorical", f"long whole numbers, taken for codes: {_values(facts)}")
-    if facts.distinct > _MOST_CODES or facts.distinct == 2:
+    if facts.named_as_code:
+        return _category(facts, "whole numbers, by the name codes: ")
+    digits = {len(text.lstrip("-")) for text in facts.texts}
+    rows = len(facts.present) / facts.distinct
+    if facts.present.abs().min() > _LONG:
+        is_code = len(digits) == 1 and rows >= _ROWS_A_LONG_CODE
+        return _category(facts, "long whole numbers, taken for codes: ") if is_code else None
+    if facts.distinct > _MOST_CODES or rows < _ROWS_A_CODE or _is_scale(facts):
         return None
-    if len(facts.present) < facts.distinct * _ROWS_A_CODE:
+    if len(digits) > 1 or min(digits) < 3:
         return None
-    return Verdict("categorical", f"few whole numbers, taken for codes: {_values(facts)}")
+    return _category(facts, "few whole numbers with gaps, taken for codes: ")
+
+
+def _category(facts: Facts, words: str) -> Verdict:
+    many = facts.distinct > _DEFAULT_VOCABULARY
+    options = {"vocabulary": facts.distinct} if many else {}
+    return Verdict("categorical", words + _values(facts), options)
+
+
+def _is_scale(facts: Facts) -> bool:
+    """Whether whole numbers are years, or go up in steps that leave few gaps, as counts do."""
+    numbers = sorted(int(value) for value in facts.counts.index)
+    if _YEARS[0] <= numbers[0] and numbers[-1] <= _YEARS[1]:
+        return True
+    step = math.gcd(*(b - a for a, b in itertools.pairwise(numbers)))
+    return (numbers[-1] - numbers[0]) / step < 3 * len(numbers)
 
 
 def _long_tail(facts: Facts) -> Verdict | None:
@@ -234,7 +289,9 @@ def _long_tail(facts: Facts) -> Verdict | None:
 
 
 def _quantity(facts: Facts) -> Verdict:
-    return Verdict("numeric", _range(facts))
+    few = facts.is_whole and 2 < facts.distinct <= _MOST_CODES
+    words = ": if they are codes, write `categorical`" if few else ""
+    return Verdict("numeric", _range(facts) + words)
 
 
 def _values(facts: Facts) -> str:
@@ -260,10 +317,10 @@ def shown(text: str, most: int = 30) -> str:
 
 
 _RULES: tuple[Callable[[Facts], Verdict | None], ...] = (
+    _unnamed,
     _empty,
     _constant,
     _moment,
-    _decimal_comma,
     _nearly_numbers,
     _text,
     _identifier,

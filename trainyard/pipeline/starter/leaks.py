@@ -18,6 +18,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 SUSPICIOUS = 0.98
 _ROWS = 10_000
 _LEAVES = 64
+_FEW_VALUES = 20
+_ROUNDING = 1e-9
 _FEWEST_ROWS = 40  # half of them judge: fewer say nothing
 
 
@@ -49,14 +51,15 @@ def leaks(columns: Mapping[str, pd.Series], numbers: Array, task: Task) -> dict[
 
 
 def copies(columns: Mapping[str, pd.Series], label: pd.Series) -> set[str]:
-    """Finds the columns that hold the label under another name, one value for one value.
+    """Finds the columns that hold the label under another name, or in another unit.
 
     Args:
         columns: The columns that may become inputs.
         label: The label's column.
     """
     codes = _codes(label)
-    return {name for name, values in columns.items() if _same(_codes(values), codes)}
+    coded = ((name, _codes(values)) for name, values in columns.items())
+    return {name for name, values in coded if _same(values, codes) or _in_proportion(values, codes)}
 
 
 def _same(a: Array, b: Array) -> bool:
@@ -64,6 +67,13 @@ def _same(a: Array, b: Array) -> bool:
     pairs = len(np.unique(np.stack([a, b]), axis=1).T)
     distinct = len(np.unique(a))
     return pairs == distinct == len(np.unique(b)) and distinct < len(a)
+
+
+def _in_proportion(a: Array, b: Array) -> bool:
+    """Whether amounts are the same but for unit and offset."""
+    if len(np.unique(b)) <= _FEW_VALUES or len(np.unique(a)) <= _FEW_VALUES:
+        return False
+    return bool(1 - abs(np.corrcoef(a, b)[0, 1]) < _ROUNDING)
 
 
 def _codes(values: pd.Series) -> Array:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainyard.errors import DataError
+from trainyard.components.example_gen import column_types
 from trainyard.progress import report
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
     from trainyard.components.example_gen.reader import Block
@@ -24,46 +24,48 @@ class Sample:
     """Rows spread evenly over the whole table.
 
     Attributes:
-        frame: The rows that were kept, all columns.
+        table: The rows that were kept, all columns, as they stand in the file.
         rows: How many rows the table has.
-        warnings: Sentences about rows that are copies of others.
+        unlabelled: How many of them have no label, by the word that stands there for it; None
+            where nothing does.
+        copies: Sentences about rows that are copies of others.
     """
 
-    frame: pd.DataFrame
+    table: pa.Table
     rows: int
-    warnings: Sequence[str] = ()
+    unlabelled: Counter[str | None]
+    copies: Sequence[str]
 
     @property
     def complete(self) -> bool:
         """Whether every row was kept."""
-        return len(self.frame) == self.rows
+        return len(self.table) == self.rows
 
 
-def take(blocks: Iterable[Block], label: str) -> Sample:
+def take(blocks: Iterable[Block], label: str, missing: Sequence[str]) -> Sample:
     """Keeps every k-th row, where k doubles whenever the sample gets too large.
 
     Args:
         blocks: The table, block by block.
-        label: The column that must have a value in every row.
-
-    Raises:
-        DataError: The label is missing in some rows.
+        label: Its column for which missing values are counted.
+        missing: What stands for them.
     """
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     from trainyard.components.example_gen import identity
     from trainyard.components.example_gen.division import Copies
 
-    identities = []
-    stride, rows, missing, first_missing = 1, 0, 0, ""
-    kept = []
+    stride, rows = 1, 0
+    kept, identities, unlabelled = [], [], Counter[str | None]()
+    words = pa.array([None, *missing], pa.string())
     for block in blocks:
-        holes = block.batch[label].is_null()
-        first_missing = first_missing or (
-            block.row(holes.index(True).as_py()) if holes.true_count else ""
-        )
-        missing += holes.true_count
+        if column_types.is_text(block.batch[label].type):
+            found = block.batch[label].filter(pc.is_in(block.batch[label], words))
+            unlabelled.update(found.to_pylist())
+        else:
+            unlabelled[None] += block.batch[label].null_count
         identities.append(identity.rows(block.batch if block.raw is None else block.raw))
         kept.append(block.batch.take(pa.array(range(-rows % stride, len(block.batch), stride))))
         rows += len(block.batch)
@@ -71,10 +73,8 @@ def take(blocks: Iterable[Block], label: str) -> Sample:
             stride *= 2
             kept = _every_second(kept)
         report(f"reading: {rows:,} rows", block.fraction)
-    if missing:
-        raise _label_missing(label, missing, first_missing, rows)
     copies = Copies.among(np.concatenate(identities))
-    return Sample(pa.Table.from_batches(kept).to_pandas(), rows, [*copies.warnings()])
+    return Sample(pa.Table.from_batches(kept), rows, unlabelled, [*copies.warnings()])
 
 
 def _every_second(kept: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
@@ -87,12 +87,3 @@ def _every_second(kept: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
 
 def _most(columns: int) -> int:
     return max(1000, min(MOST_ROWS, MOST_CELLS // columns))
-
-
-def _label_missing(label: str, missing: int, first: str, rows: int) -> DataError:
-    return DataError(
-        f"the label {label!r} is missing in {missing:,} of {rows:,} rows",
-        where=first,
-        expected="a label in every row: nothing can be learned from a row without one",
-        hint="remove those rows, or fill the label in, then try again",
-    )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal, cast
 
+from trainyard.components.example_gen import text_files
 from trainyard.errors import DataError
 
 _BEGINNING = 64 * 1024
@@ -18,7 +20,7 @@ _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical ba
 _NOT_READ = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
-    b"\x1f\x8b": "compressed by gzip",
+    b"\x1f\x8b": "compressed by gzip, of which its name says nothing (.gz)",
     b"SQLite": "an SQLite database",
     b"{": "JSON",
     b"[": "JSON",
@@ -69,7 +71,10 @@ def sniff(path: Path) -> Source:
     for signature, what in _NOT_READ.items():
         if beginning.startswith(signature):
             raise DataError(f"{path} is {what}", expected="a CSV or Parquet file", hint=_WHAT_TO_DO)
-    encoding, encoding_sentence = _encoding(path, beginning)
+    try:
+        encoding, encoding_sentence = _encoding(path, beginning)
+    except text_files.COMPRESSION_ERRORS as error:
+        raise text_files.damaged_gzip(path, error) from None
     text = codecs.getincrementaldecoder(encoding)("replace").decode(beginning)
     delimiter = _delimiter(text, whole=len(beginning) < _BEGINNING)
     sentence = f"The file is read as CSV with {_DELIMITERS[delimiter]} between the fields, "
@@ -99,13 +104,22 @@ def _classes(folder: Path) -> Source:
 
 def _beginning(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with _opened(path) as stream:
             beginning = stream.read(_BEGINNING)
+    except text_files.COMPRESSION_ERRORS as error:
+        raise text_files.damaged_gzip(path, error) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", hint="check --data") from None
     if not beginning.strip():
         raise DataError(f"{path} is empty", expected="a header line and rows")
     return beginning
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Opens a file, through gzip if its name says so."""
+    if text_files.is_gzip(path):
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
 
 
 def _encoding(path: Path, beginning: bytes) -> tuple[str, str]:
@@ -125,7 +139,7 @@ def _encoding(path: Path, beginning: bytes) -> tuple[str, str]:
 def _first_not_utf8(path: Path) -> bytes | None:
     """The bytes around the first place that is not UTF-8, or None."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with path.open("rb") as stream:
+    with _opened(path) as stream:
         while chunk := stream.read(_CHUNK):
             try:
                 decoder.decode(chunk)
@@ -140,7 +154,7 @@ def _first_not_utf8(path: Path) -> bytes | None:
 
 def _decodes(path: Path, encoding: str) -> bool:
     decoder = codecs.getincrementaldecoder(encoding)()
-    with path.open("rb") as stream:
+    with _opened(path) as stream:
         try:
             while chunk := stream.read(_CHUNK):
                 decoder.decode(chunk)

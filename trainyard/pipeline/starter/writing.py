@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainyard.components.example_gen import reader
-from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.components.example_gen import lookalikes
+from trainyard.errors import DataError, RecipeError
 from trainyard.files import write_whole
-from trainyard.pipeline.starter import leaks, sampling, sniffing
+from trainyard.pipeline.starter import leaks, sniffing
 from trainyard.pipeline.starter.columns import Facts, Verdict, judge, shown
-from trainyard.pipeline.starter.sampling import Sample
+from trainyard.pipeline.starter.reading import Note, Reading, notes_of, read
 from trainyard.pipeline.starter.shape import Shape, shape_for
 from trainyard.pipeline.starter.targets import Target, target
 from trainyard.raw_values import canonical_text
@@ -51,13 +51,15 @@ class _Table:
     """Everything that was found out about a table."""
 
     source: sniffing.Source
-    sample: Sample
+    reading: Reading
     target: Target
     verdicts: dict[str, Verdict]
     groups: list[str]
     empty_texts: bool
     slices: list[str]
     shape: Shape
+    notes: dict[str, Note]
+    label: str
 
 
 def new_recipe(file: Path, data: Path, label: str, *, force: bool = False) -> Starter:
@@ -96,42 +98,61 @@ def _look(path: Path, label: str) -> _Table:
         delimiter=source.delimiter,
         encoding=source.encoding,
     )
-    files = reader.find(place)
-    columns = reader.columns(data, files)
-    if label not in columns:
-        raise RecipeError(
-            f"{path} has no column {label!r}", where="--label", hint=nearest(label, columns)
-        )
-    sample = sampling.take(reader.blocks(data, files, columns), label)
-    if sample.rows < _FEWEST_ROWS:
+    reading = read(data, label)
+    if reading.rows < _FEWEST_ROWS:
         raise DataError(
-            f"{path} has {sample.rows} rows",
+            f"{path} has {reading.rows} rows" + (" with a label" if reading.unlabelled else ""),
             expected=f"at least {_FEWEST_ROWS}: they are split into training, eval and test rows",
         )
-    return _judge(source, sample, label)
+    if reading.unlabelled and "`" in label:
+        raise DataError(
+            f"the label {label!r} is missing in {reading.unlabelled:,} rows",
+            expected="a label in every row, or one whose name has no backtick: a condition in the "
+            "recipe can leave out those rows",
+        )
+    return _judge(source, reading, label)
 
 
-def _judge(source: sniffing.Source, sample: Sample, label: str) -> _Table:
-    goal = target(label, sample.frame[label])
-    facts = {name: Facts(name, sample.frame[name]) for name in sample.frame if name != label}
-    verdicts = {name: judge(fact) for name, fact in facts.items()}
-    verdicts = _without_leaks(verdicts, sample.frame, label, goal)
+def _judge(source: sniffing.Source, reading: Reading, label: str) -> _Table:
+    frame = reading.frame
+    goal = target(label, frame[label])
+    notes = notes_of(reading)
+    facts = {name: Facts(name, frame[name]) for name in frame if name != label}
+    verdicts = {name: _noted(judge(fact), notes.get(name)) for name, fact in facts.items()}
+    verdicts = _without_leaks(verdicts, frame, label, goal)
+    verdicts |= {
+        name: Verdict("ignored", f"{kind}, which is not one value a row: not read")
+        for name, kind in reading.unread.items()
+    }
     if all(verdict.kind == "ignored" for verdict in verdicts.values()):
         raise DataError(
             f"{source.path} has no column to learn from",
             expected="a column besides the label that is not an identifier or a date",
             received="; ".join(f"{name}: {v.reason}" for name, v in list(verdicts.items())[:5]),
         )
-    shape = shape_for(sample.rows)
+    shape = shape_for(reading.rows)
     return _Table(
         source,
-        sample,
+        reading,
         goal,
         verdicts,
         groups=_groups(facts, verdicts),
         empty_texts=any(_some_empty(facts[name]) for name in _texts(verdicts)),
-        slices=_slices(facts, verdicts, shape, sample),
+        slices=_slices(facts, verdicts, shape, reading),
         shape=shape,
+        notes=notes,
+        label=label,
+    )
+
+
+def _noted(verdict: Verdict, note: Note | None) -> Verdict:
+    if note is None:
+        return verdict
+    warning = note.warning if verdict.kind != "ignored" else ""
+    return replace(
+        verdict,
+        reason=f"{verdict.reason}; {note.reason}" if note.reason else verdict.reason,
+        warning=verdict.warning or warning,
     )
 
 
@@ -174,10 +195,10 @@ def _repeats(facts: Facts) -> bool:
 
 
 def _slices(
-    facts: Mapping[str, Facts], verdicts: Mapping[str, Verdict], shape: Shape, sample: Sample
+    facts: Mapping[str, Facts], verdicts: Mapping[str, Verdict], shape: Shape, reading: Reading
 ) -> list[str]:
     """Columns whose every value has rows enough in the split that is judged."""
-    share = shape.judged_share * sample.rows / len(sample.frame)
+    share = shape.judged_share * reading.rows / len(reading.frame)
     fitting = [
         name
         for name, fact in facts.items()
@@ -189,15 +210,18 @@ def _slices(
 
 
 def _sentences(table: _Table) -> list[str]:
-    sample = table.sample
+    reading = table.reading
     ignored = [name for name, verdict in table.verdicts.items() if verdict.kind == "ignored"]
     inputs = len(table.verdicts) - len(ignored)
-    size = f"Rows: {sample.rows:,}; inputs: {inputs}; ignored columns: {len(ignored)}."
+    size = f"Rows: {reading.rows:,}; inputs: {inputs}; ignored columns: {len(ignored)}."
     sentences = [*table.source.sentences, size, *table.target.sentences]
-    if not sample.complete:
+    if not reading.complete:
         sentences.insert(
-            1, f"Judged by {len(sample.frame):,} rows, spread evenly over the {sample.rows:,}."
+            1, f"Judged by {len(reading.frame):,} rows, spread evenly over the {reading.rows:,}."
         )
+    if reading.unlabelled:
+        rows = f"{reading.unlabelled:,} of {reading.unlabelled + reading.rows:,} rows"
+        sentences.insert(1, f"{rows} have no label: `where` leaves them out.")
     if table.groups:
         sentences.append(
             f"Rows are kept together by {shown(table.groups[0])!r}, whose values repeat: the same "
@@ -208,7 +232,8 @@ def _sentences(table: _Table) -> list[str]:
 
 def _warnings(table: _Table) -> list[str]:
     warnings = [verdict.warning for verdict in table.verdicts.values() if verdict.warning]
-    warnings += table.sample.warnings
+    warnings += _label_warnings(table)
+    warnings += table.reading.copies
     warnings += [
         f"column {name!r} also looks like a name of something that repeats: if it is what must "
         "not sit in two splits, make it data.key"
@@ -222,9 +247,29 @@ def _warnings(table: _Table) -> list[str]:
         warnings.append(
             f"the rarest class has {table.target.rarest} rows: it may be missing in a split"
         )
-    if table.sample.rows < 200:
-        warnings.append(f"{table.sample.rows} rows are few: the metrics will vary from run to run")
+    if table.reading.rows < 200:
+        warnings.append(f"{table.reading.rows} rows are few: the metrics will vary from run to run")
     return warnings
+
+
+def _label_warnings(table: _Table) -> Iterator[str]:
+    label, reading = table.label, table.reading
+    if label in table.notes and table.notes[label].warning:
+        yield table.notes[label].warning
+    if reading.no_label:
+        words = ", ".join(map(repr, reading.no_label))
+        yield (
+            f"where the label {label!r} is {words}, it is taken to be missing: if that is a class, "
+            f"write `not_missing: {{{label}: [...]}}` in `data`"
+        )
+    if reading.missing:
+        words = ", ".join(map(repr, reading.missing))
+        yield f"{words} among numbers is taken for a missing value: see `missing` in the recipe"
+    if reading.none_is_class:
+        yield (
+            f"the label {label!r} is None in some rows, which is taken for a class of that name: "
+            "if it means that there is no label, remove `not_missing` from the recipe"
+        )
 
 
 def _render(file: Path, table: _Table, sentences: list[str]) -> str:
@@ -237,7 +282,7 @@ def _render(file: Path, table: _Table, sentences: list[str]) -> str:
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"yaml": _scalar, "value": _value}
+    environment.filters |= {"yaml": _scalar, "value": _value, "format": lookalikes.shown}
     environment.filters |= {"remark": _remark, "comment": _comment}
     features = _listed(table.verdicts)
     return environment.get_template("recipe.yaml.j2").render(
@@ -250,6 +295,8 @@ def _render(file: Path, table: _Table, sentences: list[str]) -> str:
         features=features,
         texts=_texts(table.verdicts),
         left_out=len(table.verdicts) - len(features),
+        missing=[*Data(path="").missing, *table.reading.missing],
+        condition=f"`{table.label}` == `{table.label}`",
     )
 
 

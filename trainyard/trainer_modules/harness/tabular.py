@@ -15,7 +15,7 @@ import tensorflow_transform as tft
 from tensorflow_transform import schema_inference
 
 from trainyard.recipe_schema import Feature, TableFeature
-from trainyard.trainer_modules.harness import columns, embeddings, tft_private
+from trainyard.trainer_modules.harness import buckets, columns, embeddings
 from trainyard.trainer_modules.harness.names import keys
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.layers.pooling import MaskedAverage
@@ -123,9 +123,9 @@ _SCALINGS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
 
 def _bucketized(values: tf.Tensor, feature: TableFeature, key: str) -> tf.Tensor:
     number = _stacked([key], {key: values}, {key: feature})
-    boundaries = tft_private.quantiles(number, feature.buckets, epsilon=0.01)
+    boundaries = buckets.boundaries(number, feature.buckets)
     ids = tft.apply_buckets(number, boundaries)
-    # Equal quantiles make fewer buckets; the one after them is for missing values.
+    # How many there are is known after the analysis; the one after them is for missing values.
     missing = tf.cast(tf.size(boundaries) + 1, tf.int64)
     ids = tf.where(tf.math.is_nan(number), missing, ids)
     schema_inference.set_tensor_schema_override(ids, tf.constant(0, tf.int64), missing)

@@ -136,14 +136,7 @@ def batches(spec: ModelSpec, examples: Examples, series: str, epochs: range) -> 
 
 
 def _held(examples: Examples, spec: ModelSpec) -> Tensors:
-    size, distribution = spec.training.batch_size, spec.training.distribution.name
-    if distribution != "none":
-        raise RecipeError(
-            "a state that is carried on cannot be shared among devices",
-            where="trainer.distribution",
-            expected="none, or `trainer.params.stateful: false`",
-            received=distribution,
-        )
+    size = spec.training.batch_size
     held, rows = examples.held, len(next(iter(examples.targets.values())))
     if rows < size:
         raise RecipeError(

@@ -1,0 +1,86 @@
+"""What `trainyard check` says of columns that are read as something else than they look like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from trainyard.errors import RecipeError
+from trainyard.pipeline.check import Checked, check
+from trainyard.pipeline.recipe import load_recipe
+
+TABLE = pd.DataFrame(
+    {
+        "price": ["$2,000.00", "$1.50", None, "$12.00"] * 5,
+        "share": ["44.6%", "3%", "5%", "6%"] * 5,
+        "zip": ["00012", "00013", "12345", "00012"] * 5,
+        "colour": ["red", "green", "red", "blue"] * 5,
+        "answer": [0, 1, 1, 0] * 5,
+    }
+)
+
+
+def checked(folder: Path, frame: pd.DataFrame = TABLE, more: str = "", **options: Any) -> Checked:
+    frame.to_csv(folder / "t.csv", **options)
+    recipe = folder / "r.yaml"
+    recipe.write_text(f"name: r\ndata: {{path: t.csv}}\nlabel: answer\ntask: binary\n{more}")
+    return check(load_recipe(recipe), recipe)
+
+
+def about(found: Checked, column: str) -> list[str]:
+    return [text for text in found.warnings if f"column {column!r}" in text]
+
+
+def test_numbers_that_are_read_as_text_are_warned_of(tmp_path: Path) -> None:
+    found = checked(tmp_path, index=False)
+
+    (price,), (share,), (code,) = (about(found, name) for name in ("price", "share", "zip"))
+    assert 'numbers: {columns: {price: {thousands: ",", unit: "$"}}}' in price
+    assert 'numbers: {columns: {share: {unit: "%"}}}' in share
+    assert "codes: [zip]" in code and "the number 12" in code
+    assert not about(found, "colour")
+
+
+def test_what_the_recipe_says_is_not_warned_of(tmp_path: Path) -> None:
+    more = "features: {price: categorical, share: ignored, zip: numeric}"
+
+    found = checked(tmp_path, more=more, index=False)
+
+    assert not [*about(found, "price"), *about(found, "share"), *about(found, "zip")]
+
+
+def test_an_index_without_a_name_is_no_input_unless_it_is_asked_for(tmp_path: Path) -> None:
+    found = checked(tmp_path)
+
+    assert "unnamed_0" in found.columns
+    assert "unnamed_0" not in found.inputs
+    assert any("no name" in text for text in found.warnings)
+
+    found = checked(tmp_path, more="features: {unnamed_0: numeric}")
+    assert "unnamed_0" in found.inputs
+    assert not any("no name" in text for text in found.warnings)
+
+
+LISTS = TABLE.assign(tags=[[1, 2], [], [3], [4]] * 5, size=1.5)
+
+
+@pytest.mark.parametrize("more", ["", "features: {tags: numeric}", "features: {size: numeric}"])
+def test_a_list_column_of_parquet_is_refused_unless_it_is_ignored(
+    tmp_path: Path, more: str
+) -> None:
+    LISTS.to_parquet(tmp_path / "t.parquet")
+    recipe = tmp_path / "r.yaml"
+    text = "name: r\ndata: {path: t.parquet, format: parquet}\nlabel: answer\ntask: binary\n"
+
+    recipe.write_text(text + more)
+    with pytest.raises(RecipeError, match=r"'tags' holds list.*not one value a row") as caught:
+        check(load_recipe(recipe), recipe)
+    assert "tags: ignored" in caught.value.hint
+
+    recipe.write_text(text + "features: {tags: ignored}")
+    found = check(load_recipe(recipe), recipe)
+    assert "tags" not in found.inputs
+    assert "size" in found.inputs
