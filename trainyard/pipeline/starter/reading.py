@@ -229,7 +229,7 @@ def _frame(
     columns = {}
     for name in table.column_names:
         values = table[name].combine_chunks()
-        if column_types.is_text(values.type):
+        if column_types.is_text(values.type) and not column_types.is_text(types[name].arrow):
             values = number_formats.plain(data, name, values, types[name])
             values = column_types.from_text(values, types[name])
         columns[name] = values.to_pandas()
