@@ -93,6 +93,16 @@ def _rounded(numbers: npt.NDArray[np.float64], digits: int) -> npt.NDArray[np.fl
     return np.asarray(rounded)
 
 
+def stored_text(value: Any) -> str:
+    """Returns the text of a value as a tf.Example holds it: floats have 32 bits there.
+
+    Args:
+        value: As `canonical_text`; a Python float is one of an example, or will be.
+    """
+    narrow = isinstance(value, float) and not value.is_integer()
+    return canonical_text(np.float32(value) if narrow else value)
+
+
 def _float_text(value: float | np.floating[Any]) -> str:
     if math.isnan(value):
         return ""

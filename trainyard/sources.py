@@ -1,23 +1,143 @@
-"""Digests of source code: TFX's cache looks at parameters and inputs only."""
+"""Digests of source code: TFX's cache looks at parameters and inputs only.
+
+The code of a stage is its executor's module and all that this may import, at the top of a file or
+within a function, as far as it is Trainyard's own. What only type checkers read, docstrings,
+comments and layout do not count. Other packages count by their versions.
+"""
 
 from __future__ import annotations
 
+import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
+
+PACKAGES = ("trainyard", "tfx", "tensorflow", "keras", "apache-beam", "ml-metadata")
+"""The packages whose versions count."""
+
+_PACKAGE = Path(__file__).parent
+_digests: dict[str, dict[str, str]] = {}
 
 
-def digest(paths: Iterable[Path]) -> str:
-    """Hashes Python sources, so that a change of code is a change of a parameter.
+def digest(modules: Iterable[str]) -> str:
+    """Hashes code, so that a change of it is a change of a parameter.
 
     Args:
-        paths: Files, or folders whose `*.py` count.
+        modules: Dotted names of what is run; others than Trainyard's are passed over. What is
+            looked up by name while it runs has to be named too.
 
     Returns:
         16 hexadecimal digits.
     """
+    parts = {str(file.relative_to(_PACKAGE.parent)): code(file).digest for file in closure(modules)}
+    parts |= {package: version(package) for package in PACKAGES}
+    told = "".join(f"{name}\0{part}\n" for name, part in sorted(parts.items()))
+    total = hashlib.sha256(told.encode()).hexdigest()[:16]
+    _digests[total] = parts
+    return total
+
+
+def parts(digest: str) -> dict[str, str]:
+    """Returns what a digest was made of: a digest for each file, a version for each package.
+
+    Args:
+        digest: From `digest`, in this process; nothing is known of others.
+    """
+    return _digests.get(digest, {})
+
+
+def whole() -> str:
+    """Hashes all files of Trainyard as they stand, docstrings included: much quicker."""
     total = hashlib.sha256()
-    for path in paths:
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            total.update(file.name.encode() + b"\0" + file.read_bytes())
+    for file in sorted(_PACKAGE.rglob("*.py")):
+        total.update(str(file.relative_to(_PACKAGE)).encode() + b"\0" + file.read_bytes())
     return total.hexdigest()[:16]
+
+
+def closure(modules: Iterable[str], package: Path = _PACKAGE) -> list[Path]:
+    """Finds the files that modules may load.
+
+    Args:
+        modules: Their dotted names.
+        package: The folder of the package that counts.
+
+    Returns:
+        Python files of the package, sorted.
+    """
+    found: set[Path] = set()
+    wanted = [file for name in modules for file in _files(name, package)]
+    while wanted:
+        file = wanted.pop()
+        if file not in found:
+            found.add(file)
+            imports = code(file).imports
+            wanted += [other for name in imports for other in _files(name, package)]
+    return sorted(found)
+
+
+def _files(name: str, package: Path) -> Iterator[Path]:
+    """The file of a module, if it is one, and those of the packages around it."""
+    first, *rest = name.split(".")
+    if first != package.name:
+        return
+    for depth in range(len(rest) + 1):
+        place = package.joinpath(*rest[:depth])
+        for file in (place / "__init__.py", place.with_suffix(".py")):
+            if file.is_file():
+                yield file
+
+
+class Code(NamedTuple):
+    """What counts of a file.
+
+    Attributes:
+        digest: Of its statements, 16 hexadecimal digits.
+        imports: Dotted names, those of what may be a module or something in one included.
+    """
+
+    digest: str
+    imports: frozenset[str]
+
+
+def code(file: Path) -> Code:
+    """Reads a file; once, as long as it does not change.
+
+    Args:
+        file: A Python file.
+    """
+    state = file.stat()
+    return _code(file, state.st_mtime_ns, state.st_size)
+
+
+@cache
+def _code(file: Path, *state: int) -> Code:
+    del state
+    tree = ast.parse(file.read_bytes())
+    for node in ast.walk(tree):
+        for block in ("body", "orelse"):
+            statements = getattr(node, block, None)
+            if isinstance(statements, list):
+                setattr(node, block, [each for each in statements if not _is_for_readers(each)])
+    names = frozenset(name for node in ast.walk(tree) for name in _imported(node))
+    return Code(hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], names)
+
+
+def _is_for_readers(statement: ast.stmt) -> bool:
+    """Whether it is a docstring, or for type checkers only."""
+    if isinstance(statement, ast.If):
+        test = statement.test
+        name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
+        return name == "TYPE_CHECKING" and not statement.orelse
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)

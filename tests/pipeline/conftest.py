@@ -37,7 +37,7 @@ def evaluate_frame(
     )
     from tfx_bsl.arrow.table_util import CanonicalizeRecordBatch
 
-    from trainyard.components.evaluator.rare_slices import without_rare_slices
+    from trainyard.components.evaluator.beam_slices import with_slices
 
     config = tfma.utils.update_eval_config_with_defaults(
         evaluation.eval_config(recipe), has_baseline=with_baseline, rubber_stamp=True
@@ -53,7 +53,7 @@ def evaluate_frame(
         tfma.extractors.UnbatchExtractor(),
         tfma.extractors.SliceKeyExtractor(eval_config=config),
     ]
-    extractors = without_rare_slices(extractors, config.options.min_slice_size.value)
+    extractors = with_slices(extractors, config.options.min_slice_size.value)
     size = -(-len(frame) // pieces)
     batches = [
         CanonicalizeRecordBatch(pa.RecordBatch.from_pandas(frame[start : start + size]))

@@ -1,19 +1,15 @@
 """Which executor the Evaluator has under each engine, and that its cache key knows our code."""
 
-from pathlib import Path
-
 import pytest
-from tfx.components.evaluator.executor import Executor as StockExecutor
 from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 
-from tests.components.evaluator.conftest import RARE_SLICES, recipe
+from tests.components.evaluator.conftest import BEAM_SLICES, recipe
 from trainyard import sources
-from trainyard.components import evaluator, records
-from trainyard.components.evaluator.executor import Executor
+from trainyard.components.evaluator.executor import BeamExecutor, Executor
 from trainyard.pipeline import engines, evaluation
 
-EXECUTORS = {"local": Executor, "beam": StockExecutor}
+EXECUTORS = {"local": Executor, "beam": BeamExecutor}
 
 
 @pytest.mark.parametrize("name", EXECUTORS)
@@ -30,6 +26,7 @@ def test_the_evaluator_of_an_engine(name):
     )
     assert node.id == "Evaluator"
     assert node.executor_spec.executor_class is EXECUTORS[name]
-    assert node.exec_properties["module_path"] == RARE_SLICES
-    folders = [Path(package.__path__[0]) for package in (evaluator, records)]
-    assert node.exec_properties["code"] == sources.digest(folders)
+    assert node.exec_properties["module_path"] == BEAM_SLICES
+    counted = sources.parts(node.exec_properties["code"])
+    assert {"trainyard/components/evaluator/exact_metrics.py", "keras"} <= counted.keys()
+    assert "trainyard/pipeline/evaluation.py" not in counted

@@ -137,6 +137,51 @@ def test_every_slice_is_there_once_and_all_rows_first():
     assert keys == [[], ["hour"], ["hour", "payment_type"], ["payment_type"]]
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.1, "0.1"), (True, "1"), (30.0, "30"), (30, "30"), ("30", "30")]
+)
+def test_a_threshold_names_a_slice_by_its_canonical_text(value, text):
+    bound = {"metric": "auc", "min": 0.5, "slice": {"fare": value}}
+    config = evaluation.eval_config(recipe(thresholds=[bound]))
+    found = [
+        dict(spec.feature_values)
+        for metric in config.metrics_specs[0].metrics
+        for threshold in metric.per_slice_thresholds
+        for spec in threshold.slicing_specs
+    ]
+    assert {"fare": text} in found
+
+
+def test_a_threshold_on_a_float_holds_or_names_the_nearest_slices(evaluate, tmp_path):
+    data = frame().assign(ratio=np.float32([0.1, 2.0, 0.7, 0.25] * 100))
+    bounds = [{"metric": "auc", "min": 0.1, "slice": {"ratio": value}} for value in (0.1, 2, "0.7")]
+    asked = recipe(metrics=["auc"], slices=["ratio"], thresholds=bounds)
+    folder = evaluate(asked, data, tmp_path)
+    measured = read_measured(folder / "evaluation")[ONLY]
+    assert (folder / "blessing" / "BLESSED").exists()
+    names = [part.name for part in measured.slices]
+    assert names == ["all rows", "ratio = 0.1", "ratio = 0.25", "ratio = 0.7", "ratio = 2"]
+    near = measured.nearest((("ratio", "0.6"),), most=2)
+    assert [part.name for part in near] == ["ratio = 0.7", "ratio = 0.25"]
+
+
+def test_results_of_older_runs_have_numbers_for_slices_and_are_read(tmp_path, monkeypatch):
+    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.proto.metrics_for_slice_pb2 import MetricsForSlice
+    from tensorflow_model_analysis.writers import eval_config_writer
+
+    proto = MetricsForSlice()
+    for column, value in (("age", {"int64_value": 30}), ("ratio", {"float_value": 0.1})):
+        proto.slice_key.single_slice_keys.add(column=column, **value)
+    pair = proto.metric_keys_and_values.add()
+    pair.key.name, pair.value.double_value.value = "auc", 0.75
+    config = evaluation.eval_config(recipe(metrics=["auc"]))
+    monkeypatch.setattr(tfma, "load_metrics", lambda folder: [proto])
+    monkeypatch.setattr(eval_config_writer, "load_eval_run", lambda folder: (config,))
+    (part,) = read_measured(tmp_path)[ONLY].slices
+    assert (part.name, part.candidate) == ("age = 30 and ratio = 0.1", {"auc": 0.75})
+
+
 @pytest.fixture(scope="session")
 def binary(evaluate, tmp_path_factory):
     asked = recipe(
@@ -176,7 +221,7 @@ def test_binary_metrics_are_those_of_scikit_learn(binary):
     for part in measured.slices:
         rows = data
         for column, value in part.key:
-            rows = rows[rows[column] == value]
+            rows = rows[rows[column].astype(str) == value]
         for name, expected in binary_reference(rows.label_xf, rows.predictions).items():
             assert part.candidate[name] == pytest.approx(expected, abs=1e-6), (part.name, name)
 

@@ -428,3 +428,9 @@ def test_other_files_are_named(tmp_path: Path, content: bytes, message: str) -> 
         new_recipe(tmp_path / "s.yaml", file, "answer")
     with pytest.raises(DataError, match="No such file"):
         new_recipe(tmp_path / "s.yaml", tmp_path / "absent.csv", "answer")
+
+
+def test_copies_are_warned_about(tmp_path: Path) -> None:
+    frame = table(answer=np.resize(["no", "yes", "no"], ROWS))
+    starter = starter_for(tmp_path, pd.concat([frame, frame.head(ROWS // 5)]), "answer")
+    assert any("are copies of an earlier row in every field" in text for text in starter.warnings)

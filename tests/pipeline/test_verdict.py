@@ -143,7 +143,7 @@ def test_every_failure_is_a_sentence_with_value_bound_slice_and_earlier_run(home
         "auc on payment_type = Cash is 0.75; the recipe asks for at least 0.8.",
         "auc on payment_type = Prize could not be measured: there are no such examples, fewer "
         "than `min_slice_size`, or too few kinds of label among them; the recipe asks for at "
-        "least 0.7.",
+        "least 0.7. The nearest slices are payment_type = Card; payment_type = Cash.",
         "auc on all rows is 0.9375, run 20261121-090000-7 (the model in service) had 1: "
         "0.0625 less; the recipe asks for at most 0.01 less.",
         "auc on payment_type = Cash is 0.75, run 20261121-090000-7 (the model in service) had "

@@ -95,7 +95,7 @@ def test_an_overloaded_server_says_so_at_once(within):
         assert asked == [1, 3]
         assert counted(metrics, "UNAVAILABLE") == 6
 
-    within(test, max_enqueued_requests=3)
+    within(test, max_enqueued_requests=3, batching="on")
 
 
 def test_a_mistake_of_our_own_tells_the_client_nothing(within, caplog):

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tests.trainer_modules import phrases
 from tests.trainer_modules.tables import heads_of
-from trainyard.recipe_schema import Threshold, Trainer
+from trainyard.recipe_schema import Trainer
 from trainyard.trainer_modules import registry
 from trainyard.trainer_modules.harness import metrics, names, spec
 from trainyard.trainer_modules.harness.training import Training, dataset_maker
@@ -67,13 +67,11 @@ def test_every_parameter_is_documented(module):
 
 
 @pytest.mark.parametrize(("module", "task"), TASKS)
-def test_metrics_are_known_and_thresholds_are_theirs(module, task):
+def test_metrics_are_known(module, task):
     found = registry.find(module)
     chosen = found.metrics(found.TINY, task)
     assert chosen
     assert set(chosen) <= set(metrics.KNOWN[task])
-    for name, threshold in chosen.items():
-        assert threshold is None or (isinstance(threshold, Threshold) and threshold.metric == name)
 
 
 def specification(transformed, module, task, folder, **trainer) -> tuple[spec.ModelSpec, Training]:

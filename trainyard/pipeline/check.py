@@ -8,9 +8,10 @@ from pathlib import Path
 
 from trainyard.components.example_gen import input_splits, lost_digits, narrowing, preflight
 from trainyard.components.example_gen.column_types import ColumnType
-from trainyard.errors import RecipeError, nearest
+from trainyard.errors import EnvironmentProblem, RecipeError, nearest
 from trainyard.pipeline import evaluation
 from trainyard.pipeline.recipe import located
+from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe, secret_values
 from trainyard.trainer_modules import harness, registry
 from trainyard.trainer_modules.harness import vector_files
@@ -45,7 +46,9 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
     Raises:
         RecipeError: Something cannot work; file, line and column are named.
         DataError: The data cannot be read.
+        EnvironmentProblem: Nothing can be written where it should.
     """
+    _check_folders(Workspace.of(recipe))
     try:
         for option in recipe.engine.beam_options:
             secret_values.resolve(option, "engine.beam_options")
@@ -62,12 +65,25 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
     if not inputs:
         raise RecipeError("no column is left as an input", where=str(recipe_file))
     columns = {name: kind.name.lower() for name, kind in kinds.items()}
+    copies = preflight.first_copies(recipe.data, files)
     warnings = [
         *_warnings(recipe, inputs),
         *_unsaid(recipe, kinds),
         *_lost_digits(recipe, files),
+        *copies.warnings(),
     ]
     return Checked(complete, columns, inputs, warnings)
+
+
+def _check_folders(workspace: Workspace) -> None:
+    for folder in (workspace.root, workspace.serving):
+        if set(str(folder)) & set("*?[\\"):
+            raise EnvironmentProblem(
+                "TensorFlow takes the name of this folder for a pattern, and finds nothing there",
+                where=str(folder),
+                expected="a path without *, ?, [ and \\",
+                hint="set TRAINYARD_HOME, or `push.destination`, to another folder",
+            )
 
 
 def with_module_defaults(recipe: Recipe) -> Recipe:
@@ -77,7 +93,7 @@ def with_module_defaults(recipe: Recipe) -> Recipe:
         recipe: A resolved recipe.
 
     Returns:
-        The recipe, with the module's metrics and thresholds where it names none itself.
+        The recipe, with the module's metrics and the default thresholds where it names none itself.
 
     Raises:
         RecipeError: The module cannot do what the recipe asks for.
@@ -93,12 +109,9 @@ def with_module_defaults(recipe: Recipe) -> Recipe:
     metrics = {name: section.metrics_of(name) or tuple(own) for name, own in defaults.items()}
     thresholds = section.thresholds
     if thresholds is None:
-        thresholds = tuple(
-            bound.model_copy(update={"head": name or None})
-            for name, own in defaults.items()
-            for bound in own.values()
-            if bound is not None
-        )
+        bounds = {n: evaluation.default_threshold(n, head) for n, head in recipe.heads.items()}
+        metrics = {n: tuple(dict.fromkeys((*m, bounds[n].metric))) for n, m in metrics.items()}
+        thresholds = tuple(bounds.values())
     section = section.model_copy(update={"metrics": joined(metrics), "thresholds": thresholds})
     return recipe.model_copy(update={"evaluation": section})
 

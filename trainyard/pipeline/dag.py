@@ -25,7 +25,6 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 
 from trainyard import sources
-from trainyard.components import example_gen, records
 from trainyard.components.baseline.strategy import ModelInService
 from trainyard.components.curated_schema.component import CuratedSchema
 from trainyard.components.example_gen.component import ExampleGen
@@ -103,7 +102,7 @@ def build_pipeline(
         recipe.data,
         recipe.labels,
         features=recipe.features,
-        code=sources.digest([Path(package.__path__[0]) for package in (example_gen, records)]),
+        code=sources.digest([ExampleGen.__module__]),
     )
     engine = engines.of(recipe)
     statistics = engine.statistics_gen(examples=examples.outputs["examples"])
@@ -147,6 +146,7 @@ def build_pipeline(
         baseline_model=baseline.outputs["model"],
         eval_config=evaluation.eval_config(recipe),
         example_splits=[recipe.data.split.judged],
+        without_baseline=recipe.evaluation.without_baseline,
     )
     pusher = Pusher(
         examples=examples.outputs["examples"],

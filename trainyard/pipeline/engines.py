@@ -50,17 +50,17 @@ def _local() -> Engine:
 
 
 def _beam() -> Engine:
-    from tfx.components.evaluator.executor import Executor
     from tfx.components.statistics_gen.component import StatisticsGen
 
     from trainyard.components.evaluator.component import Evaluator
+    from trainyard.components.evaluator.executor import BeamExecutor
     from trainyard.components.transform.component import BeamTransform
 
     return Engine(
         StatisticsGen,
         partial(BeamTransform, disable_statistics=True),
         # Our component: stock's has no parameter for the code of ours that TFMA calls.
-        partial(Evaluator, executor=Executor),
+        partial(Evaluator, executor=BeamExecutor),
     )
 
 

@@ -12,8 +12,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from trainyard.components.evaluator import companions
 from trainyard.errors import RecipeError, nearest
-from trainyard.recipe_schema import ONLY, Bound, Change, Recipe, Task, Threshold
+from trainyard.raw_values import stored_text
+from trainyard.recipe_schema import ONLY, Bound, Change, Recipe, Target, Task, Threshold
 from trainyard.trainer_modules.harness import names
 
 EXAMPLE_COUNT = "example_count"
@@ -22,6 +24,7 @@ CALIBRATION_PLOT = "reliability"
 RESIDUAL_SAMPLE = "residual_sample"
 EXACT = "trainyard.components.evaluator.exact_metrics"
 CURVES = "trainyard.components.evaluator.score_curves"
+GAINS = "trainyard.components.evaluator.gains"
 TEXT = "trainyard.components.evaluator.text_metrics"
 
 # A difference such as 0.91 - 0.92 is a hair below -0.01 in binary fractions.
@@ -178,8 +181,25 @@ _PLOTS: dict[Task, dict[str, Implementation]] = {
     "text": {},
 }
 
+_DEFAULT: dict[Task, str] = {
+    "binary": "auc",
+    "multiclass": "accuracy",
+    "regression": "r2",
+    "text": "perplexity",
+}
+
 # TFX blesses nothing that has no threshold at all; this one always holds on data.
 _SOME_EXAMPLES = Threshold(metric=EXAMPLE_COUNT, min=1)
+
+
+def default_threshold(head: str, target: Target) -> Threshold:
+    """What must hold of a head where the recipe sets no thresholds: it beats the trivial answer.
+
+    Args:
+        head: Its name; `ONLY` if it is the only one.
+        target: What it predicts.
+    """
+    return Threshold(metric=_DEFAULT[target.task], head=head or None, beats="trivial")
 
 
 def check_metrics(recipe: Recipe, columns: Collection[str]) -> None:
@@ -300,6 +320,13 @@ def _check_bound(
 
 
 def _check_threshold(threshold: Threshold, where: str) -> None:
+    if threshold.beats and threshold.metric not in companions.AGAINST_TRIVIAL:
+        raise RecipeError(
+            f"{threshold.metric!r} has no trivial answer to beat",
+            where=f"{where}.metric",
+            expected=f"one of: {', '.join(companions.AGAINST_TRIVIAL)}",
+            received=threshold.metric,
+        )
     metric = METRICS[threshold.metric]
     impossible = {
         "min": threshold.min is not None and not threshold.min <= metric.high,
@@ -340,7 +367,7 @@ def _unreachable(name: str, where: str, received: str) -> RecipeError:
 def eval_config(recipe: Recipe) -> Any:
     """Says to TFMA what the recipe asks for.
 
-    The Evaluator needs `module_path=trainyard.components.evaluator.rare_slices` beside it for
+    The Evaluator needs `module_path=trainyard.components.evaluator.beam_slices` beside it for
     `min_slice_size` to mean what the recipe says.
 
     Args:
@@ -399,9 +426,8 @@ def _metrics_specs(recipe: Recipe, head: str, bounds: Sequence[Bound]) -> list[A
     asked = dict.fromkeys([*section.metrics_of(head), *(bound.metric for bound in bounds)])
     count = {EXAMPLE_COUNT: METRICS[EXAMPLE_COUNT].by_task[task]}
     others = {name: METRICS[name].by_task[task] for name in asked if name not in count}
-    groups = [count | others | _PLOTS[task]]
-    if recipe.data.weight:
-        groups = [count, others | _PLOTS[task]]
+    others |= _PLOTS[task] | _gains(recipe, head, bounds)
+    groups = [count, others] if recipe.data.weight else [count | others]
     specs = [
         tfma.MetricsSpec(
             metrics=_metric_configs(group, bounds), output_names=[] if head == ONLY else [head]
@@ -411,6 +437,13 @@ def _metrics_specs(recipe: Recipe, head: str, bounds: Sequence[Bound]) -> list[A
     if recipe.data.weight:
         specs[0].example_weights.unweighted = True  # the others are weighted by TFMA's default
     return specs
+
+
+def _gains(recipe: Recipe, head: str, bounds: Sequence[Bound]) -> dict[str, Implementation]:
+    """What compares a head with the trivial answer, for which the Evaluator reads its labels."""
+    columns = {"label": recipe.heads[head].label.name, "weight": recipe.data.weight or ""}
+    beaten = [bound.metric for bound in bounds if isinstance(bound, Threshold) and bound.beats]
+    return {f"{name}{companions.GAIN}": Implementation("Gain", GAINS, columns) for name in beaten}
 
 
 def _sliced_by(recipe: Recipe, bounds: Sequence[Bound]) -> list[list[str]]:
@@ -431,11 +464,17 @@ def _metric_configs(computed: Mapping[str, Implementation], bounds: Sequence[Bou
             module=implementation.module,
             config=json.dumps({"name": name, **implementation.options}),
             per_slice_thresholds=[
-                _per_slice_threshold(bound) for bound in bounds if bound.metric == name
+                _per_slice_threshold(bound) for bound in bounds if _measured_by(bound) == name
             ],
         )
         for name, implementation in computed.items()
     ]
+
+
+def _measured_by(bound: Bound) -> str:
+    """The name of the metric that has the bound."""
+    beats = isinstance(bound, Threshold) and bound.beats
+    return f"{bound.metric}{companions.GAIN}" if beats else bound.metric
 
 
 def _per_slice_threshold(bound: Bound) -> Any:
@@ -443,23 +482,19 @@ def _per_slice_threshold(bound: Bound) -> Any:
     import tensorflow_model_analysis as tfma
 
     if isinstance(bound.slice, Mapping):
-        values = {column: str(_stored(value)) for column, value in bound.slice.items()}
+        values = {column: stored_text(value) for column, value in bound.slice.items()}
         where = tfma.SlicingSpec(feature_values=values)
     else:
         where = tfma.SlicingSpec(feature_keys=bound.slice_columns)
     return tfma.PerSliceMetricThreshold(slicing_specs=[where], threshold=_tfma_threshold(bound))
 
 
-def _stored(value: Any) -> Any:
-    """Examples hold true and false as 1 and 0."""
-    return int(value) if isinstance(value, bool) else value
-
-
 def _tfma_threshold(bound: Bound) -> Any:
     import tensorflow_model_analysis as tfma
 
     if isinstance(bound, Threshold):
-        ends = {"lower_bound": bound.min, "upper_bound": bound.max}
+        low = ROUNDING if bound.beats else bound.min  # TFMA's bounds hold where they are reached
+        ends = {"lower_bound": low, "upper_bound": bound.max}
         given = {end: {"value": value} for end, value in ends.items() if value is not None}
         return tfma.MetricThreshold(value_threshold=tfma.GenericValueThreshold(**given))
     assert isinstance(bound, Change)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 from collections.abc import Sequence
@@ -11,9 +12,10 @@ from typing import Any
 
 from trainyard.components.evaluator import companions
 from trainyard.pipeline.evaluation import METRICS
+from trainyard.raw_values import stored_text
 from trainyard.recipe_schema import ONLY
 
-SliceKey = tuple[tuple[str, Any], ...]
+SliceKey = tuple[tuple[str, str], ...]
 
 ALL_ROWS = "all rows"
 
@@ -88,6 +90,23 @@ class Measured:
         spec = tfma.slicer.SingleSliceSpec(spec=slicing_spec)
         return [part for part in self.slices if spec.is_slice_applicable(part.key)]
 
+    def nearest(self, asked: SliceKey, most: int = 3) -> list[Slice]:
+        """The slices by the same columns that are most like one that is not there."""
+        columns = tuple(column for column, _ in asked)
+        alike = [part for part in self.slices if tuple(c for c, _ in part.key) == columns]
+        return sorted(alike, key=lambda part: _distance(asked, part.key))[:most]
+
+
+def _distance(one: SliceKey, other: SliceKey) -> list[tuple[float, float]]:
+    """How unlike the values of the same columns are: as numbers if they are, and as texts."""
+    return [
+        (
+            abs(as_number(a) - as_number(b)) if math.isfinite(as_number(a)) else 0.0,
+            -difflib.SequenceMatcher(None, a, b).ratio(),
+        )
+        for (_, a), (_, b) in zip(one, other, strict=True)
+    ]
+
 
 def describe(key: SliceKey) -> str:
     """A slice in words, such as `sex = Male and age = 30`."""
@@ -119,7 +138,8 @@ def _of_head(head: str, folder: Path, config: Any, protos: Sequence[Any]) -> Mea
     slices: list[Slice] = []
     samples: dict[str, Any] = {}
     for proto in protos:
-        part = Slice(deserialize_slice_key(proto.slice_key), {}, {})
+        key = deserialize_slice_key(proto.slice_key)  # of older runs, with numbers
+        part = Slice(tuple((column, stored_text(value)) for column, value in key), {}, {})
         for pair in proto.metric_keys_and_values:
             if pair.key.output_name != head:
                 continue
@@ -141,8 +161,17 @@ def _of_head(head: str, folder: Path, config: Any, protos: Sequence[Any]) -> Mea
 def _in_order(part: Slice) -> tuple[Any, ...]:
     """All rows first, then column by column, numbers by size."""
     columns = tuple(column for column, _ in part.key)
-    values = tuple((isinstance(value, str), value) for _, value in part.key)
+    values = tuple((as_number(value), value) for _, value in part.key)
     return len(columns), columns, values
+
+
+def as_number(text: str) -> float:
+    """The number that a slice's value is; infinite for any other text."""
+    try:
+        value = float(text)
+    except ValueError:
+        return math.inf
+    return math.inf if math.isnan(value) else value
 
 
 def number(value: float, apart: float | None = None) -> str:

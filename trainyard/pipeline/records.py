@@ -59,10 +59,11 @@ class Finding(BaseModel):
         bound: The bound in words, such as `at least 0.9`.
         baseline: What the model in service reached, for change thresholds.
         low: The least value that holds, if there is one; worked out from the baseline
-            for change thresholds.
+            for change thresholds; for a reference to beat, what that reaches.
         high: The greatest.
         ok: Whether the bound held.
-        kind: Value threshold or change threshold.
+        kind: Value threshold, change threshold, or a reference to beat.
+        nearest: Where there is no such slice, those that are most like it.
     """
 
     metric: str
@@ -74,7 +75,8 @@ class Finding(BaseModel):
     low: float | None = None
     high: float | None = None
     ok: bool
-    kind: Literal["value", "change"] = "value"
+    kind: Literal["value", "change", "beats"] = "value"
+    nearest: list[str] = Field(default_factory=list)
 
     @property
     def name(self) -> str:

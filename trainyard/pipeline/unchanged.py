@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import trainyard
 from trainyard import sources
 from trainyard.components.example_gen import images, input_splits, inputs_read
 from trainyard.components.pusher import versions
@@ -27,7 +26,6 @@ from trainyard.recipe_schema import Recipe, Trainer
 from trainyard.trainer_modules.harness import vector_files
 
 REASON = "unchanged: same inputs, parameters and code"
-PACKAGES = ("trainyard", "tfx", "tensorflow", "keras", "apache-beam", "ml-metadata")
 
 AROUND_IT = ("schedule", "retrain", "monitor", "kubeflow")
 """Sections that say when and where a recipe runs and what is watched after it."""
@@ -58,8 +56,8 @@ def _facts(recipe: Recipe) -> Iterator[str]:
     if recipe.data.schema_file != "infer":
         yield Path(recipe.data.schema_file).read_text(encoding="utf-8")
     yield from _labelled(Workspace.of(recipe).serving)
-    yield sources.digest([Path(trainyard.__path__[0])])
-    yield from (version(package) for package in PACKAGES)
+    yield sources.whole()
+    yield from (version(package) for package in sources.PACKAGES)
 
 
 def _default(section: str) -> object:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from trainyard.components.evaluator.omitted import Omitted
+from trainyard.components.evaluator.omitted import read as read_omitted
 from trainyard.components.example_gen import left_out, lost_digits, quarantine
 from trainyard.components.example_gen.division import Division
-from trainyard.pipeline import metadata, records
-from trainyard.pipeline.evaluation import EXAMPLE_COUNT, METRICS, ROUNDING
-from trainyard.pipeline.measured import Measured, Slice, number, read_measured
+from trainyard.pipeline import findings, metadata, records
+from trainyard.pipeline.evaluation import ROUNDING
+from trainyard.pipeline.measured import Measured, number, read_measured
 from trainyard.pipeline.records import Finding, RunRecord, StageRecord, Verdict
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
@@ -37,7 +39,7 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
     """
     folder = finished_output(record, "Evaluator", "evaluation")
     measured = read_measured(folder) if folder else {}
-    groups = [group for each in measured.values() for group in _findings(each)]
+    groups = [group for each in measured.values() for group in findings.of(each)]
     push = _push(record)
     verdict = Verdict(
         blessed=_is_blessed(record),
@@ -48,15 +50,21 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
         metrics=_overall(measured),
         baseline_run=_maker(record, record.output("Baseline", "model")),
     )
-    verdict.sentences = _outcome(record, verdict, push)
+    omitted = read_omitted(folder) if folder else None
+    if omitted:
+        verdict.baseline_run = _maker(record, Path(omitted.model))
+    verdict.sentences = _outcome(record, verdict, push, omitted)
     if measured:
-        about = _about_thresholds(groups, verdict, recipe, measured)
+        about = [
+            *_about_thresholds(groups, verdict),
+            *_about_baseline(verdict, recipe, measured, omitted),
+        ]
         headline = verdict.sentences[0]
         verdict.sentences += [text for text in about if not headline.endswith(text)]
     examples = finished_output(record, "ExampleGen", "examples")
     if measured and verdict.baseline_run:
         verdict.sentences += _divided_differently(record, recipe, verdict.baseline_run)
-    verdict.sentences += [*_missing_rows(examples, recipe)] if examples else []
+    verdict.sentences += [*_about_rows(examples, recipe)] if examples else []
     verdict.sentences += [*_lost_digits(examples, recipe)] if examples else []
     verdict.sentences += _constant_inputs(record)
     return verdict
@@ -97,9 +105,10 @@ def _division(record: RunRecord, recipe: Recipe) -> Division:
     return Division.read(metadata.properties(Workspace.of(recipe).metadata, examples))
 
 
-def _missing_rows(examples: Path, recipe: Recipe) -> Iterator[str]:
-    """Says which rows of the input are in no split."""
+def _about_rows(examples: Path, recipe: Recipe) -> Iterator[str]:
+    """Says what may mislead about the splits, and which rows of the input are in none."""
     properties = metadata.properties(Workspace.of(recipe).metadata, str(examples))
+    yield from Division.read(properties).warnings()
     if unwanted := left_out.sentence(left_out.read(properties)):
         yield f"Rows left out, as the recipe says: {unwanted}."
     if summary := quarantine.read(examples):
@@ -151,104 +160,12 @@ def _maker(record: RunRecord, model: Path | None) -> str:
     return makers[-1] if makers else ""  # newest first: the last one made it
 
 
-# Findings: every bound in the evaluation's own configuration, on every slice it means.
-
-
-def _findings(measured: Measured) -> list[list[Finding]]:
-    """One list a bound, with one finding for each of its slices."""
-    groups = [
-        list(_of_bound(json.loads(metric.config)["name"], bound, measured))
-        for metric in measured.metrics
-        for bound in metric.per_slice_thresholds
-    ]
-    return [group for group in groups if not all(map(_is_floor, group))]
-
-
-def _is_floor(finding: Finding) -> bool:
-    """The bound that every evaluation has, at least one example, where it held."""
-    return finding.ok and finding.metric == EXAMPLE_COUNT and finding.low == 1
-
-
-def _of_bound(metric: str, bound: Any, measured: Measured) -> Iterator[Finding]:
-    for slicing_spec in bound.slicing_specs:
-        slices = measured.matching(slicing_spec) or [Slice(_absent(slicing_spec), {}, {})]
-        for kind, make in _FINDING_OF.items():
-            if bound.threshold.HasField(kind):
-                made = (make(metric, part, bound.threshold) for part in slices)
-                yield from (each.model_copy(update={"head": measured.head}) for each in made)
-
-
-def _absent(slicing_spec: Any) -> tuple[tuple[str, str], ...]:
-    columns = [(column, "any value") for column in slicing_spec.feature_keys]
-    return (*columns, *sorted(slicing_spec.feature_values.items()))
-
-
-def _value_finding(metric: str, part: Slice, threshold: Any) -> Finding:
-    bounds = threshold.value_threshold
-    low = bounds.lower_bound.value if bounds.HasField("lower_bound") else None
-    high = bounds.upper_bound.value if bounds.HasField("upper_bound") else None
-    words = {"at least": low, "at most": high}
-    return _finding(
-        metric=metric,
-        slice=part.name,
-        value=part.candidate.get(metric, math.nan),
-        bound=" and ".join(f"{word} {end:.12g}" for word, end in words.items() if end is not None),
-        low=low,
-        high=high,
-        kind="value",
-    )
-
-
-def _change_finding(metric: str, part: Slice, threshold: Any) -> Finding:
-    baseline = part.baseline.get(metric, math.nan)
-    limit = threshold.change_threshold.absolute.value
-    lower_is_better = METRICS[metric].better == "lower"
-    return _finding(
-        metric=metric,
-        slice=part.name,
-        value=part.candidate.get(metric, math.nan),
-        bound=_change_words(limit if lower_is_better else -limit, lower_is_better),
-        baseline=baseline,
-        low=None if lower_is_better else baseline + limit,
-        high=baseline + limit if lower_is_better else None,
-        kind="change",
-    )
-
-
-def _change_words(slack: float, lower_is_better: bool) -> str:
-    worse, better = ("more", "less") if lower_is_better else ("less", "more")
-    worse_by = slack - ROUNDING
-    if abs(worse_by) < ROUNDING:
-        return f"no {worse}"
-    return (
-        f"at most {worse_by:.9g} {worse}" if worse_by > 0 else f"at least {-worse_by:.9g} {better}"
-    )
-
-
-_FINDING_OF: dict[str, Callable[[str, Slice, Any], Finding]] = {
-    "value_threshold": _value_finding,
-    "change_threshold": _change_finding,
-}
-
-
-def _finding(value: float, low: float | None, high: float | None, **rest: Any) -> Finding:
-    above = low is None or value >= low
-    below = high is None or value <= high
-    rest |= {"baseline": _defined(rest.get("baseline"))}
-    return Finding(
-        value=_defined(value), low=_defined(low), high=_defined(high), ok=above and below, **rest
-    )
-
-
-def _defined(value: float | None) -> float | None:
-    """JSON has no NaN."""
-    return None if value is None or math.isnan(value) else value
-
-
 # Sentences.
 
 
-def _outcome(record: RunRecord, verdict: Verdict, push: dict[str, Any]) -> list[str]:
+def _outcome(
+    record: RunRecord, verdict: Verdict, push: dict[str, Any], omitted: Omitted | None
+) -> list[str]:
     """What became of the model, in one or two sentences."""
     failed = next((stage for stage in record.stages if stage.state == "failed"), None)
     if record.state == "interrupted":
@@ -267,11 +184,13 @@ def _outcome(record: RunRecord, verdict: Verdict, push: dict[str, Any]) -> list[
         return [
             f"Not pushed, though every threshold held: {push.get('reason', 'no reason given')}."
         ]
-    return [f"Not pushed: {_missed(verdict)}", *_unchanged(record)]
+    return [f"Not pushed: {_missed(verdict, omitted)}", *_unchanged(record)]
 
 
-def _missed(verdict: Verdict) -> str:
+def _missed(verdict: Verdict, omitted: Omitted | None) -> str:
     failed = [finding for finding in verdict.findings if not finding.ok]
+    if not failed and omitted:
+        return _not_compared(verdict, omitted)
     if len(failed) == 1:
         return _one(failed[0], verdict)
     checks = f"{len(failed)} of {len(verdict.findings)} checks failed."
@@ -315,12 +234,7 @@ def _unchanged(record: RunRecord) -> list[str]:
     return [f"Nothing has changed since run {same[-1]}, so its evaluation stands."] if same else []
 
 
-def _about_thresholds(
-    groups: list[list[Finding]],
-    verdict: Verdict,
-    recipe: Recipe,
-    measured: Mapping[str, Measured],
-) -> Iterator[str]:
+def _about_thresholds(groups: list[list[Finding]], verdict: Verdict) -> Iterator[str]:
     for group in groups:
         yield from (_one(finding, verdict) for finding in group if not finding.ok)
     for group in groups:
@@ -329,11 +243,31 @@ def _about_thresholds(
             yield _closest(held, verdict)
     if not groups:
         yield "The recipe sets no threshold that could hold the model back."
-    if recipe.evaluation.change and not any(each.has_baseline for each in measured.values()):
+
+
+def _about_baseline(
+    verdict: Verdict, recipe: Recipe, measured: Mapping[str, Measured], omitted: Omitted | None
+) -> Iterator[str]:
+    if omitted:
+        yield _not_compared(verdict, omitted)
+    elif recipe.evaluation.change and not any(each.has_baseline for each in measured.values()):
         yield (
             "No earlier model has been blessed, so there was nothing to compare with: "
             "the change thresholds were left out."
         )
+
+
+def _not_compared(verdict: Verdict, omitted: Omitted) -> str:
+    earlier = f"run {verdict.baseline_run}" if verdict.baseline_run else "an earlier run"
+    advice = (
+        "; with `evaluation.without_baseline: true` the model is pushed all the same"
+        if omitted.blocks
+        else ""
+    )
+    return (
+        f"The model in service ({earlier}) cannot be compared with: "
+        f"{'; '.join(omitted.reasons)}{advice}."
+    )
 
 
 def _closest(held: list[Finding], verdict: Verdict) -> str:
@@ -358,8 +292,13 @@ def _one(finding: Finding, verdict: Verdict) -> str:
     if finding.value is None:
         return (
             f"{place} could not be measured: there are no such examples, fewer than "
-            f"`min_slice_size`, or too few kinds of label among them; {asked}."
+            f"`min_slice_size`, or too few kinds of label among them; {asked}.{_instead(finding)}"
         )
+    if finding.kind == "beats":
+        beats = (
+            finding.bound if finding.ok else f"does not beat{finding.bound.removeprefix('beats')}"
+        )
+        return f"{place} is {written(finding)}: it {beats}."
     if finding.kind == "value":
         return f"{place} is {written(finding)}; {asked}."
     earlier = f"run {verdict.baseline_run}" if verdict.baseline_run else "an earlier run"
@@ -370,6 +309,10 @@ def _one(finding: Finding, verdict: Verdict) -> str:
         f"in service) had {number(finding.baseline, apart=finding.value)}: "
         f"{_difference(finding)}; {asked}."
     )
+
+
+def _instead(finding: Finding) -> str:
+    return f" The nearest slices are {'; '.join(finding.nearest)}." if finding.nearest else ""
 
 
 def written(finding: Finding) -> str:

@@ -44,6 +44,11 @@ class Workspace:
         return self.root / "checkpoints"
 
     @property
+    def code(self) -> Path:
+        """What the digests of code in the records were made of."""
+        return self.root / "code"
+
+    @property
     def runs(self) -> Path:
         """One folder a run: record, logs, report."""
         return self.root / "runs"

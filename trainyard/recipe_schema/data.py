@@ -22,14 +22,21 @@ class Split(Section):
     in_order: bool | str = Field(
         False,
         description="Train on what comes first, judge on what comes last: by the rows' place in "
-        "their file, or by a column of numbers, dates or times. Rows that reach over the border of "
-        "two splits are left out and counted. Always true of windows that overlap.",
+        "their file, or by a column of numbers, dates or times (instants, if they name their "
+        "zone). Rows that reach over the border of two splits are left out and counted. Always "
+        "true of windows that overlap.",
     )
     train_per_class: int | None = Field(
         None,
         ge=1,
         description="Classes: train on so many rows of each, the first among those that fell to "
         "`train`; the others of these are left out and counted. What is held out stays the same.",
+    )
+
+    stratify: str | None = Field(
+        None,
+        description="A label with classes: the rows of each class are divided in these shares, "
+        "file by file, instead of by chance. Rows that are equal stay together.",
     )
 
     @property
@@ -284,11 +291,26 @@ class Data(Section):
     def _possible_split(self) -> Self:
         if self.split.in_order and self.key:
             raise ValueError("rows are split either by a `key` or `in_order`")
+        if self.split.stratify and (self.split.in_order or self.key):
+            other = "`in_order`" if self.split.in_order else "by a `key`"
+            raise ValueError(
+                f"`split.stratify`: rows that are split {other} have their place already"
+            )
+        self._check_condition_before_images()
         if self.windows and isinstance(self.split.in_order, str):
             raise ValueError("windows are `in_order` by their place: `in_order: true`")
         if self.windows and self.windows.step < self.windows.length and not self.split.in_order:
             raise ValueError("windows that overlap must be split `in_order`")
         return self
+
+    def _check_condition_before_images(self) -> None:
+        measures = {name for images in self.images for name in images.measures}
+        asked = measures & set(parse_expression(self.where or "0").columns)
+        if self.split.stratify and asked:
+            raise ValueError(
+                "`split.stratify` divides rows before images are looked at, and `where` asks for "
+                f"{min(asked)!r}"
+            )
 
     @model_validator(mode="after")
     def _windows_of_text(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -31,15 +31,22 @@ class Bound(Section):
 
 
 class Threshold(Bound):
-    """The metric's own value must be within bounds."""
+    """The metric's own value must be within bounds, or beat a reference."""
 
     min: float | None = None
     max: float | None = None
+    beats: Literal["trivial"] | None = Field(
+        None,
+        description="trivial: the model must be better, by more than chance, than the best answer "
+        "that looks at no input (docs/decisions/0024-beats-trivial.md).",
+    )
 
     @model_validator(mode="after")
     def _some_bound(self) -> Self:
-        if self.min is None and self.max is None:
-            raise ValueError("give `min` or `max`")
+        if self.min is None and self.max is None and self.beats is None:
+            raise ValueError("give `min`, `max` or `beats`")
+        if self.beats and not self.min is self.max is None:
+            raise ValueError("`beats` takes no `min` or `max`: give them in another threshold")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"no model can meet it: min {self.min} is above max {self.max}")
         return self
@@ -63,9 +70,14 @@ class Evaluation(Section):
     )
     min_slice_size: int = Field(1, ge=1, description="Slices with fewer examples are left out.")
     thresholds: tuple[Threshold, ...] | None = Field(
-        None, description="If not given, the trainer module's own; [] for none."
+        None, description="If not given, every head must beat the trivial answer; [] for none."
     )
     change: tuple[Change, ...] = ()
+    without_baseline: bool = Field(
+        False,
+        description="Push although the model in service cannot be compared with: it needs a "
+        "column that is gone, or has other classes. Only `change` needs it.",
+    )
 
     def metrics_of(self, head: str) -> tuple[str, ...]:
         """The metrics that are asked of a head by name; empty for the trainer module's own."""

@@ -111,6 +111,17 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _classes_to_stratify(self) -> Self:
+        heads = self.heads.values()
+        classes = [head.label.name for head in heads if head.task in ("binary", "multiclass")]
+        if (name := self.data.split.stratify) and name not in classes:
+            raise ValueError(
+                f"`data.split.stratify`: {name!r} is no label with classes; "
+                f"there is {', '.join(map(repr, classes)) or 'none'}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _text_to_write(self) -> Self:
         if any(head.task == "text" for head in self.named_heads.values()):
             raise ValueError("a model that writes text has no other heads: `label` and `task`")

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import trainyard.trainer_modules as package
 from trainyard.errors import EnvironmentProblem, RecipeError, nearest
-from trainyard.recipe_schema import Feature, Task, Threshold
+from trainyard.recipe_schema import Feature, Task
 
 
 class TrainerModule(Protocol):
@@ -50,8 +50,8 @@ class TrainerModule(Protocol):
     def build_model(self, params: Any, spec: Any) -> Any:
         """Builds and compiles a `keras.Model` for a `harness.spec.ModelSpec`."""
 
-    def metrics(self, params: Any, task: Task) -> dict[str, Threshold | None]:
-        """Names what the Evaluator computes, with default thresholds."""
+    def metrics(self, params: Any, task: Task) -> tuple[str, ...]:
+        """Names what the Evaluator computes if the recipe does not say."""
 
 
 def tasks(module: TrainerModule) -> tuple[Task, ...]:

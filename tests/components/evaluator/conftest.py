@@ -14,7 +14,7 @@ import pytest
 from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules.harness import names
 
-RARE_SLICES = "trainyard.components.evaluator.rare_slices"
+BEAM_SLICES = "trainyard.components.evaluator.beam_slices"
 TYPES = {
     "word": "BYTES",
     "number": "INT",
@@ -209,7 +209,7 @@ def properties(config: Any) -> dict[str, Any]:
     return {
         "eval_config": proto_utils.proto_to_json(config),
         "example_splits": '["judged"]',
-        "module_path": RARE_SLICES,
+        "module_path": BEAM_SLICES,
         "fairness_indicator_thresholds": "null",
         "current_component_id": "Evaluator",
     }

@@ -23,6 +23,9 @@ ASKED: dict[str, tuple[str, bool, dict[str, Any]]] = {
                 {"metric": "auc", "min": 0.6},
                 {"metric": "accuracy", "slice": {"number": 1}, "min": 0.3},
                 {"metric": "log_loss", "slice": {"word": "05"}, "max": 2},
+                {"metric": "accuracy", "slice": {"ratio": 0.1}, "min": 0.3},
+                {"metric": "auc", "beats": "trivial"},
+                {"metric": "brier", "beats": "trivial", "slice": {"ratio": 2}},
             ],
             "change": [{"metric": "auc", "worse_by": 0.01}],
         },
@@ -54,14 +57,24 @@ ASKED: dict[str, tuple[str, bool, dict[str, Any]]] = {
         True,
         {
             "min_slice_size": 5,
-            "thresholds": [{"metric": "macro_f1", "min": 0.2}],
+            "thresholds": [
+                {"metric": "macro_f1", "min": 0.2},
+                {"metric": "accuracy", "beats": "trivial"},
+            ],
             "change": [{"metric": "accuracy", "slice": {"number": 2}}],
         },
     ),
     "regression": (
         "regression",
         True,
-        {"min_slice_size": 5, "thresholds": [{"metric": "r2", "min": -1}], "change": []},
+        {
+            "min_slice_size": 5,
+            "thresholds": [
+                {"metric": "r2", "beats": "trivial"},
+                {"metric": "mae", "beats": "trivial"},
+            ],
+            "change": [],
+        },
     ),
     "text": (
         "text",
@@ -72,6 +85,7 @@ ASKED: dict[str, tuple[str, bool, dict[str, Any]]] = {
                 {"metric": "chrf", "min": 50},
                 {"metric": "perplexity", "slice": {"number": 1}, "max": 100},
                 {"metric": "exact_match", "slice": ["number"], "min": 0.01},
+                {"metric": "exact_match", "beats": "trivial"},
             ],
             "change": [{"metric": "bleu", "worse_by": 1}, {"metric": "bits_per_character"}],
         },
@@ -98,6 +112,9 @@ ASKED: dict[str, tuple[str, bool, dict[str, Any]]] = {
             "thresholds": [
                 {"metric": "example_count", "head": "grade", "min": 300},
                 {"metric": "log_loss", "head": "likes", "max": 5},
+                {"metric": "log_loss", "head": "grade", "beats": "trivial"},
+                {"metric": "rmse", "head": "price", "beats": "trivial"},
+                {"metric": "auc", "head": "likes", "beats": "trivial"},
             ],
         },
     ),
@@ -129,7 +146,7 @@ def both(request, material, tmp_path_factory):
         patch.setattr(executor, "BLOCK_BYTES", 5000)
         patch.setattr(models, "PREDICT_ROWS", 50)
         stock = material(task).judged(
-            stock_module.Executor, config, folder / "stock", baseline=baseline
+            executor.BeamExecutor, config, folder / "stock", baseline=baseline
         )
         patch.setattr(stock_module, "Executor", None)  # nothing may fall back here
         ours = material(task).judged(executor.Executor, config, folder / "ours", baseline=baseline)

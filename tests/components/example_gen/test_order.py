@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.components.example_gen.test_executor import execute, splits
@@ -69,6 +73,64 @@ def test_by_a_column(tmp_path, days):
         "eval": list(range(80, 90)),
         "test": list(range(90, 100)),
     }
+
+
+MOMENTS = [datetime(2024, 10, 26, 20, tzinfo=UTC) + timedelta(minutes=15 * i) for i in range(100)]
+BERLIN = ZoneInfo("Europe/Berlin")  # where clocks are set back at 01:00 UTC of the 27th
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [
+            f"{t:%Y-%m-%d}{' T'[i % 2]}{t:%H:%M}{['', ':00', ':00.000'][i % 3]}"
+            for i, t in enumerate(MOMENTS)
+        ],
+        [t.astimezone(BERLIN).isoformat() for t in MOMENTS],
+        [t.astimezone((UTC, BERLIN)[i % 2]).isoformat() for i, t in enumerate(MOMENTS)],
+        [f"{t.astimezone(BERLIN):%Y-%m-%d %H:%M%z}" for t in MOMENTS],
+        [f"{t:%Y-%m-%dT%H:%MZ}" for t in MOMENTS],
+        [["9", "1e1", "11.0"][i] if i < 3 else str(9 + i) for i in range(100)],
+    ],
+    ids=["mixed", "zone", "zones", "no T", "UTC", "numbers"],
+)
+def test_times_are_compared_as_instants(tmp_path, texts):
+    mixed = random.Random(1).sample(list(enumerate(texts)), len(texts))
+    file = written(tmp_path, [text for _, text in mixed])
+    found = made(tmp_path, file, split={"in_order": "day"})
+    places = {name: sorted(mixed[x][0] for x in some) for name, some in found.items()}
+    assert places["train"] == list(range(80))
+    assert places["test"] == list(range(90, 100))
+
+
+def test_parquet_keeps_the_offset(tmp_path):
+    rows = random.Random(1).sample(list(enumerate(MOMENTS)), len(MOMENTS))
+    times = pa.array([time for _, time in rows], pa.timestamp("us", "Europe/Berlin"))
+    table = pa.table({"x": [i for i, _ in rows], "day": times, "y": [i % 2 for i, _ in rows]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    split = {"in_order": "day"}
+    found = made(tmp_path, tmp_path / "rows.parquet", split=split, format="parquet")
+    assert sorted(found["train"]) == list(range(80))
+    assert sorted(found["test"]) == list(range(90, 100))
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ("2024-10-27T00:30", "a time without a zone; others are a time with its zone"),
+        ("17", "a number; others are a time with its zone"),
+        ("soon", "none of these; others are a time with its zone"),
+    ],
+)
+def test_other_kinds_of_value_are_named(tmp_path, other, words):
+    texts = [t.isoformat() for t in MOMENTS]
+    for name, changed in (("a.csv", [*texts[:7], other, *texts[8:]]), ("b.csv", [other] * 3)):
+        file = written(tmp_path, texts if name == "b.csv" else changed, "a.csv")
+        path = written(tmp_path, changed, name) if name == "b.csv" else file
+        with pytest.raises(DataError) as caught:
+            made(tmp_path, tmp_path / "*.csv", split={"in_order": "day"})
+        assert words in str(caught.value)
+        assert f"{path}, row {1 if name == 'b.csv' else 8}" in str(caught.value)
 
 
 def test_equal_values_share_a_split(tmp_path):

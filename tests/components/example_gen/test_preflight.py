@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trainyard.components.example_gen.column_types import ColumnType
-from trainyard.components.example_gen.preflight import preflight
+from trainyard.components.example_gen.preflight import first_copies, preflight
 from trainyard.errors import DataError, RecipeError
 from trainyard.recipe_schema import Data, Label
 
@@ -20,6 +20,15 @@ def test_columns_and_types(tmp_path):
         "b": ColumnType.INTEGER,
         "c": ColumnType.FLOAT,
     }
+
+
+def test_copies_among_the_first_rows(tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("a,b\n" + "x,1\n" * 3 + "y,1.0\ny,1\n")
+    found = first_copies(Data(path="x"), [file])
+    assert (found.counted, found.rows, found.most) == (5, 3, 3)
+    (warning,) = found.warnings()
+    assert warning.startswith("3 of the first 5 rows (60.0%) are copies of an earlier row")
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from pydantic import ValidationError
 
@@ -225,3 +227,44 @@ def test_columns_are_two_and_differ():
         "cold": ColumnType.INTEGER,
         "past": ColumnType.FLOAT,
     }
+
+
+def parquet(folder: Path, times, zone="Europe/Berlin") -> Path:
+    table = pa.table({"day": pa.array(times, pa.timestamp("ms", zone)), "cold": range(len(times))})
+    pa.parquet.write_table(table, folder / "rows.parquet")
+    return folder / "rows.parquet"
+
+
+@pytest.mark.parametrize("day", [datetime(2024, 10, 26, 20), datetime(2024, 3, 30, 20)])
+def test_an_hourly_series_over_a_change_of_clocks(tmp_path, day):
+    times = [day.replace(tzinfo=UTC) + timedelta(hours=hour) for hour in range(12)]
+    data = recipe(every="1H").model_copy(update={"format": "parquet"})
+    found = read(data, parquet(tmp_path, times))
+    assert found["past"] == [[float(i), i + 1.0, i + 2.0] for i in range(9)]
+    texts = [f"{time.astimezone(ZoneInfo('Europe/Berlin'))},{i}" for i, time in enumerate(times)]
+    from_csv = read(recipe(every="1H"), written(tmp_path, texts))
+    assert from_csv["past"] == found["past"]
+    assert [text[-6:] for text in from_csv["day"]] == [text[-6:] for text in found["day"]]
+
+
+@pytest.mark.parametrize("month", [3, 10])
+def test_a_daily_series_over_a_change_of_clocks(tmp_path, month):
+    zone = ZoneInfo("Europe/Berlin")
+    times = [datetime(2024, month, 24 + day, tzinfo=zone) for day in range(7)]
+    data = recipe().model_copy(update={"format": "parquet"})
+    assert len(read(data, parquet(tmp_path, times))["past"]) == 4
+
+
+def test_the_hour_that_there_is_twice(tmp_path):
+    hours = ["01:00", "02:00", "02:00", "03:00"]
+    file = written(tmp_path, [f"2024-10-27 {hour},{i}" for i, hour in enumerate(hours)])
+    said = failure(recipe(every="1H"), file)
+    assert "the time comes twice" in said
+    assert "if clocks were set back here, write times with their zone" in said
+
+
+def test_some_times_with_a_zone_and_some_without(tmp_path):
+    file = written(tmp_path, ["2024-01-01T00:00Z,1", "2024-01-01T01:00,2", "2024-01-01T02:00Z,3"])
+    said = failure(recipe(every="1H"), file)
+    assert "row 2" in said
+    assert "only some of the times name their zone" in said

@@ -14,15 +14,18 @@ from hypothesis import strategies as st
 from trainyard.components.example_gen import identity, reader, splits
 from trainyard.components.example_gen.splits import Splitter
 from trainyard.errors import RecipeError
-from trainyard.recipe_schema import Data
+from trainyard.recipe_schema import Data, Label
 
 BUCKETS = {"train": 8, "eval": 1, "test": 2}
 
 
-def assigned(data: Data, *files: Path) -> dict[tuple[str, int], int]:
+def assigned(
+    data: Data, *files: Path, labels: dict[str, Label] | None = None
+) -> dict[tuple[str, int], int]:
     """The split of each row, by its file's name and its number there."""
     types = reader.columns(data, files)
-    splitter = Splitter(list(BUCKETS), BUCKETS, splits.chooser(data, files, types))
+    choose = splits.chooser(data, files, types, labels or {}, BUCKETS)
+    splitter = Splitter(list(BUCKETS), BUCKETS, choose)
     return {
         (block.file.name, int(number)): int(split)
         for block in reader.blocks(data, files, types)

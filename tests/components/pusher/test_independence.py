@@ -104,3 +104,18 @@ def test_a_model_that_looks_at_each_row_passes(ask):
 
 def test_one_row_passes():
     independence.check("serving_default", alone, WORDS[:1])
+
+
+def test_answers_that_are_not_finite_are_compared_too():
+    answers = {b"a": np.inf, b"b": np.nan, b"c": 2.0}
+
+    def ask(rows):
+        return {"predictions": np.array([[answers[row]] for row in rows])}
+
+    independence.check("serving_default", ask, list(answers))
+    with pytest.raises(ContractError):
+        independence.check(
+            "serving_default",
+            lambda rows: {"predictions": ask(rows)["predictions"] + (np.inf if rows[1:] else 0)},
+            list(answers),
+        )

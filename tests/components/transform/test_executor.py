@@ -96,6 +96,6 @@ def test_the_component_is_stocks_with_a_digest_of_the_code():
     assert component.id == "Transform"
     assert component.executor_spec.executor_class is executor.Executor
     assert '"key": "value"' in component.exec_properties["custom_config"]
-    assert '"engine"' in component.exec_properties["custom_config"]
+    assert '"engine_code"' in component.exec_properties["custom_config"]
     assert component.exec_properties["disable_statistics"] == 1
     assert "pre_transform_stats" not in component.outputs

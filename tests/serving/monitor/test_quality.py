@@ -150,3 +150,14 @@ def test_few_rows_are_not_judged(chance):
     few, many = binary(chance, 20), binary(chance, 200)
     assert list(quality.of_quality("", ["auc"], [("sex",)], many, few)) == []
     assert list(quality.of_concept("", "binary", many, few)) == []
+
+
+def test_a_slice_is_called_as_the_evaluator_calls_it_whatever_type_its_column_has(chance):
+    trained = pa.array(np.tile(np.float32([0.1, 30, np.nan]), 100))
+    asked = pa.array(np.tile([0.1, 30, np.nan], 100))  # 64 bits, as JSON has them
+    before, now = (
+        Judged(part.answers, part.labels, {"ratio": column})
+        for part, column in ((number(chance, 300), trained), (number(chance, 300), asked))
+    )
+    found = quality.of_quality("", ["mae"], [("ratio",)], before, now)
+    assert [each.slice for each in found] == ["", "ratio = 0.1", "ratio = 30"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.trainer_modules import images
 from tests.trainer_modules.tables import recipe
+from trainyard import sources
 from trainyard.trainer_modules.harness import config
 from trainyard.trainer_modules.harness.config import TrainerConfig, TransformConfig
 
@@ -35,23 +36,16 @@ def test_transform_does_not_see_what_only_training_reads():
     )
 
 
-def test_the_digest_sees_a_change_in_code(tmp_path, monkeypatch):
-    (tmp_path / "harness").mkdir()
-    (tmp_path / "layers").mkdir()
-    (tmp_path / "one.py").write_text("a = 1")
-    (tmp_path / "other.py").write_text("a = 1")
-    shared = tmp_path / "harness" / "shared.py"
-    shared.write_text("b = 1")
-    monkeypatch.setattr(config.trainer_modules, "__path__", [str(tmp_path)])
-    before = config.code_digest("one")
-    assert before == config.code_digest("one")
-    (tmp_path / "other.py").write_text("a = 2")
-    assert config.code_digest("one") == before, "another module's code does not count"
-    shared.write_text("b = 2")
-    changed = config.code_digest("one")
-    assert changed != before
-    (tmp_path / "one.py").write_text("a = 2")
-    assert config.code_digest("one") not in (before, changed)
+def test_the_digest_is_of_the_stage_and_the_trainer_module():
+    parts = {
+        (stage, module): sources.parts(config.code_digest(stage, module)).keys()
+        for stage in ("transform", "training")
+        for module in ("mlp", "cnn")
+    }
+    folder = "trainyard/trainer_modules"
+    assert f"{folder}/mlp.py" in parts["transform", "mlp"] - parts["transform", "cnn"]
+    assert f"{folder}/harness/checkpoint.py" in parts["training", "mlp"]
+    assert f"{folder}/harness/checkpoint.py" not in parts["transform", "mlp"]
 
 
 def test_a_file_counts_by_its_content(tmp_path):

@@ -27,7 +27,7 @@ from tensorflow_model_analysis.metrics.multi_class_confusion_matrix_metrics impo
 )
 
 RESIDUAL_SAMPLE_SIZE = 500
-_SMALLEST_PROBABILITY = 1e-15
+SMALLEST_PROBABILITY = 1e-15
 
 
 class Moments(NamedTuple):
@@ -216,7 +216,7 @@ class _MeanLogLoss(beam.CombineFn):  # type: ignore[misc]
         count, total = accumulator
         for label, prediction, weight in triples(element, self._key, self._eval_config, False):
             count += weight
-            total -= weight * float(np.log(max(_given(label, prediction), _SMALLEST_PROBABILITY)))
+            total -= weight * float(np.log(max(_given(label, prediction), SMALLEST_PROBABILITY)))
         return count, total
 
     def merge_accumulators(
@@ -230,14 +230,25 @@ class _MeanLogLoss(beam.CombineFn):  # type: ignore[misc]
         return {self._key: total / count if count else float("nan")}
 
 
+def given(labels: Any, predictions: Any) -> Any:
+    """The probability of the true class; none for a class that training did not see.
+
+    Args:
+        labels: Indices of classes, of shape `(rows,)`; -1 is one that training did not see.
+        predictions: Of shape `(rows, classes)`, or `(rows, 1)`: the probability of class 1.
+    """
+    if predictions.shape[1] == 1:
+        probability = predictions[:, 0].astype(float)
+        return np.where(labels > 0.5, probability, 1.0 - probability)
+    true_class = labels.astype(np.int64)
+    seen = predictions[np.arange(len(labels)), np.maximum(true_class, 0)].astype(float)
+    return np.where(true_class >= 0, seen, 0.0)
+
+
 def _given(label: Any, prediction: Any) -> float:
-    """The probability of the true class; `prediction` has shape `(1,)` or `(classes,)`."""
-    if prediction.size == 1:
-        probability = float(prediction.item())
-        return probability if label.item() > 0.5 else 1.0 - probability
-    true_class = int(np.argmax(label)) if label.size > 1 else int(label.item())
-    # A class that training did not see is -1: the model gives it no chance.
-    return float(prediction.ravel()[true_class]) if true_class >= 0 else 0.0
+    """The same for one row: a label, or one number a class, and as many predictions."""
+    index = np.argmax(label) if label.size > 1 else label.item()
+    return float(given(np.array([index]), np.ravel(prediction)[np.newaxis])[0])
 
 
 def _log_loss(

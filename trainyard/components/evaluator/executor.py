@@ -13,15 +13,25 @@ from tfx.components.evaluator import executor as stock
 from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
 from tfx.types import standard_component_specs as names
+from tfx.utils import proto_utils
 
 from trainyard import progress
-from trainyard.components.evaluator import mistakes, plan, result_files
+from trainyard.components.evaluator import (
+    comparability,
+    mistakes,
+    plan,
+    result_files,
+    trivial_answers,
+)
+from trainyard.components.evaluator.omitted import Omitted
+from trainyard.components.evaluator.omitted import write as write_omitted
 from trainyard.components.evaluator.sliced_metrics import Answers
 from trainyard.components.records import tfrecord_blocks
 
 BLOCK_BYTES = 16 << 20  # a block has a share of nearly every slice, and each costs its calls
 
 Artifacts = dict[str, list[Artifact]]
+Properties = dict[str, Any]
 
 
 class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not typed
@@ -46,6 +56,14 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
         Raises:
             DataError: A label, a prediction or a slice's value cannot be used.
         """
+        exec_properties = trivial_answers.filled(exec_properties, input_dict)
+        input_dict, omitted = _without_other(input_dict, exec_properties)
+        self._judge(input_dict, output_dict, exec_properties)
+        _note(omitted, input_dict, output_dict, exec_properties)
+
+    def _judge(
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Properties
+    ) -> None:
         try:
             planned = plan.make(input_dict, exec_properties)
         except plan.Unsupported as reason:
@@ -57,6 +75,76 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
             return
         self._log_startup(input_dict, output_dict, exec_properties)
         _evaluate(planned, input_dict, output_dict, exec_properties)
+
+
+class BeamExecutor(stock.Executor):  # type: ignore[misc]  # TFX is not typed
+    """The stock executor, which is told the trivial answers."""
+
+    def Do(
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
+    ) -> None:
+        """Evaluates the model on Beam.
+
+        Args:
+            input_dict: As the stock Evaluator's.
+            output_dict: As the stock Evaluator's.
+            exec_properties: As the stock Evaluator's.
+        """
+        exec_properties = trivial_answers.filled(exec_properties, input_dict)
+        input_dict, omitted = _without_other(input_dict, exec_properties, converts=False)
+        super().Do(input_dict, output_dict, exec_properties)
+        _note(omitted, input_dict, output_dict, exec_properties)
+
+
+def _without_other(
+    inputs: Artifacts, properties: Properties, converts: bool = True
+) -> tuple[Artifacts, Omitted | None]:
+    """Takes the baseline out where the rows are not what it needs.
+
+    Args:
+        inputs: The Evaluator's.
+        properties: The Evaluator's.
+        converts: Whether the engine writes numbers as the type that the baseline reads.
+    """
+    if not inputs.get(names.BASELINE_MODEL_KEY):
+        return inputs, None
+    reasons = comparability.reasons(inputs, properties)
+    if not converts and not reasons:
+        changed = comparability.changed_types(inputs)
+        reasons = [f"it reads {name!r} as {kind}" for name, kind in changed.items()]
+    if not reasons:
+        return inputs, None
+    blocks = _has_changes(properties) and not properties.get("without_baseline")
+    (baseline,) = inputs[names.BASELINE_MODEL_KEY]
+    omitted = Omitted(model=baseline.uri, reasons=reasons, blocks=blocks)
+    return {**inputs, names.BASELINE_MODEL_KEY: []}, omitted
+
+
+def _has_changes(properties: Properties) -> bool:
+    config = tfma.EvalConfig()
+    proto_utils.json_to_proto(properties[names.EVAL_CONFIG_KEY], config)
+    return any(
+        bound.threshold.HasField("change_threshold")
+        for spec in config.metrics_specs
+        for metric in spec.metrics
+        for bound in metric.per_slice_thresholds
+    )
+
+
+def _note(
+    omitted: Omitted | None,
+    inputs: Artifacts,
+    outputs: Artifacts,
+    properties: Properties,
+) -> None:
+    """Writes down why the baseline was left out, and takes the blessing back if it was needed."""
+    if omitted is None:
+        return
+    folder = Path(artifact_utils.get_single_uri(outputs[names.EVALUATION_KEY]))
+    write_omitted(folder, omitted)
+    if omitted.blocks:
+        blessing = artifact_utils.get_single_instance(outputs[names.BLESSING_KEY])
+        result_files.bless(blessing, inputs, properties, False)
 
 
 def _evaluate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from trainyard.components.evaluator import comparability
 from trainyard.errors import DataError
 from trainyard.trainer_modules.harness import description, example_types, names
 
@@ -39,12 +40,14 @@ class Model:
     Args:
         folder: Where it lies.
         spec: Its `tfma.ModelSpec`: names of signatures, of labels, predictions and weights.
+        kinds: The columns that it reads as another type of number than the rows have, and which.
 
     Raises:
         LookupError: It has not got what `spec` names.
     """
 
-    def __init__(self, folder: Path, spec: Any) -> None:
+    def __init__(self, folder: Path, spec: Any, kinds: Mapping[str, str] | None = None) -> None:
+        self._kinds = kinds or {}
         self._loaded = tf.saved_model.load(str(folder))
         told = _description(folder)
         self._rows = told.rows(PREDICT_BYTES, at_most=PREDICT_ROWS) if told else PREDICT_ROWS
@@ -79,6 +82,7 @@ class Model:
         Args:
             examples: Serialized tf.Examples with raw features.
         """
+        examples = comparability.converted(examples, self._kinds)
         starts = range(0, len(examples), self._rows)
         parts = [self._answered(examples[i : i + self._rows]) for i in starts]
         weights = np.concatenate([weights for _, weights in parts]).ravel().astype(float)

@@ -13,14 +13,13 @@ from tfx.components.util import examples_utils
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils
 from tfx.types import standard_component_specs as names
-from tfx.utils import io_utils, json_utils, path_utils, proto_utils
+from tfx.utils import path_utils, proto_utils
 
-from trainyard.components.evaluator import rare_slices, vectorized
+from trainyard.components.evaluator import beam_slices, comparability, judged_rows, vectorized
 from trainyard.components.evaluator import tfma_private as private
 from trainyard.components.evaluator.models import Model
 from trainyard.components.evaluator.slice_keys import Slicer
 from trainyard.components.evaluator.sliced_metrics import Computation, SlicedMetrics
-from trainyard.components.records import tfrecord_blocks
 from trainyard.trainer_modules.harness import names as answers
 
 Artifacts = Mapping[str, list[Artifact]]
@@ -92,7 +91,11 @@ def make(inputs: Artifacts, properties: Mapping[str, Any]) -> Plan:
     specs = {_name(spec, config): spec for spec in config.model_specs}
     folders = {name: _folder(spec, inputs) for name, spec in specs.items()}
     files = _files(inputs, properties)
-    models = {name: _loaded(folders[name], spec) for name, spec in specs.items()}
+    kinds = comparability.changed_types(inputs)
+    models = {
+        name: _loaded(folders[name], spec, kinds if spec.is_baseline else {})
+        for name, spec in specs.items()
+    }
     return Plan(
         config, folders, models, files, _slicer(config, inputs, models), _metrics(config, models)
     )
@@ -143,7 +146,7 @@ def _check_fields(message: Any, known: set[str]) -> None:
 
 def _check_hooks(config: Any, properties: Mapping[str, Any]) -> None:
     module = properties.get(names.MODULE_PATH_KEY) or properties.get(names.MODULE_FILE_KEY)
-    if module not in (None, "", rare_slices.__name__):
+    if module not in (None, "", beam_slices.__name__):
         raise Unsupported(f"extractors or models of its own ({module})")
     if not module and config.options.min_slice_size.value > 1:
         raise Unsupported("TFMA's own handling of slices below min_slice_size")
@@ -161,9 +164,9 @@ def _folder(spec: Any, inputs: Artifacts) -> str:
     return str(path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)))
 
 
-def _loaded(folder: str, spec: Any) -> Model:
+def _loaded(folder: str, spec: Any, kinds: Mapping[str, str]) -> Model:
     try:
-        return Model(Path(folder), spec)
+        return Model(Path(folder), spec, kinds)
     except LookupError as error:
         raise Unsupported(f"a model with other signatures ({error})") from None
 
@@ -173,9 +176,7 @@ def _files(inputs: Artifacts, properties: Mapping[str, Any]) -> list[Path]:
     payload = examples_utils.get_payload_format(examples[0])
     if payload != example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE:
         raise Unsupported("examples that are not tf.Examples")
-    splits = json_utils.loads(properties.get(names.EXAMPLE_SPLITS_KEY) or "null") or ["eval"]
-    folders = [uri for split in splits for uri in artifact_utils.get_split_uris(examples, split)]
-    return [file for folder in folders for file in tfrecord_blocks.shards(folder)]
+    return judged_rows.files(inputs, properties)
 
 
 def _slicer(config: Any, inputs: Artifacts, models: Mapping[str, Model]) -> Slicer:
@@ -189,8 +190,7 @@ def _slicer(config: Any, inputs: Artifacts, models: Mapping[str, Model]) -> Slic
 def _schema(inputs: Artifacts) -> schema_pb2.Schema:
     if not inputs.get(names.SCHEMA_KEY):
         raise Unsupported("an evaluation without a schema")
-    folder = artifact_utils.get_single_uri(inputs[names.SCHEMA_KEY])
-    return io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(folder))
+    return judged_rows.schema(inputs)
 
 
 def _metrics(config: Any, models: Mapping[str, Model]) -> SlicedMetrics:

@@ -93,5 +93,7 @@ def bless(
     file = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
     value = constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
     Path(blessing.uri).mkdir(parents=True, exist_ok=True)
+    for other in (constants.BLESSED_FILE_NAME, constants.NOT_BLESSED_FILE_NAME):
+        (Path(blessing.uri) / other).unlink(missing_ok=True)
     (Path(blessing.uri) / file).touch()
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)

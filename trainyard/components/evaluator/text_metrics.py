@@ -78,9 +78,20 @@ class TextSums(Sums):
     def counts(answers: Mapping[str, Array]) -> Array:
         """1, whether the text is right, and what BLEU and chrF count."""
         written, wanted = _texts(answers[PREDICTIONS]), _texts(answers[REFERENCE])
-        same = [_bare(one) == _bare(other) for one, other in zip(written, wanted, strict=True)]
+        same = is_same_text(answers[PREDICTIONS], answers[REFERENCE])
         parts = [sacrebleu.counts(name, written, wanted) for name in sacrebleu.LENGTHS]
         return np.column_stack([np.ones(len(same)), same, *parts])
+
+
+def is_same_text(written: Array, wanted: Array) -> Array:
+    """1 where a text is the wanted one, blanks aside, else 0, `(rows,)`.
+
+    Args:
+        written: Bytes, `(rows, 1)`.
+        wanted: Likewise.
+    """
+    pairs = zip(_texts(written), _texts(wanted), strict=True)
+    return np.array([_bare(one) == _bare(other) for one, other in pairs], float)
 
 
 def _texts(values: Array) -> list[str]:

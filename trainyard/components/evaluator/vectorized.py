@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainyard.components.evaluator import exact_metrics as exact
-from trainyard.components.evaluator import score_curves, text_metrics
+from trainyard.components.evaluator import gains, score_curves, text_metrics
 from trainyard.components.evaluator import tfma_private as private
 
 Array = NDArray[Any]
@@ -245,7 +245,7 @@ class _MeanLogLoss(_Summed):
     """Logarithms of the probabilities of the true classes; one output or one a class."""
 
     def columns(self, labels: Array, predictions: Array, weights: Array) -> Columns:
-        given = np.maximum(_given(labels, predictions), exact._SMALLEST_PROBABILITY)
+        given = np.maximum(exact.given(labels, predictions), exact.SMALLEST_PROBABILITY)
         return weights, -weights * np.log(given)
 
     def accumulator(self, state: Any) -> Any:
@@ -289,6 +289,16 @@ class _TextSums(_Summed):
         return state
 
 
+class _Gain(_Summed):
+    """How much better than the trivial answer each row is."""
+
+    def columns(self, labels: Array, predictions: Any, weights: Array) -> Columns:
+        return tuple(self.combiner.columns(labels, predictions, weights))
+
+    def accumulator(self, state: Any) -> Any:
+        return state
+
+
 _OF: dict[Any, type[Vectorized]] = {
     private.ExampleCount: _Count,
     private.Totals: _Totals,
@@ -299,6 +309,7 @@ _OF: dict[Any, type[Vectorized]] = {
     exact._MomentsCombiner: _Moments,
     exact._MeanLogLoss: _MeanLogLoss,
     exact._SmallestChecksums: _SmallestChecksums,
+    gains.GainSums: _Gain,
     **dict.fromkeys(text_metrics.KINDS, _TextSums),
 }
 
@@ -317,7 +328,7 @@ def of(combiner: Any, outputs: int) -> Vectorized | None:
     if kind is None or _binarized(combiner):
         return None
     found = kind(combiner)
-    fits = kind in (_Count, _MeanLogLoss) or kind.single_output == (outputs == 1)
+    fits = kind in (_Count, _MeanLogLoss, _Gain) or kind.single_output == (outputs == 1)
     return found if fits and found.knows() else None
 
 
@@ -332,16 +343,6 @@ def _binarized(combiner: Any) -> bool:
 def _keys(combiner: Any) -> list[Any]:
     asked = vars(combiner)
     return list(asked.get("_keys") or [asked["_key"]])
-
-
-def _given(labels: Array, predictions: Array) -> Array:
-    """The probability of the true class; none for a class that training did not see."""
-    if predictions.shape[1] == 1:
-        probability = _single(predictions)
-        return np.where(labels > 0.5, probability, 1.0 - probability)
-    true_class = labels.astype(np.int64)
-    seen = predictions[np.arange(len(labels)), np.maximum(true_class, 0)].astype(float)
-    return np.where(true_class >= 0, seen, 0.0)
 
 
 def _single(predictions: Array) -> Array:

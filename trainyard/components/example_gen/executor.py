@@ -17,24 +17,24 @@ from google.protobuf import wrappers_pb2
 from tfx.components.example_gen import write_split
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_executor
-from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from trainyard import progress
 from trainyard.components.example_gen import (
+    division,
     identity,
     images,
     input_splits,
     inputs_read,
     left_out,
     lost_digits,
+    patterns,
     reader,
     splits,
     texts,
 )
-from trainyard.components.example_gen.division import PROPERTY, Division, rule
 from trainyard.components.example_gen.lost_digits import Lost
 from trainyard.components.example_gen.narrowing import Narrowing
 from trainyard.components.example_gen.quarantine import Quarantine, Summary
@@ -125,8 +125,8 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
         _describe(artifact, exec_properties)
         artifact.set_int_custom_property(SET_ASIDE, written.aside.bad)
         artifact.set_string_custom_property(ENCODED_AGAIN, json.dumps(written.changes))
-        division = Division(rule=rule(settings.data))
-        artifact.set_string_custom_property(PROPERTY, division.model_dump_json())
+        divided = written.tally.finish(settings.data, written.rows, len(inputs) == 1)
+        artifact.set_string_custom_property(division.PROPERTY, divided.model_dump_json())
         artifact.set_string_custom_property(left_out.PROPERTY, json.dumps(written.left_out))
         lost = [each.model_dump() for each in written.lost]
         artifact.set_string_custom_property(lost_digits.PROPERTY, json.dumps(lost))
@@ -152,7 +152,7 @@ def _inputs(data: Data, exec_properties: Mapping[str, Any]) -> list[_Input]:
     for split in config.splits:
         # The driver fills in a line for each span.
         lines = [str(folder / line) for line in split.pattern.split("\n")]
-        files = [Path(file) for line in lines for file in sorted(fileio.glob(line))]
+        files = [file for line in lines for file in patterns.matching(line)]
         own = [split.name] if split.name in claimed else [n for n in buckets if n not in claimed]
         units = input_splits.units(data, files, lines[-1])
         found.append(_Input(units, {name: buckets[name] for name in own}))
@@ -166,6 +166,7 @@ class _Written(NamedTuple):
     left_out: Counter[str]
     changes: Counter[str]
     aside: Summary
+    tally: division.Tally
     lost: list[Lost]
 
 
@@ -181,7 +182,8 @@ def _generate(
     splits.check(data, types)
     splitters: dict[Path, Splitter] = {}
     for each in inputs:
-        splitter = Splitter(names, each.buckets, splits.chooser(data, each.files, types))
+        choose = splits.chooser(data, each.files, types, settings.labels, each.buckets)
+        splitter = Splitter(names, each.buckets, choose)
         splitters |= dict.fromkeys(each.files, splitter)
     narrowing = Narrowing.of(data, settings.labels, settings.features, types, numbers)
     held = {**reader.held(data, files, columns), **narrowing.types}
@@ -198,6 +200,7 @@ class _Assigned(NamedTuple):
     block: reader.Block
     examples: Any
     records: list[bytes]
+    identities: identity.Hashes
     places: npt.NDArray[np.int64]
     changes: Counter[str]
     left_out: Counter[str]
@@ -218,6 +221,8 @@ class _Encoded(NamedTuple):
     block: reader.Block
     changes: Counter[str]
     left_out: Counter[str]
+    identities: identity.Hashes
+    classes: dict[str, division.Counts | None]
 
 
 def _all_encoded(
@@ -252,7 +257,7 @@ def _assigned(
     identities = identity.rows(block.batch if block.raw is None else block.raw)
     places = splitters[block.file].assign(block, identities)
     unwanted[left_out.IN_ORDER] = int((places < 0).sum())
-    return _Assigned(block, examples, records, places, changes, unwanted)
+    return _Assigned(block, examples, records, identities, places, changes, unwanted)
 
 
 def _limited(label: Label, few: left_out.FewOfEachClass, block: _Assigned) -> _Assigned:
@@ -276,7 +281,14 @@ def _packed(
         parts.append(_Part(len(chosen), *compressed(chosen)))
     # The rows are in the parts now; what remains is where they came from, and the bad ones.
     rest = block.filter(np.zeros(len(block.batch), bool))
-    return _Encoded(parts, rest, assigned.changes, assigned.left_out)
+    names, places = splitters[block.file].names, assigned.places
+    counts = {
+        label.name: division.counted(block, label.name, places, names)
+        for label in settings.labels.values()
+    }
+    return _Encoded(
+        parts, rest, assigned.changes, assigned.left_out, assigned.identities[places >= 0], counts
+    )
 
 
 def _write(
@@ -286,6 +298,7 @@ def _write(
     counts: Counter[str] = Counter()
     changes: Counter[str] = Counter()
     unwanted: Counter[str] = Counter()
+    tally = division.Tally()
     with ExitStack() as stack:
         writers = {name: ShardWriter(folder / f"Split-{name}" / SHARD) for name in splits}
         for writer in writers.values():
@@ -297,6 +310,7 @@ def _write(
                 counts[name] += part.rows
             changes += encoded.changes
             unwanted += encoded.left_out
+            tally.add(encoded.identities, encoded.classes)
             quarantine.add(encoded.block.file, encoded.block.bad)
             said = {
                 f"{unwanted.total():,} left out": unwanted.total(),
@@ -308,7 +322,7 @@ def _write(
     summary = quarantine.finish(counts.total() + unwanted.total(), max_bad_share)
     for writer in writers.values():
         writer.finish()
-    return _Written(counts, unwanted, changes, summary, [])
+    return _Written(counts, unwanted, changes, summary, tally, [])
 
 
 def _check_splits(written: _Written, splits: list[str], files: list[Path]) -> None:

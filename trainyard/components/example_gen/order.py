@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainyard.components.example_gen import computed, reader
+from trainyard.components.example_gen import computed, instants, reader
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.identity import Hashes
 from trainyard.components.example_gen.reader import Block
@@ -22,7 +22,7 @@ from trainyard.errors import DataError
 from trainyard.recipe_schema import Data
 
 _KEY = "data.split.in_order"
-_SORTABLE_TIME = r"^\d{4}-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?)?$"
+_NUMBER, _ZONED, _UNZONED = "a number", "a time with its zone", "a time without a zone"
 Places = npt.NDArray[np.int64]
 
 
@@ -79,6 +79,8 @@ class ByPlace:
 class ByColumn:
     """Finds buckets by the rows' places in the order of a column; equal values share one.
 
+    Times are compared as instants, numbers as numbers. What a clock says that names no zone is
+    taken as it stands: of an hour that there is twice, when clocks are set back, nobody can tell.
     Memory grows with the number of different values.
 
     Args:
@@ -86,11 +88,12 @@ class ByColumn:
         blocks: All rows.
 
     Raises:
-        DataError: A value is missing, or is text that does not sort by time.
+        DataError: A value is missing, is neither, or is no value of the same kind as others.
     """
 
     def __init__(self, column: str, blocks: Iterable[Block]) -> None:
         self._column = column
+        self._kind = ""
         counted = [pc.value_counts(self._values(block)) for block in blocks if len(block.batch)]
         table = pa.concat_tables(
             pa.table({"value": each.field(0), "rows": each.field(1)}) for each in counted
@@ -115,12 +118,30 @@ class ByColumn:
             raise _no_place(self._column, block, missing, "a missing value")
         if pa.types.is_binary(values.type):  # text of tf.Examples
             values = values.cast(pa.string())
-        if pa.types.is_string(values.type):
-            wrong = ~np.asarray(pc.match_substring_regex(values, _SORTABLE_TIME))
-            if wrong.any():
-                received = repr(values[int(np.argmax(wrong))].as_py())
-                raise _no_place(self._column, block, wrong, received)
-        return values
+        found, kinds = _comparable(values)
+        self._kind = self._kind or next(filter(None, kinds), _NUMBER)
+        others = np.array([kind != self._kind for kind in kinds])
+        if others.any() or found is None:
+            place = int(np.argmax(others))
+            received = f"{values[place].as_py()!r}: {kinds[place] or 'none of these'}"
+            raise _no_place(self._column, block, others, f"{received}; others are {self._kind}")
+        return found
+
+
+def _comparable(values: pa.Array) -> tuple[pa.Array | None, list[str]]:
+    """Numbers in the order of the values, and the kind of each value; empty if it has none.
+
+    Either all values are of one kind, and then it is told but once, or there are no numbers.
+    """
+    if not pa.types.is_string(values.type):
+        return values, [_NUMBER]
+    if times := instants.parsed(values):
+        return pa.array(times.utc), [_ZONED if times.zoned else _UNZONED]
+    try:
+        return values.cast(pa.float64()), [_NUMBER]
+    except pa.ArrowInvalid:
+        each = [values[row : row + 1] for row in range(len(values))]
+        return None, [_comparable(one)[1][0] if len(values) > 1 else "" for one in each]
 
 
 def _no_place(column: str, block: Block, rows: npt.NDArray[np.bool_], received: str) -> DataError:

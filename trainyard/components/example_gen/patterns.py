@@ -41,7 +41,8 @@ def sure_folder(pattern: str) -> Path:
     """Returns the folder that all files of a pattern are in.
 
     Args:
-        pattern: As `data.path`. A file or a folder that is there, whatever its name, is that one.
+        pattern: As `data.path`. A file or a folder that is there, whatever its name, is that one:
+            brackets in the name of the folder that a recipe is in are no pattern.
     """
     folder = Path(pattern)
     if folder.is_dir():
@@ -50,9 +51,12 @@ def sure_folder(pattern: str) -> Path:
     path = Path(os.path.abspath(pattern))  # noqa: PTH100
     if path.is_file():
         return path.parent
-    *parts, _ = path.parts
-    magic = (number for number, part in enumerate(parts) if set(part) & _MAGIC)
-    return Path(*parts[: next(magic, len(parts))])
+    known, *parts = reversed(path.parents)
+    for folder in parts:
+        if set(folder.name) & _MAGIC and not folder.is_dir():
+            break
+        known = folder
+    return known
 
 
 def divided(pattern: str) -> tuple[str, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trainyard.components.example_gen import images, left_out, reader, splits, texts
+from trainyard.components.example_gen import identity, images, left_out, reader, splits, texts
 from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.components.example_gen.division import Copies
 from trainyard.errors import RecipeError, nearest
 from trainyard.recipe_schema import Data, Label
 
@@ -57,6 +58,18 @@ def _first_types_suffice(
         all_types = texts.columns(data, images.columns(data, reader.columns(data, files)))
         left_out.check(data, labels, all_types)
         return False
+
+
+def first_copies(data: Data, files: Sequence[Path]) -> Copies:
+    """Counts copies among the rows of the first block: quick, provisional.
+
+    Args:
+        data: The recipe's data section.
+        files: From `input_splits.find`.
+    """
+    first = next(reader.blocks(data, files, reader.first_columns(data, files)))
+    fields = first.batch if first.raw is None else first.raw
+    return Copies.among(identity.rows(fields), complete=False)
 
 
 def _check_weight(weight: str | None, types: Mapping[str, ColumnType]) -> None:

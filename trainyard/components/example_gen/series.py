@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +17,9 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from pandas.tseries.frequencies import to_offset
+from pandas.tseries.offsets import Tick
 
+from trainyard.components.example_gen import instants
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.recipe_schema import Data, Series
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _VALUES = 1 << 20
 """Of the lists of a block, at most: each value stands in as many lists as are long."""
+
+_CLOCKS = "if clocks were set back here, write times with their zone (2024-10-27T02:30+02:00)"
 
 Numbers = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -239,13 +242,19 @@ class _Run(NamedTuple):
         step = to_offset(self.series.every)
         received = f"{_shown(time)} after {_shown(earlier)}"
         if time == earlier:
-            return self._error(row, "the time comes twice", received, "keep one of the two rows")
+            return self._error(
+                row,
+                "the time comes twice",
+                received,
+                f"keep one of the two rows; {_CLOCKS}",
+            )
         if time < earlier:
             return self._error(
                 row,
                 "the time is before that of the row before",
                 received,
-                "sort the rows by time; if they are of several series, name `data.series.group`",
+                "sort the rows by time; if they are of several series, name `data.series.group`; "
+                f"{_CLOCKS}",
             )
         if time < earlier + step:
             return self._error(
@@ -269,25 +278,24 @@ class _Run(NamedTuple):
 
 
 def times_of(series: Series, block: Block) -> pd.DatetimeIndex:
-    """Returns when each row was, in the time of its zone's UTC if it names one.
+    """Returns when each row was: steps between them are to be even.
+
+    Steps of less than a day are steps of time: in UTC, for times that name their zone, and so
+    even when clocks are changed. Longer ones are steps of the calendar: as the clock says.
 
     Args:
         series: The recipe's series section.
         block: The rows.
 
     Raises:
-        DataError: A row has no time, or none that can be read.
+        DataError: A row has no time, or none that can be read; or only some name their zone.
     """
-    texts = block.batch.column(series.time).cast(pa.string())
+    texts = _written(series, block)
     parsed = _parsed(series, texts)
-    if parsed is None or parsed.hasnans:
-        row = next(
-            index
-            for index in range(len(texts))
-            if (time := _parsed(series, texts[index : index + 1])) is None or time.hasnans
-        )
+    if parsed is None:
+        row, problem = _culprit(series, texts)
         raise DataError(
-            "the row has no time" if texts[row].as_py() is None else "this is no time",
+            problem,
             where=f"{block.row(row)}, column {series.time!r}",
             expected=series.time_format or "ISO 8601, such as 1990-12-31 or 1990-12-31 23:59",
             received=repr(texts[row].as_py()),
@@ -296,15 +304,39 @@ def times_of(series: Series, block: Block) -> pd.DatetimeIndex:
     return parsed
 
 
+def _written(series: Series, block: Block) -> pa.Array:
+    """The times as the file has them; as raw values they are in UTC, which has other days."""
+    fields = block.batch if block.raw is None else block.raw
+    column = fields.column(block.batch.schema.get_field_index(series.time))
+    zoned = pa.types.is_timestamp(column.type) and column.type.tz
+    return instants.with_offset(column) if zoned else column.cast(pa.string())
+
+
+def _culprit(series: Series, texts: pa.Array) -> tuple[int, str]:
+    """The row whose time cannot be read, and what is wrong with it."""
+    for row in range(len(texts)):
+        if texts[row].as_py() is None:
+            return row, "the row has no time"
+        if _parsed(series, texts[row : row + 1]) is None:
+            return row, "this is no time"
+        if _parsed(series, pa.concat_arrays([texts[:1], texts[row : row + 1]])) is None:
+            return row, "only some of the times name their zone"
+    raise AssertionError("each time can be read, and all together cannot")
+
+
 def _parsed(series: Series, texts: pa.Array) -> pd.DatetimeIndex | None:
+    """The times; None if one is missing or cannot be read."""
     if series.time_format is None:
-        for zone in (None, "UTC"):  # all with an offset, or none
-            with suppress(pa.ArrowInvalid):
-                instants = texts.cast(pa.timestamp("ns", zone)).cast(pa.timestamp("ns"))
-                return pd.DatetimeIndex(instants.to_numpy(zero_copy_only=False))
-        return None
+        found = None if texts.null_count else instants.parsed(texts, "ns")
+        calendar = not _is_short(series)
+        return found and pd.DatetimeIndex((found.wall if calendar else found.utc).view("M8[ns]"))
     times = pd.to_datetime(texts.to_pandas(), format=series.time_format, errors="coerce", utc=True)
-    return pd.DatetimeIndex(times).tz_localize(None)
+    return None if times.hasnans else pd.DatetimeIndex(times).tz_localize(None)
+
+
+def _is_short(series: Series) -> bool:
+    step = to_offset(series.every)
+    return isinstance(step, Tick) and pd.Timedelta(step) < pd.Timedelta("1D")
 
 
 def _shown(time: pd.Timestamp) -> str:

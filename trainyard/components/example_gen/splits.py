@@ -17,8 +17,9 @@ from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.groups import Groups, key_values
 from trainyard.components.example_gen.identity import Hashes
 from trainyard.components.example_gen.reader import Block
+from trainyard.components.example_gen.stratify import Stratified
 from trainyard.errors import RecipeError, nearest
-from trainyard.recipe_schema import Data
+from trainyard.recipe_schema import Data, Label
 
 Buckets = npt.NDArray[np.int64]
 Chooser = Callable[[Block, Hashes, int], tuple[Buckets, Buckets]]
@@ -58,19 +59,29 @@ class Splitter:
         return np.where(split == self._split_of_bucket[last], split, -1)
 
 
-def chooser(data: Data, files: Sequence[Path], types: Mapping[str, ColumnType]) -> Chooser:
+def chooser(
+    data: Data,
+    files: Sequence[Path],
+    types: Mapping[str, ColumnType],
+    labels: Mapping[str, Label],
+    buckets: Mapping[str, int],
+) -> Chooser:
     """Returns what finds the bucket of a row, as the recipe wants it.
 
     Args:
         data: The recipe's data section.
         files: All files whose rows are divided among the same buckets.
         types: From `reader.columns`.
+        labels: The recipe's labels, by their keys in it.
+        buckets: How many each split has that these rows may fall into.
 
     Raises:
         DataError: The rows cannot be ordered.
     """
     if data.split.in_order:
         return order.chooser(data, files, types)
+    if data.split.stratify:
+        return Stratified(data, labels, reader.blocks(data, files, types), [*buckets.values()])
     if data.key is None:
         return by_identity
     if isinstance(data.key, tuple):

@@ -1,7 +1,5 @@
 """ExampleValidator: TFX's, and the data are held against earlier data too."""
 
-from pathlib import Path
-
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 from tfx.types.channel import BaseChannel, Channel
@@ -51,7 +49,7 @@ class ExampleValidator(base_component.BaseComponent):  # type: ignore[misc]
                 statistics=statistics,
                 schema=schema,
                 previous_statistics=previous_statistics,
-                code=sources.digest([Path(__file__).parent]),
+                code=sources.digest([__name__]),
                 anomalies=Channel(type=standard_artifacts.ExampleAnomalies),
             )
         )

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import artifact, component_spec, standard_artifacts
@@ -76,7 +75,7 @@ class Gate(base_component.BaseComponent):  # type: ignore[misc]
                 gate=gate.model_dump_json(),
                 targets=json.dumps([target.model_dump(include=_OF_TARGETS) for target in targets]),
                 weight=weight,
-                code=sources.digest([Path(__file__).parent]),
+                code=sources.digest([__name__]),
                 findings=Channel(type=GateFindings),
             )
         )

@@ -1,13 +1,14 @@
 """Pusher: a numbered version, written whole, after the contract check."""
 
-from pathlib import Path
-
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 from tfx.types.channel import BaseChannel, Channel
 
 from trainyard import sources
 from trainyard.components.pusher.executor import Executor
+
+_SERVER = "trainyard.serving.__main__"
+"""Infrastructure validation starts it as a process."""
 
 
 class PusherSpec(component_spec.ComponentSpec):  # type: ignore[misc]
@@ -82,7 +83,7 @@ class Pusher(base_component.BaseComponent):  # type: ignore[misc]
                 split=split,
                 contract_rows=contract_rows,
                 infra_validation=int(infra_validation),
-                code=sources.digest([Path(__file__).parent]),
+                code=sources.digest([__name__, *([_SERVER] if infra_validation else [])]),
                 pushed_model=Channel(type=standard_artifacts.PushedModel),
             )
         )

@@ -104,10 +104,14 @@ def _differences(one: Rows, other: Rows) -> Iterator[tuple[str, int]]:
 
 
 def _far(one: NDArray[np.generic], other: NDArray[np.generic]) -> list[int]:
-    """Rows of numbers that differ by more than rounding."""
+    """Rows of numbers that differ by more than rounding; what is not finite has to be the same."""
     a, b = one.astype(np.float64), other.astype(np.float64)
-    allowed = TOLERANCE * np.ptp(a) + ROUNDING * np.abs(a).max()
-    return _rows_with(np.abs(a - b) > allowed)
+    finite = np.isfinite(a) & np.isfinite(b)
+    differ = ~finite & ~((a == b) | (np.isnan(a) & np.isnan(b)))
+    if finite.any():
+        allowed = TOLERANCE * np.ptp(a[finite]) + ROUNDING * np.abs(a[finite]).max()
+        differ[finite] = np.abs(a[finite] - b[finite]) > allowed
+    return _rows_with(differ)
 
 
 def _unlike(one: NDArray[np.generic], other: NDArray[np.generic]) -> list[int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tensorflow_data_validation.statistics.stats_options import StatsOptions
 from tfx.components.statistics_gen import component as stock
 from tfx.dsl.components.base import base_beam_component, executor_spec
@@ -12,7 +10,6 @@ from tfx.types.channel import BaseChannel, Channel
 from tfx.utils import json_utils
 
 from trainyard import sources
-from trainyard.components import records
 from trainyard.components.statistics_gen.executor import Executor
 
 
@@ -47,7 +44,7 @@ class StatisticsGen(stock.StatisticsGen):  # type: ignore[misc]  # TFX is not ty
             examples=examples,
             stats_options_json=stats_options.to_json() if stats_options else None,
             exclude_splits=json_utils.dumps(exclude_splits or []),
-            code=sources.digest([Path(__file__).parent, Path(records.__path__[0])]),
+            code=sources.digest([__name__]),
             statistics=Channel(type=standard_artifacts.ExampleStatistics),
         )
         # Past stock's constructor, which knows stock's parameters only.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tfx.components.transform import component
@@ -11,7 +10,6 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types.channel import BaseChannel
 
 from trainyard import sources
-from trainyard.components import records
 from trainyard.components.transform.executor import BeamExecutor, Executor
 
 
@@ -39,12 +37,11 @@ class Transform(component.Transform):  # type: ignore[misc]  # TFX is not typed
         custom_config: Mapping[str, Any],
         **stock: Any,
     ) -> None:
-        digest = sources.digest([Path(__file__).parent, Path(records.__path__[0])])
         super().__init__(
             examples=examples,
             schema=schema,
             preprocessing_fn=preprocessing_fn,
-            custom_config={**custom_config, "engine": digest},
+            custom_config={**custom_config, "engine_code": sources.digest([__name__])},
             **{"disable_statistics": True, **stock},
         )
 

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from trainyard import sources
 from trainyard.errors import RecipeError, nearest
 from trainyard.files import write_whole
-from trainyard.pipeline import failures, records, unchanged
+from trainyard.pipeline import failures, records
 from trainyard.pipeline.kubeflow import stores
 from trainyard.pipeline.kubeflow.luggage import Luggage
 from trainyard.pipeline.recipe import dump, located
@@ -242,6 +243,6 @@ class _Run:
             stages=[each.stage for each in left],
             error=error,
             versions={"python": sys.version.split()[0]}
-            | {name: version(name) for name in unchanged.PACKAGES},
+            | {name: version(name) for name in sources.PACKAGES},
             known_as=self._task.run,
         )

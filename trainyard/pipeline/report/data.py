@@ -14,10 +14,11 @@ from markupsafe import Markup
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from trainyard.components.example_gen import left_out, quarantine
+from trainyard.components.example_gen.division import Division
 from trainyard.pipeline import metadata
 from trainyard.pipeline.measured import number
 from trainyard.pipeline.records import RunRecord
-from trainyard.pipeline.report import marks
+from trainyard.pipeline.report import histograms
 from trainyard.pipeline.report.images import ImagesSection, images_section
 from trainyard.pipeline.report.texts import TextColumn, text_columns
 from trainyard.pipeline.verdict import finished_output
@@ -30,7 +31,6 @@ MOST_CLASSES = 30
 MOST_CHARACTERS = 120
 _SPLIT_ORDER = ("train", "eval", "test")
 _KINDS = {"bytes": "text", "int": "whole number", "float": "number"}
-_HISTOGRAM = statistics_pb2.Histogram.HistogramType
 
 Statistics = dict[str, Any]
 
@@ -92,6 +92,7 @@ class DataSection:
         labels: The labels.
         set_aside: The rows that could not be read and are in no split.
         left_out: The rows that the recipe did not want, in words; empty if there are none.
+        copies: The rows that stand there twice, likewise.
         images: The images, if there are any.
         texts: The columns of text that a model reads, once they are tokens.
     """
@@ -102,6 +103,7 @@ class DataSection:
     labels: list[LabelSection] = field(default_factory=list)
     set_aside: quarantine.Summary | None = None
     left_out: str = ""
+    copies: str = ""
     images: ImagesSection | None = None
     texts: list[TextColumn] = field(default_factory=list)
 
@@ -131,6 +133,7 @@ def data_section(record: RunRecord, recipe: Recipe) -> DataSection | None:
         labels=labels,
         set_aside=quarantine.read(examples) if examples else None,
         left_out=left_out.sentence(left_out.read(properties)),
+        copies=Division.read(properties).copies.sentence(),
         images=_images(examples, by_column, recipe, labels, properties) if examples else None,
         texts=text_columns(record, recipe),
     )
@@ -188,7 +191,7 @@ def _column(
         role=role,
         missing=_missing({split: _share(found.get(split), splits[split]) for split in splits}),
         values=_values(first) if _present(first) else "no values",
-        pictures=[_picture(feature, f"{split}: {name}") for split, feature in found.items()],
+        pictures=list(_pictures(found, name).values()),
     )
 
 
@@ -255,24 +258,16 @@ def _printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else " " for sign in text).strip()
 
 
-def _picture(feature: Any, label: str) -> Markup:
-    if feature.HasField("num_stats"):
-        return marks.histogram(_numeric_counts(feature), label)
-    if feature.HasField("bytes_stats") or _hardly_repeats(feature):
-        return Markup()  # bars of one height, or none
-    ranks = feature.string_stats.rank_histogram.buckets[:10]
-    return marks.histogram([bucket.sample_count for bucket in ranks], label, apart=True)
+def _pictures(found: Mapping[str, Any], name: str) -> dict[str, Markup]:
+    if any(
+        feature.HasField("bytes_stats") or _is_of_its_own(feature) for feature in found.values()
+    ):
+        return {}  # bars of one height, or none
+    return histograms.of_splits(found, name)
 
 
-def _numeric_counts(feature: Any) -> list[float]:
-    return [bucket.sample_count for bucket in _standard(feature)]
-
-
-def _standard(feature: Any) -> Sequence[Any]:
-    for histogram in feature.num_stats.histograms:
-        if histogram.type == _HISTOGRAM.STANDARD:
-            return list(histogram.buckets)
-    return []
+def _is_of_its_own(feature: Any) -> bool:
+    return feature.HasField("string_stats") and _hardly_repeats(feature)
 
 
 def _classes(label: str, by_column: Mapping[str, Mapping[str, Any]]) -> Iterator[LabelClass]:
@@ -308,7 +303,7 @@ def _class_counts(feature: Any) -> dict[str, float]:
 def _nearest_counts(feature: Any) -> dict[str, float]:
     # Ten buckets over less than ten whole numbers: TFDV leaves crumbs in those between them.
     counts: dict[int, float] = {}
-    for bucket in _standard(feature):
+    for bucket in histograms.standard(feature):
         within = range(math.ceil(bucket.low_value), math.floor(bucket.high_value) + 1)
         middle = (bucket.low_value + bucket.high_value) / 2
         nearest = min(within, key=lambda whole: abs(whole - middle), default=round(middle))
@@ -319,11 +314,9 @@ def _nearest_counts(feature: Any) -> dict[str, float]:
 def _label_pictures(
     label: str, by_column: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, tuple[str, Markup]]:
-    return {
-        split: (_numbers(columns[label].num_stats), _picture(columns[label], f"{split}: {label}"))
-        for split, columns in by_column.items()
-        if label in columns
-    }
+    found = {split: columns[label] for split, columns in by_column.items() if label in columns}
+    pictures = histograms.of_splits(found, label)
+    return {split: (_numbers(each.num_stats), pictures[split]) for split, each in found.items()}
 
 
 def gate_findings(record: RunRecord) -> list[dict[str, Any]] | None:

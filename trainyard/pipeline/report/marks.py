@@ -40,14 +40,23 @@ class Scale:
 
     @classmethod
     def of_findings(cls, findings: Sequence[Finding], low: float, high: float) -> Scale:
-        """Fits a scale around all that findings on one metric have to show."""
+        """Takes the metric's own range; where that has no end, fits it to what findings show.
+
+        Args:
+            findings: On one metric.
+            low: The least value it can have.
+            high: The greatest.
+        """
         points = [
             point
             for finding in findings
             for point in (finding.value, finding.low, finding.high, finding.baseline)
             if point is not None and math.isfinite(point)
         ]
-        return cls.around(points or [0.0], low, high)
+        fitted = cls.around(points or [0.0], low, high)
+        return cls(
+            low if math.isfinite(low) else fitted.low, high if math.isfinite(high) else fitted.high
+        )
 
     def __call__(self, value: float) -> float:
         """The place of a value, kept inside the drawing."""
@@ -103,15 +112,16 @@ def slice_mark(
     return _svg(parts, number(value))
 
 
-def histogram(counts: Sequence[float], label: str, apart: bool = False) -> Markup:
+def histogram(counts: Sequence[float], label: str, apart: bool, most: float) -> Markup:
     """Draws a small histogram.
 
     Args:
         counts: One a bar.
         label: What it shows, for those who do not see it.
         apart: Whether the bars are categories, which do not touch.
+        most: The count of a bar that is as high as the drawing.
     """
-    return _svg([*_bars(counts, max(counts, default=0.0), apart), _BASE], label, *_SMALL)
+    return _svg([*_bars(counts, most, apart), _BASE], label, *_SMALL)
 
 
 def two_histograms(

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from trainyard import sources
 from trainyard.errors import (
     BusyError,
     EnvironmentProblem,
@@ -30,7 +31,7 @@ from trainyard.errors import (
     TrainyardError,
     nearest,
 )
-from trainyard.pipeline import failures, frameworks, ownership, quiet, records, unchanged
+from trainyard.pipeline import failures, frameworks, ownership, quiet, records
 from trainyard.pipeline.beam import cluster
 from trainyard.pipeline.console import RunConsole, output_to, working
 from trainyard.pipeline.recipe import dump, locating
@@ -190,7 +191,7 @@ def _new_record(
         started=started,
         resumed_from=resumed_from,
         versions={"python": sys.version.split()[0]}
-        | {name: version(name) for name in unchanged.PACKAGES},
+        | {name: version(name) for name in sources.PACKAGES},
         fingerprint=fingerprint,
     )
 

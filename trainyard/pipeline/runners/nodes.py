@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
@@ -21,6 +22,7 @@ from trainyard.components.pusher import versions
 from trainyard.pipeline import unchanged
 from trainyard.pipeline.dag import build_pipeline
 from trainyard.pipeline.records import StageRecord
+from trainyard.pipeline.runners import code_changes
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
 
@@ -98,13 +100,15 @@ class NodeRunner:
         if info is None:
             raise RuntimeError(f"{stage.name} could not be launched: its inputs are not there")
         cached = self._describe(stage, info)
+        code_changes.keep(self._workspace.code, stage.parameters)
         if self._only_looks_up(stage.name):
             cached = earlier is not None and earlier.outputs == stage.outputs
             reason = "an earlier blessed model" if stage.outputs else "no earlier blessed model"
         if cached:
             stage.state, stage.reason = "unchanged", unchanged.REASON
         else:
-            stage.state, stage.reason = "done", reason or _what_changed(stage, earlier)
+            reason = reason or _what_changed(stage, earlier, self._workspace.code)
+            stage.state, stage.reason = "done", reason
 
     def _launcher(self, name: str) -> launcher.Launcher:
         spec = self._executor_spec(name)
@@ -184,7 +188,7 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST_VALUE else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _what_changed(stage: StageRecord, earlier: StageRecord | None) -> str:
+def _what_changed(stage: StageRecord, earlier: StageRecord | None, code: Path) -> str:
     if earlier is None or not earlier.outputs:
         return "no earlier result"
     inputs = [key for key, ids in stage.inputs.items() if earlier.inputs.get(key) != ids]
@@ -195,8 +199,8 @@ def _what_changed(stage: StageRecord, earlier: StageRecord | None) -> str:
     if not changed:
         return "the earlier result is gone"
     name = changed[0]
-    if name.endswith("code"):
-        return "changed code"
-    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
     before, now = earlier.parameters.get(name, "unset"), stage.parameters.get(name, "unset")
+    if code_changes.is_code(name):
+        return code_changes.reason(code, before, now)
+    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
     return f"changed parameter: {name.rpartition('trainyard.')[2]} from {before} to {now}{more}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,10 +26,12 @@ class Sample:
     Attributes:
         frame: The rows that were kept, all columns.
         rows: How many rows the table has.
+        warnings: Sentences about rows that are copies of others.
     """
 
     frame: pd.DataFrame
     rows: int
+    warnings: Sequence[str] = ()
 
     @property
     def complete(self) -> bool:
@@ -47,8 +49,13 @@ def take(blocks: Iterable[Block], label: str) -> Sample:
     Raises:
         DataError: The label is missing in some rows.
     """
+    import numpy as np
     import pyarrow as pa
 
+    from trainyard.components.example_gen import identity
+    from trainyard.components.example_gen.division import Copies
+
+    identities = []
     stride, rows, missing, first_missing = 1, 0, 0, ""
     kept = []
     for block in blocks:
@@ -57,6 +64,7 @@ def take(blocks: Iterable[Block], label: str) -> Sample:
             block.row(holes.index(True).as_py()) if holes.true_count else ""
         )
         missing += holes.true_count
+        identities.append(identity.rows(block.batch if block.raw is None else block.raw))
         kept.append(block.batch.take(pa.array(range(-rows % stride, len(block.batch), stride))))
         rows += len(block.batch)
         while sum(map(len, kept)) > _most(block.batch.num_columns):
@@ -65,7 +73,8 @@ def take(blocks: Iterable[Block], label: str) -> Sample:
         report(f"reading: {rows:,} rows", block.fraction)
     if missing:
         raise _label_missing(label, missing, first_missing, rows)
-    return Sample(pa.Table.from_batches(kept).to_pandas(), rows)
+    copies = Copies.among(np.concatenate(identities))
+    return Sample(pa.Table.from_batches(kept).to_pandas(), rows, [*copies.warnings()])
 
 
 def _every_second(kept: list[pa.RecordBatch]) -> list[pa.RecordBatch]:

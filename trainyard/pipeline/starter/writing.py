@@ -208,6 +208,7 @@ def _sentences(table: _Table) -> list[str]:
 
 def _warnings(table: _Table) -> list[str]:
     warnings = [verdict.warning for verdict in table.verdicts.values() if verdict.warning]
+    warnings += table.sample.warnings
     warnings += [
         f"column {name!r} also looks like a name of something that repeats: if it is what must "
         "not sit in two splits, make it data.key"

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from scipy import stats
 
+from trainyard.raw_values import stored_text
 from trainyard.recipe_schema import Task
 from trainyard.serving.monitor import bins, two_samples
 from trainyard.serving.monitor.comparisons import Comparison
@@ -205,16 +206,19 @@ def _sliced(
 
 def _keys(judged: Judged, columns: Sequence[str]) -> Array:
     """Each row's slice in words; empty where a value is missing."""
-    values = [judged.columns[name].to_pylist() for name in columns]
+    values = [map(_text, judged.columns[name].to_pylist()) for name in columns]
     keys = [
-        "" if None in row else " and ".join(map("{} = {}".format, columns, map(_shown, row)))
+        "" if None in row else " and ".join(map("{} = {}".format, columns, row))
         for row in zip(*values, strict=True)
     ]
     return np.array(keys, object)
 
 
-def _shown(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _text(value: object) -> str | None:
+    """The text of a value as in the Evaluator's slices; None if it is missing."""
+    if value is None or value != value:
+        return None
+    return stored_text(value.decode("utf-8", "replace") if isinstance(value, bytes) else value)
 
 
 def of_concept(head: str, task: Task, before: Judged, now: Judged) -> Iterator[Comparison]:

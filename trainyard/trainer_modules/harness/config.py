@@ -110,7 +110,7 @@ class TransformConfig(StageConfig):
 
     def custom_config(self) -> dict[str, str]:
         """Returns what TFX passes to `preprocessing_fn`."""
-        return {KEY: self.model_dump_json(), "code": code_digest(self.module)}
+        return {KEY: self.model_dump_json(), "code": code_digest("transform", self.module)}
 
 
 def _without_vectors(feature: AnyFeature) -> AnyFeature:
@@ -152,7 +152,7 @@ class TrainerConfig(StageConfig):
         """
         return {
             KEY: self.model_dump_json(),
-            "code": code_digest(self.trainer.module),
+            "code": code_digest("training", self.trainer.module),
             "files": self._files_digest(),
             "checkpoints": str(checkpoints),
         }
@@ -166,11 +166,12 @@ class TrainerConfig(StageConfig):
         return " ".join(map(file_digests.digest, named))
 
 
-def code_digest(module: str) -> str:
-    """Digest of the sources that a trainer module runs, so that caching sees a change.
+def code_digest(stage: str, module: str) -> str:
+    """Digest of the sources that a stage runs, so that caching sees a change.
 
     Args:
-        module: The trainer module's name.
+        stage: The module of the harness that TFX calls: `transform` or `training`.
+        module: The trainer module's name, by which the harness looks it up.
     """
-    root = Path(trainer_modules.__path__[0])
-    return sources.digest([root / f"{module}.py", root / "harness", root / "layers"])
+    harness, _, _ = __name__.rpartition(".")
+    return sources.digest([f"{harness}.{stage}", f"{trainer_modules.__name__}.{module}"])

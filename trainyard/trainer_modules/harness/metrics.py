@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from trainyard.recipe_schema import EarlyStopping, Task, Threshold
+from trainyard.recipe_schema import EarlyStopping, Task
 
 KNOWN: dict[Task, tuple[str, ...]] = {
     "binary": (
@@ -24,26 +24,16 @@ KNOWN: dict[Task, tuple[str, ...]] = {
 }
 """What can be measured, per task."""
 
-_FLOORS: dict[Task, Threshold | None] = {
-    "binary": Threshold(metric="auc", min=0.5),
-    "multiclass": None,
-    "regression": Threshold(metric="r2", min=0.0),
-    "text": None,
-}
 
-
-def standard(params: Any, task: Task) -> dict[str, Threshold | None]:
-    """Returns all metrics of a task; a model that is no better than none at all fails.
-
-    It is a trainer module's `metrics`, if it has none of its own.
+def standard(params: Any, task: Task) -> tuple[str, ...]:
+    """Returns all metrics of a task: a trainer module's `metrics`, if it has none of its own.
 
     Args:
         params: The module's hyperparameters; not read.
         task: The kind of prediction.
     """
     del params
-    floor = _FLOORS[task]
-    return {name: floor if floor and floor.metric == name else None for name in KNOWN[task]}
+    return KNOWN[task]
 
 
 _RISING = ("auc", "accuracy", "precision", "recall", "f1", "r2")

@@ -1,10 +1,13 @@
-"""Leaves slices with too few examples out of the evaluation, before it is computed.
+"""TFMA's slices with texts for values, and without those that have too few examples.
+
+TFMA compares a slice's value with a threshold's by type: the 32-bit float 0.1 of an
+example is not the 0.1 of a recipe. Here both are `raw_values.stored_text`.
 
 TFMA has `min_slice_size` itself, but reports a slice that is too small as an
 error without metrics, and its validator takes every threshold of every other
 slice as missed there: one rare category, and no model is ever blessed.
 
-The Evaluator gets this file by `module_path="trainyard.components.evaluator.rare_slices"`
+The Evaluator gets this file by `module_path="trainyard.components.evaluator.beam_slices"`
 and calls `custom_extractors`.
 """
 
@@ -20,13 +23,15 @@ from tensorflow_model_analysis.extractors.slice_key_extractor import (
 )
 from tensorflow_model_analysis.slicer import slicer_lib
 
+from trainyard.components.evaluator import slice_keys
+
 Extracts = dict[str, Any]
 
 
 def custom_extractors(
     eval_shared_model: Any, eval_config: Any, tensor_adapter_config: Any
 ) -> list[Any]:
-    """Returns TFMA's extractors, without rare slices.
+    """Returns TFMA's extractors, with these slices.
 
     Args:
         eval_shared_model: The model or models.
@@ -38,31 +43,29 @@ def custom_extractors(
         eval_config=eval_config,
         tensor_adapter_config=tensor_adapter_config,
     )
-    return without_rare_slices(stock, eval_config.options.min_slice_size.value)
+    return with_slices(stock, eval_config.options.min_slice_size.value)
 
 
-def without_rare_slices(extractors: Sequence[Any], smallest: int) -> list[Any]:
-    """Puts the filter behind the extractor of slice keys, under the same stage name.
+def with_slices(extractors: Sequence[Any], smallest: int) -> list[Any]:
+    """Changes what the extractor of slice keys extracts, under the same stage name.
 
     The evaluator runs right after the stage of that name, so a stage of its own
     would come too late.
 
     Args:
         extractors: TFMA extractors.
-        smallest: The least number of examples in a slice; up to 1, nothing is done.
+        smallest: The least number of examples in a slice.
     """
-    if smallest <= 1:
-        return list(extractors)
     return [
-        extractor._replace(ptransform=_Filtered(extractor.ptransform, smallest))
+        extractor._replace(ptransform=_Slices(extractor.ptransform, smallest))
         if extractor.stage_name == SLICE_KEY_EXTRACTOR_STAGE_NAME
         else extractor
         for extractor in extractors
     ]
 
 
-class _Filtered(beam.PTransform):  # type: ignore[misc]
-    """Extracts slice keys, then takes out those with fewer examples than `smallest`."""
+class _Slices(beam.PTransform):  # type: ignore[misc]
+    """Extracts slice keys, writes them as texts, and drops those with too few examples."""
 
     def __init__(self, extract: beam.PTransform, smallest: int) -> None:
         super().__init__()
@@ -70,7 +73,9 @@ class _Filtered(beam.PTransform):  # type: ignore[misc]
         self._smallest = smallest
 
     def expand(self, extracts: beam.PCollection) -> beam.PCollection:
-        keyed = extracts | "Extract" >> self._extract
+        keyed = extracts | "Extract" >> self._extract | "Texts" >> beam.Map(_with_texts)
+        if self._smallest <= 1:
+            return keyed
         rare = (
             keyed
             | "SliceKeys" >> beam.FlatMap(_slice_keys)
@@ -81,6 +86,12 @@ class _Filtered(beam.PTransform):  # type: ignore[misc]
         return keyed | "Drop" >> beam.Map(_without, beam.pvalue.AsList(rare))
 
 
+def _with_texts(extracts: Extracts) -> Extracts:
+    keys = extracts[tfma.SLICE_KEY_TYPES_KEY]
+    texts = dict.fromkeys(text for key in keys if (text := slice_keys.as_texts(key)) is not None)
+    return _replaced(extracts, [*texts])
+
+
 def _slice_keys(extracts: Extracts) -> list[Any]:
     """The keys of an example's slices, but that of all rows, which always stays."""
     return [key for key in extracts[tfma.SLICE_KEY_TYPES_KEY] if key != ()]
@@ -89,4 +100,8 @@ def _slice_keys(extracts: Extracts) -> list[Any]:
 def _without(extracts: Extracts, rare: list[Any]) -> Extracts:
     dropped = set(rare)
     kept = [key for key in extracts[tfma.SLICE_KEY_TYPES_KEY] if key not in dropped]
-    return {**extracts, tfma.SLICE_KEY_TYPES_KEY: slicer_lib.slice_keys_to_numpy_array(kept)}
+    return _replaced(extracts, kept)
+
+
+def _replaced(extracts: Extracts, keys: list[Any]) -> Extracts:
+    return {**extracts, tfma.SLICE_KEY_TYPES_KEY: slicer_lib.slice_keys_to_numpy_array(keys)}
