@@ -19,7 +19,7 @@ HEAD = HeadDescription(task="multiclass", label="kind", class_names=["a", "b"])
 
 def trained(**metrics: float) -> SimpleNamespace:
     return SimpleNamespace(
-        told=SimpleNamespace(heads={"": HEAD}, texts={}),
+        told=SimpleNamespace(heads={"": HEAD}, texts={}, kinds={}),
         unwatched=[],
         record=SimpleNamespace(verdict=SimpleNamespace(metrics=metrics)),
     )
