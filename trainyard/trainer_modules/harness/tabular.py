@@ -15,7 +15,7 @@ import tensorflow_transform as tft
 from tensorflow_transform import schema_inference
 
 from trainyard.recipe_schema import Feature, TableFeature
-from trainyard.trainer_modules.harness import buckets, columns, embeddings
+from trainyard.trainer_modules.harness import buckets, columns, embeddings, tft_private
 from trainyard.trainer_modules.harness.names import keys
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.layers.pooling import MaskedAverage
