@@ -40,7 +40,12 @@ class Schedule(Section):
 class EarlyStopping(Section):
     """Stops when the monitored value no longer improves, and restores the best."""
 
-    monitor: str = "val_loss"
+    monitor: str = Field(
+        "val_loss",
+        description="What is measured on the eval split, such as `val_auc` (exact, as the "
+        "Evaluator computes it; of a split of more than 4 million rows, of the first so many), "
+        "`val_accuracy`, `val_mae`; with several heads `val_HEAD_auc`.",
+    )
     patience: int = Field(5, ge=1)
     min_delta: float = Field(0.0, ge=0)
     mode: Literal["auto", "min", "max"] = "auto"

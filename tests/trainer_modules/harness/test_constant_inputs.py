@@ -74,7 +74,9 @@ def test_every_constant_input_is_named_with_a_reason(made, memory, monkeypatch):
     )
     assert (train.held is None) == (memory == 0)
     found = constant_inputs.found(config, output, train)
-    assert found == {name: constant_inputs._REASONS[kind] for name, kind in CONSTANT.items()}
+    assert found == {name: constant_inputs._REASONS[kind] for name, kind in CONSTANT.items()} | {
+        "d one in 32 bits": constant_inputs._UNSCALED
+    }
     constant_inputs.write(made.folder, config, output, train)
     assert (made.folder / "constant_inputs.json").exists()
 

@@ -26,6 +26,7 @@ def rows(count: int, seed: int):
             "bucket": EPOCH + millisecond,
             "scaled": EPOCH + millisecond,
             "spread": EPOCH + millisecond,
+            "still": 123_456_789_012_345_678,
             "y": LABEL + round((millisecond - 30_000) / 1500),
         }
 
@@ -44,7 +45,7 @@ def made(tmp_path_factory):
     }
     chosen = trained_as(Recipe.model_validate(sections))
     folder = tmp_path_factory.mktemp("digits")
-    types = dict.fromkeys(("bucket", "scaled", "spread", "y"), "int64")
+    types = dict.fromkeys(("bucket", "scaled", "spread", "still", "y"), "int64")
     return transform(chosen, folder, list(rows(400, 0)), list(rows(80, 1)), types)
 
 
@@ -54,7 +55,8 @@ def test_milliseconds_of_a_minute_are_told_apart(made):
     raw = tf.io.parse_example(serialized, export.raw_parse_spec(output))
     features = output.transform_features_layer()(raw)
     exact = np.array([row["scaled"] - EPOCH for row in made.train], float)
-    scaled, spread = features["numeric"].numpy().T
+    scaled, still, spread = features["numeric"].numpy().T
+    np.testing.assert_array_equal(still, 0)
     np.testing.assert_allclose(scaled, (exact - exact.mean()) / exact.std(), atol=1e-5)
     np.testing.assert_allclose(spread, (exact - exact.min()) / np.ptp(exact), atol=1e-6)
     counts = np.bincount(features["bucket_id"].numpy()[:, 0])

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainyard.recipe_schema import Feature
+from trainyard.recipe_schema import Feature, TableFeature
 from trainyard.trainer_modules.harness import names as keys_of
 from trainyard.trainer_modules.harness import tabular, texts
 from trainyard.trainer_modules.harness.config import TrainerConfig
@@ -23,12 +23,13 @@ from trainyard.trainer_modules.harness.inputs import BLOCK_ROWS, Array, Examples
 from trainyard.trainer_modules.harness.transform import resolve
 
 _REASONS = {
-    "numeric": "one number, or none; with `scaling: none` perhaps several that are one in 32 bits",
-    "bucketized": "one bucket takes all: most values are equal, or all; try `kind: numeric`",
-    "categorical": "one category, or none",
-    "text": "the same tokens in every text",
-    "series": "one number, wherever it stands",
+    "numeric": "all its values are equal, or missing",
+    "bucketized": "all its values fall into one bucket; if they differ, try `kind: numeric`",
+    "categorical": "all its values are equal, or missing",
+    "text": "every text has the same tokens",
+    "series": "all its values are equal",
 }
+_UNSCALED = "its values are equal as 32-bit floats; if they differ, try another `scaling`"
 
 
 def write(
@@ -62,7 +63,12 @@ def found(
     features = {name: resolve(name, dtypes[name], config.features) for name in names}
     same = unchanging(train, [key for key in train.features if key not in config.targets])
     constant = _columns(same, config, features, dtypes)
-    return {name: _REASONS[features[name].kind] for name in names if name in constant}
+    return {name: _reason(features[name]) for name in names if name in constant}
+
+
+def _reason(feature: Feature) -> str:
+    unscaled = isinstance(feature, TableFeature) and feature.scaling == "none"
+    return _UNSCALED if unscaled and feature.kind == "numeric" else _REASONS[feature.kind]
 
 
 def _columns(

@@ -15,13 +15,14 @@ import tensorflow_transform as tft
 from tensorflow_transform import schema_inference
 
 from trainyard.recipe_schema import Feature, TableFeature
-from trainyard.trainer_modules.harness import buckets, columns, embeddings
+from trainyard.trainer_modules.harness import buckets, columns, embeddings, tft_private
 from trainyard.trainer_modules.harness.names import keys
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.layers.pooling import MaskedAverage
 
 NUMERIC = "numeric"
 MISSING_CATEGORY = "<missing>"
+_NOISE = 1e-14  # of a mean in 64 bits
 
 
 def preprocess(
@@ -97,7 +98,10 @@ def _stacked(
 
 
 def _z_score(stack: tf.Tensor) -> tf.Tensor:
-    scaled = tft.scale_to_z_score(stack, elementwise=True)
+    mean, variance = tft_private.mean_and_variance(stack)
+    # What a sum of large equal numbers leaves is no deviation.
+    deviation = tf.where(tf.sqrt(variance) > _NOISE * tf.abs(mean), tf.sqrt(variance), 0.0)
+    scaled = tf.math.divide_no_nan(stack - mean, deviation)
     return tf.where(tf.math.is_nan(stack), tf.zeros_like(scaled), scaled)  # 0: the mean
 
 

@@ -29,3 +29,16 @@ def quantiles(numbers: tf.Tensor, buckets: int, epsilon: float) -> tf.Tensor:
     with tf.compat.v1.name_scope(None, "quantiles"):  # TFT tells analyzers apart by it
         (boundaries,) = analyzers._apply_cacheable_combiner(combiner, numbers)
     return boundaries
+
+
+def mean_and_variance(numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns what `tft.scale_to_z_score(elementwise=True)` scales by.
+
+    Args:
+        numbers: float64 `[B, N]`; NaN counts as missing.
+
+    Returns:
+        float64 `[N]` each.
+    """
+    mean, variance = analyzers._mean_and_var(numbers, reduce_instance_dims=False)
+    return mean, variance
