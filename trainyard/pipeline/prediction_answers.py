@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from trainyard import kinds
 from trainyard.pipeline.prediction_files import PATH
-from trainyard.trainer_modules.harness import kinds
 from trainyard.trainer_modules.harness import names as keys
 from trainyard.trainer_modules.harness.description import Description, HeadDescription
 

@@ -19,12 +19,12 @@ from trainyard.components.example_gen.reader import Block
 from trainyard.components.pusher import independence
 from trainyard.components.records import encoder
 from trainyard.errors import DataError
+from trainyard.kinds import Kind
 from trainyard.model_store import independent_rows
 from trainyard.pipeline import prediction_answers
 from trainyard.recipe_schema import Data
 from trainyard.trainer_modules.harness import names
 from trainyard.trainer_modules.harness.description import Description, RawType
-from trainyard.trainer_modules.harness.kinds import Kind
 
 _ROWS = 4096
 _BYTES = 8 << 20  # of decoded images

@@ -79,7 +79,9 @@ def written(folder: Path) -> Path:
 
 def test_no_value_is_in_two_splits(tmp_path):
     data = Data(path=str(written(tmp_path)), key=("first", "second"))
-    artifact = execute(ExampleGen(data, Label.model_validate("same"), "1"), tmp_path / "out")
+    artifact = execute(
+        ExampleGen(data, {"label": Label.model_validate("same")}, "1"), tmp_path / "out"
+    )
     values = [
         {
             e.features.feature[side].bytes_list.value[0]
@@ -95,7 +97,7 @@ def test_no_value_is_in_two_splits(tmp_path):
 def test_no_such_column(tmp_path):
     data = Data(path=str(written(tmp_path)), key=("first", "seconds"))
     with pytest.raises(RecipeError, match="did you mean 'second'"):
-        execute(ExampleGen(data, Label.model_validate("same"), "1"), tmp_path / "out")
+        execute(ExampleGen(data, {"label": Label.model_validate("same")}, "1"), tmp_path / "out")
 
 
 def test_either_by_key_or_in_order():

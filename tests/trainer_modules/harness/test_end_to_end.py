@@ -10,10 +10,11 @@ import pytest
 import tensorflow_transform as tft
 
 from tests.trainer_modules.tables import LABELS, serialize, table
+from trainyard import kinds
 from trainyard.components.pusher import contract
 from trainyard.errors import ContractError
 from trainyard.recipe_schema import ONLY
-from trainyard.trainer_modules.harness import description, export, kinds, labels, training
+from trainyard.trainer_modules.harness import description, export, labels, training
 
 RECORDS = {
     "history.json",

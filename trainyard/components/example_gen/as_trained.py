@@ -16,9 +16,8 @@ import pyarrow as pa
 
 from trainyard.components.example_gen import parquet_files
 from trainyard.components.example_gen.column_types import ColumnType, from_text, widened
+from trainyard.kinds import Kind, RawType
 from trainyard.raw_values import as_number
-from trainyard.trainer_modules.harness.description import RawType
-from trainyard.trainer_modules.harness.kinds import Kind
 
 _TYPES: dict[RawType, ColumnType] = {
     "int64": ColumnType.INTEGER,

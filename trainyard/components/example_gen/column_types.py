@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainyard.errors import RecipeError
+from trainyard.kinds import Kind
 from trainyard.raw_values import as_flag
-from trainyard.trainer_modules.harness.kinds import Kind
 
 
 class ColumnType(enum.IntEnum):

@@ -21,7 +21,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
-from trainyard import progress
+from trainyard import kinds, progress
 from trainyard.components.example_gen import (
     division,
     identity,
@@ -43,7 +43,6 @@ from trainyard.components.records import encoder, parallel, shards
 from trainyard.components.records.shards import ShardWriter
 from trainyard.errors import DataError, EnvironmentProblem
 from trainyard.recipe_schema import Data, Feature, Label, Section
-from trainyard.trainer_modules.harness import kinds
 
 SHARD = "data_tfrecord"  # stock's name
 _TRAIN = 0  # the place of the training split: the first in `Split.buckets`

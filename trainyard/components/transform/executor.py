@@ -25,11 +25,10 @@ from tfx.types import Artifact, artifact_utils
 from tfx.types import standard_component_specs as keys
 from tfx.utils import io_utils
 
-from trainyard import progress
+from trainyard import kinds, progress
 from trainyard.components.transform import examples, tft_private
 from trainyard.components.transform.analysis import Phase, Unsupported
 from trainyard.components.transform.examples import RawSplit
-from trainyard.trainer_modules.harness import kinds
 
 OUTPUT = keys.TRANSFORMED_EXAMPLES_KEY
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from rich.markup import escape
 
 from trainyard.errors import RecipeError
+from trainyard.kinds import Kind, class_name
 from trainyard.pipeline.monitor import labels, training
 from trainyard.pipeline.monitor.page import write_page
 from trainyard.pipeline.monitor.training import Training
@@ -38,7 +39,6 @@ from trainyard.serving.monitor.rows import Rows
 from trainyard.serving.monitor.windows import Traffic
 from trainyard.trainer_modules.harness import names
 from trainyard.trainer_modules.harness.description import HeadDescription
-from trainyard.trainer_modules.harness.kinds import Kind, class_name
 
 BY = "trainyard monitor"
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import model_validator
 
+from trainyard import kinds
 from trainyard.errors import RecipeError
+from trainyard.kinds import Kind
+from trainyard.kinds import RawType as RawType
 from trainyard.recipe_schema import ONLY, ImageFeature, Section, Task, TextFeature
-from trainyard.trainer_modules.harness import kinds, names
-from trainyard.trainer_modules.harness.kinds import Kind
+from trainyard.trainer_modules.harness import names
 
 if TYPE_CHECKING:
     import tensorflow_transform as tft
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from trainyard.trainer_modules.harness.spec import HeadSpec
 
 FILE = Path("assets.extra") / "trainyard.json"
-
-RawType = Literal["int64", "float32", "string"]
 
 
 class HeadDescription(Section):

@@ -18,9 +18,10 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from trainyard import kinds
 from trainyard.raw_values import as_flag, as_number
 from trainyard.recipe_schema import ONLY, Target, Task, TextFeature
-from trainyard.trainer_modules.harness import columns, kinds, texts
+from trainyard.trainer_modules.harness import columns, texts
 from trainyard.trainer_modules.harness import names as keys
 from trainyard.trainer_modules.harness.columns import MISSING
 

@@ -25,6 +25,9 @@ Kind = Literal[
 ]
 """Dates, times and timestamps are ISO 8601 text in the examples, booleans 0 and 1."""
 
+RawType = Literal["int64", "float32", "string"]
+"""The types of a tf.Example's values."""
+
 _OF_TYPES: dict[str, Kind] = {"int64": "integer", "float32": "float", "string": "text"}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainyard.trainer_modules.harness import kinds
+from trainyard import kinds
 
 
 @pytest.mark.parametrize(
