@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
+
+from trainyard.files import write_whole
 
 PACKAGES = ("trainyard", "tfx", "tensorflow", "keras", "apache-beam", "ml-metadata")
 """The packages whose versions count."""
@@ -37,6 +42,7 @@ def digest(modules: Iterable[str]) -> str:
     told = "".join(f"{name}\0{part}\n" for name, part in sorted(parts.items()))
     total = hashlib.sha256(told.encode()).hexdigest()[:16]
     _digests[total] = parts
+    _save()
     return total
 
 
@@ -109,12 +115,58 @@ def code(file: Path) -> Code:
         file: A Python file.
     """
     state = file.stat()
-    return _code(file, state.st_mtime_ns, state.st_size)
+    mark = (state.st_mtime_ns, state.st_ctime_ns, state.st_size)
+    known = _remembered().get(str(file))
+    if known is None or known.mark != mark:
+        known = _remembered()[str(file)] = _Remembered(mark, _read(file))
+        _unsaved.append(file)
+    return known.code
+
+
+class _Remembered(NamedTuple):
+    """What is known of a file in a state: times of its last changes, and size."""
+
+    mark: tuple[int, int, int]
+    code: Code
+
+
+_NOTES = _PACKAGE / "__pycache__" / "code_digests.json"
+"""Parsing all files takes half a second; like Python's own cache, this one lies beside them."""
+
+_unsaved: list[Path] = []
 
 
 @cache
-def _code(file: Path, *state: int) -> Code:
-    del state
+def _remembered() -> dict[str, _Remembered]:
+    with suppress(OSError, ValueError):
+        notes = json.loads(_NOTES.read_text(encoding="utf-8"))
+        if notes["rules"] == _rules():
+            return {
+                file: _Remembered(tuple(mark), Code(digest, frozenset(imports)))
+                for file, (mark, (digest, imports)) in notes["files"].items()
+            }
+    return {}
+
+
+def _save() -> None:
+    if not _unsaved:
+        return
+    files = {
+        file: (each.mark, (each.code.digest, sorted(each.code.imports)))
+        for file, each in _remembered().items()
+        if Path(file).is_relative_to(_PACKAGE)
+    }
+    with suppress(OSError):  # an installation that is read-only is parsed each time
+        write_whole(_NOTES, json.dumps({"rules": _rules(), "files": files}))
+    _unsaved.clear()
+
+
+def _rules() -> str:
+    """What a digest depends on beside the file: how this file makes it, and Python's syntax."""
+    return f"{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()} {sys.version}"
+
+
+def _read(file: Path) -> Code:
     tree = ast.parse(file.read_bytes())
     for node in ast.walk(tree):
         for block in ("body", "orelse"):
