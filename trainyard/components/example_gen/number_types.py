@@ -10,15 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from trainyard.components.example_gen.column_types import ColumnType
-
-LARGEST_EXACT = 2.0**24
-"""32-bit floats hold every whole number up to here."""
 
 FINE = 1e-5
 """Error that a number's rounding to 32 bits may have, in standard deviations of its column: what
@@ -54,13 +52,14 @@ class Numbers:
             values: int64 or float64, `(n,)`.
         """
         raw = values.drop_null().to_numpy(zero_copy_only=False)
-        numbers = raw[np.isfinite(raw)].astype(np.float64)
-        if not len(numbers):
+        raw = raw[np.isfinite(raw)]
+        if not len(raw):
             return cls()
+        numbers = raw.astype(np.float64)
         mean = float(numbers.mean())
         whole = np.issubdtype(raw.dtype, np.integer) or _whole(numbers)
         squares = float(np.square(numbers - mean).sum())
-        return cls(len(numbers), mean, squares, bool(whole), _error(numbers))
+        return cls(len(raw), mean, squares, bool(whole), _error(raw, numbers))
 
     def merged(self, other: Numbers) -> Numbers:
         """Joins two blocks. Source: Chan, Golub and LeVeque, 1979, for the sum of squares."""
@@ -90,9 +89,12 @@ def _whole(numbers: npt.NDArray[np.float64]) -> bool:
     return bool((numbers == np.rint(numbers)).all() and np.abs(numbers).max() < 2.0**63)
 
 
-def _error(numbers: npt.NDArray[np.float64]) -> float:
-    with np.errstate(over="ignore"):  # what is too large for 32 bits is refused elsewhere
-        return float(np.abs(numbers - numbers.astype(np.float32)).max())
+def _error(raw: npt.NDArray[Any], numbers: npt.NDArray[np.float64]) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        # What is too large for 32 bits is refused elsewhere.
+        error = float(np.abs(numbers - numbers.astype(np.float32)).max())
+        # Integers beyond 53 binary digits have changed already.
+        return error if (numbers.astype(raw.dtype) == raw).all() else max(error, 1.0)
 
 
 def chosen(
