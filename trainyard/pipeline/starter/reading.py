@@ -127,7 +127,7 @@ def read(data: Data, label: str) -> Reading:
     _check_label(data, label, types, unread)
     words = [word for word in data.missing if word] if data.format == "csv" else []
     sample = sampling.take(_as_it_stands(data, files, types, label, words), label, words)
-    none_is_class = sample.unlabelled[_A_CLASS] > 0 and types[label] not in (_INTEGER, _FLOAT)
+    none_is_class = sample.unlabelled[_A_CLASS] > 0 and types[label] is _TEXT
     missing = [word for word in words if not (none_is_class and word == _A_CLASS)]
     unlabelled = sum(sample.unlabelled[word] for word in (None, *missing))
     if unlabelled == sample.rows:
@@ -223,13 +223,14 @@ def _frame(
     table: pa.Table, types: Mapping[str, ColumnType], guesses: Mapping[str, Guess]
 ) -> pd.DataFrame:
     import pandas as pd
+    import pyarrow as pa
 
     numbers = Numbers(columns={name: found.form for name, found in guesses.items()})
     data = Data(path="", numbers=numbers)
     columns = {}
     for name in table.column_names:
         values = table[name].combine_chunks()
-        if column_types.is_text(values.type):
+        if column_types.is_text(values.type) and types[name].arrow != pa.string():
             values = number_formats.plain(data, name, values, types[name])
             values = column_types.from_text(values, types[name])
         columns[name] = values.to_pandas()
