@@ -127,7 +127,7 @@ def read(data: Data, label: str) -> Reading:
     _check_label(data, label, types, unread)
     words = [word for word in data.missing if word] if data.format == "csv" else []
     sample = sampling.take(_as_it_stands(data, files, types, label, words), label, words)
-    none_is_class = sample.unlabelled[_A_CLASS] > 0 and types[label] not in (_INTEGER, _FLOAT)
+    none_is_class = sample.unlabelled[_A_CLASS] > 0 and types[label] is _TEXT
     missing = [word for word in words if not (none_is_class and word == _A_CLASS)]
     unlabelled = sum(sample.unlabelled[word] for word in (None, *missing))
     if unlabelled == sample.rows:
