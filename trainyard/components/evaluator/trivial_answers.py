@@ -200,7 +200,7 @@ def _shares(labels: TrainingLabels) -> dict[str, Any]:
 def _mean(labels: TrainingLabels) -> dict[str, Any]:
     values, weights = labels.numbers
     mean = float(np.average(values.astype(float), weights=weights))
-    return {"words": f"always answering the mean {mean:.6g}", "mean": mean}
+    return {"words": f"always answering the mean {mean:.10g}", "mean": mean}
 
 
 def _median(labels: TrainingLabels) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def _median(labels: TrainingLabels) -> dict[str, Any]:
     order = np.argsort(values)
     total = np.cumsum(weights[order])
     median = float(values[order][np.searchsorted(total, total[-1] / 2)])
-    return {"words": f"always answering the median {median:.6g}", "median": median}
+    return {"words": f"always answering the median {median:.10g}", "median": median}
 
 
 def _entropy(labels: TrainingLabels) -> dict[str, Any]:
