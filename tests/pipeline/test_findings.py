@@ -116,7 +116,7 @@ def test_a_comparison_that_could_not_be_made_is_the_reason():
     reasons = ["it needs 'age', which the data no longer have"]
     omitted = Omitted(model="/artifacts/3", reasons=reasons, blocks=True)
     assert verdict._missed(Verdict(baseline_run="20260101-1"), omitted) == (
-        "The model in service (run 20260101-1) cannot be compared with: it needs 'age', which the "
+        "the model in service (run 20260101-1) cannot be compared with: it needs 'age', which the "
         "data no longer have; with `evaluation.without_baseline: true` the model is pushed all "
         "the same."
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from trainyard.components.evaluator import companions
 from trainyard.pipeline.evaluation import METRICS
-from trainyard.raw_values import stored_text
+from trainyard.raw_values import as_number, stored_text
 from trainyard.recipe_schema import ONLY
 
 SliceKey = tuple[tuple[str, str], ...]
@@ -101,7 +101,7 @@ def _distance(one: SliceKey, other: SliceKey) -> list[tuple[float, float]]:
     """How unlike the values of the same columns are: as numbers if they are, and as texts."""
     return [
         (
-            abs(as_number(a) - as_number(b)) if math.isfinite(as_number(a)) else 0.0,
+            abs(_size(a) - _size(b)) if math.isfinite(_size(a)) else 0.0,
             -difflib.SequenceMatcher(None, a, b).ratio(),
         )
         for (_, a), (_, b) in zip(one, other, strict=True)
@@ -161,17 +161,14 @@ def _of_head(head: str, folder: Path, config: Any, protos: Sequence[Any]) -> Mea
 def _in_order(part: Slice) -> tuple[Any, ...]:
     """All rows first, then column by column, numbers by size."""
     columns = tuple(column for column, _ in part.key)
-    values = tuple((as_number(value), value) for _, value in part.key)
+    values = tuple((_size(value), value) for _, value in part.key)
     return len(columns), columns, values
 
 
-def as_number(text: str) -> float:
+def _size(text: str) -> float:
     """The number that a slice's value is; infinite for any other text."""
-    try:
-        value = float(text)
-    except ValueError:
-        return math.inf
-    return math.inf if math.isnan(value) else value
+    found = as_number(text)
+    return math.inf if found is None else found
 
 
 def number(value: float, apart: float | None = None) -> str:

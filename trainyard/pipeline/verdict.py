@@ -60,7 +60,7 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
             *_about_baseline(verdict, recipe, measured, omitted),
         ]
         headline = verdict.sentences[0]
-        verdict.sentences += [text for text in about if not headline.endswith(text)]
+        verdict.sentences += [text for text in about if not headline.lower().endswith(text.lower())]
     examples = finished_output(record, "ExampleGen", "examples")
     if measured and verdict.baseline_run:
         verdict.sentences += _divided_differently(record, recipe, verdict.baseline_run)
@@ -190,7 +190,8 @@ def _outcome(
 def _missed(verdict: Verdict, omitted: Omitted | None) -> str:
     failed = [finding for finding in verdict.findings if not finding.ok]
     if not failed and omitted:
-        return _not_compared(verdict, omitted)
+        sentence = _not_compared(verdict, omitted)
+        return f"{sentence[0].lower()}{sentence[1:]}"
     if len(failed) == 1:
         return _one(failed[0], verdict)
     checks = f"{len(failed)} of {len(verdict.findings)} checks failed."

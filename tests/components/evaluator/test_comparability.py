@@ -68,6 +68,23 @@ def test_what_the_baseline_misses_is_a_reason(two, before, heads, words):
     assert words in reason
 
 
+def test_a_label_in_32_bits_is_not_the_one_in_64(two):
+    narrow = HeadDescription(task="regression", label="label")
+    (reason,) = reasons(two(heads=narrow, now=narrow.model_copy(update={"dtype": "float64"})))
+    assert "in 32 bits" in reason
+
+
+def test_a_label_that_is_text_now_is_a_reason_and_another_number_is_converted(two):
+    made = two()
+    saved = made.folder / "baseline" / "Format-Serving"
+    told = description.read(saved)
+    description.write(saved, told.model_copy(update={"kinds": {"label": "text"}}))
+    assert reasons(made) == ["it reads 'label' as string, and the data now have int64"]
+    description.write(saved, told.model_copy(update={"kinds": {"label": "float"}}))
+    assert reasons(made) == []
+    assert comparability.changed_types(made.inputs(baseline=True)) == {"label": "float32"}
+
+
 @pytest.mark.parametrize("before", [INPUTS, INPUTS | {"number": "float32"}, {"word": "string"}])
 def test_what_the_rows_have_is_none(two, before):
     assert reasons(two(before)) == []

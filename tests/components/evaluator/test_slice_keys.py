@@ -64,7 +64,8 @@ def test_a_value_of_a_recipe_is_the_slice_of_its_rows(value):
     column = "number" if isinstance(value, int) else "ratio"
     ((key, _),) = Slicer([[column]], SCHEMA).slices([serialize({column: [value]})])
     assert key == ((column, stored_text(value)),)
-    assert key == ((column, stored_text(float(str(np.float32(value))))),) or column == "number"
+    if value % 1:  # as people would write it
+        assert key == ((column, stored_text(float(str(np.float32(value))))),)
     assert key == as_texts(((column, float(value)),))
 
 

@@ -141,3 +141,15 @@ def test_a_prediction_that_is_no_number_is_an_error():
     with pytest.raises(DataError, match="predicts nan for 1 rows of 2"):
         predictions = np.array([[0.5], [np.nan]])
         vectorized.of(combiner, 1).columns(np.array([0, 1]), predictions, np.ones(2))
+
+
+def test_labels_that_differ_by_little_beside_their_size_are_judged_by_what_they_are():
+    labels = 1_700_000_000 + np.arange(-20.0, 21.0)
+    predictions = np.full((41, 1), 1.7e9, np.float32)
+    mean_error = exact_metrics.AbsoluteError("mae")
+    (combiner,), separated = combiners(mean_error)
+    for judge in (one_by_one, in_two_pieces):
+        metrics = dict(judge(combiner, labels, predictions, np.ones(41)))
+        for derived in separated.derived_computations:
+            metrics |= derived.result(metrics)
+        assert [v for k, v in metrics.items() if k.name == "mae"] == [420 / 41]

@@ -22,12 +22,14 @@ from trainyard.components.evaluator import judged_rows
 from trainyard.components.records import tfrecord_blocks
 from trainyard.trainer_modules.harness import description
 from trainyard.trainer_modules.harness.description import Description, HeadDescription
+from trainyard.trainer_modules.harness.kinds import Kind
 
 Array = NDArray[Any]
 Artifacts = Mapping[str, list[Artifact]]
 
 _RAW_TYPES = {schema_pb2.INT: "int64", schema_pb2.FLOAT: "float32", schema_pb2.BYTES: "string"}
 _NUMBERS = {"int64", "float32"}
+_OF_KINDS: Mapping[Kind, str] = {"integer": "int64", "boolean": "int64", "float": "float32"}
 
 
 def reasons(inputs: Artifacts, properties: Mapping[str, Any]) -> list[str]:
@@ -49,8 +51,8 @@ def reasons(inputs: Artifacts, properties: Mapping[str, Any]) -> list[str]:
         return found
     values = {
         name: types[name]
-        for name, kind in baseline.inputs.items()
-        if kind != types[name] or name not in candidate.inputs
+        for name, kind in _read_types(baseline).items()
+        if kind != types[name] or name not in _read_types(candidate)
     }
     return [*_of_values(values, baseline, inputs, properties)] if values else []
 
@@ -60,8 +62,15 @@ def changed_types(inputs: Artifacts) -> dict[str, str]:
     baseline = _description(inputs, names.BASELINE_MODEL_KEY)
     if baseline is None:
         return {}
-    types, asked = _types(inputs), baseline.inputs.items()
+    types, asked = _types(inputs), _read_types(baseline).items()
     return {name: kind for name, kind in asked if types.get(name) in _NUMBERS - {kind}}
+
+
+def _read_types(model: Description) -> dict[str, str]:
+    """The type in which a model reads each input, and each label if it says so."""
+    labels = {head.label: model.kinds.get(head.label) for head in model.heads.values()}
+    known = {name: kind for name, kind in labels.items() if kind not in (None, "missing")}
+    return {n: _OF_KINDS.get(kind, "string") for n, kind in known.items() if kind} | model.inputs
 
 
 def _types(inputs: Artifacts) -> dict[str, str]:
@@ -86,6 +95,8 @@ def _of_heads(baseline: Description, candidate: Description) -> Iterator[str]:
             yield f"it has no head {name!r}"
         elif before.label != now.label:
             yield f"it predicts {before.label!r}, not {now.label!r}"
+        elif (before.dtype, now.dtype) == ("float32", "float64"):
+            yield f"it knows {now.label!r} in 32 bits, which loses digits that tell rows apart"
         elif _are_other_classes(before, now):
             yield (
                 f"its classes of {now.label!r} are {_listed(before.class_names)}, "
@@ -108,7 +119,7 @@ def _listed(texts: Sequence[str], most: int = 5) -> str:
 
 
 def _of_types(baseline: Description, types: Mapping[str, str]) -> Iterator[str]:
-    for name, kind in baseline.inputs.items():
+    for name, kind in _read_types(baseline).items():
         if name not in types:
             yield f"it needs {name!r}, which the data no longer have"
         elif kind != types[name] and not {kind, types[name]} <= _NUMBERS:
@@ -122,20 +133,20 @@ def _of_values(
     properties: Mapping[str, Any],
 ) -> Iterator[str]:
     """Looks at the judged rows' values of columns that may be empty or of another type."""
-    empty, narrowed = {*asked}, dict[str, Any]()
+    empty, narrowed, read = {*asked}, dict[str, Any](), _read_types(baseline)
     features = {name: tf.io.VarLenFeature(tf.as_dtype(kind)) for name, kind in asked.items()}
     for block in tfrecord_blocks.read(judged_rows.files(inputs, properties)):
         parsed = tf.io.parse_example(tf.constant(block.records()), features)
         for name, column in parsed.items():
             values = column.values.numpy()
             empty -= {name} if len(values) else set()
-            lost = values[_is_lost(values, baseline.inputs[name])]
+            lost = values[_is_lost(values, read[name])]
             if len(lost):
                 narrowed.setdefault(name, lost[0])
     for name in sorted(empty):
         yield f"it needs {name!r}, which has no value in the rows that are judged"
     for name, value in sorted(narrowed.items()):
-        yield f"it reads {name!r} as {baseline.inputs[name]}, and the data now have {value}"
+        yield f"it reads {name!r} as {read[name]}, and the data now have {value}"
 
 
 def _is_lost(values: Array, kind: str) -> Array:

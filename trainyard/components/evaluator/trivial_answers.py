@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from trainyard.components.evaluator.slice_keys import TYPES
 from trainyard.components.records import tfrecord_blocks
 from trainyard.errors import DataError
 from trainyard.raw_values import stored_text
+from trainyard.trainer_modules.harness import description
 from trainyard.trainer_modules.harness import names as keys
 from trainyard.trainer_modules.harness.token_ids import PADDING
 
@@ -76,6 +78,7 @@ class TrainingLabels:
 
     def __init__(self, inputs: Artifacts, head: str, label: str, weight: str) -> None:
         self._inputs = inputs
+        self._head = head
         self._key = f"{keys.label(head)}{keys.SUFFIX}"
         self._label = label
         self._weight = weight
@@ -122,7 +125,7 @@ class TrainingLabels:
 
     @functools.cached_property
     def classes(self) -> tuple[list[str], Array]:
-        """The classes in the model's order, as the examples name them, and their shares."""
+        """The classes in the model's order, as it names them, and their shares."""
         totals: dict[Any, float] = {}
         some_example: dict[Any, bytes] = {}
         for examples, labels, weights in self._parts():
@@ -134,7 +137,11 @@ class TrainingLabels:
         order = self._transformed([*some_example.values()]).ravel().tolist()
         of_index = {index: value for index, value in zip(order, totals, strict=True) if index >= 0}
         shares = np.array([totals.get(of_index.get(i), 0.0) for i in range(1 + max(of_index))])
-        return [stored_text(of_index.get(i)) for i in range(len(shares))], shares / shares.sum()
+        told = self._description
+        classes = told.heads[self._head].class_names if told else ()
+        if len(classes) != len(shares):
+            classes = tuple(stored_text(of_index.get(i)) for i in range(len(shares)))
+        return list(classes), shares / shares.sum()
 
     @functools.cached_property
     def tokens(self) -> Array:
@@ -155,11 +162,20 @@ class TrainingLabels:
         labels: Array = self._transform(tf.constant(examples))[self._key].numpy()
         return labels
 
+    @property
+    def _description(self) -> description.Description | None:
+        file = self._saved_model / description.FILE
+        return description.read(self._saved_model) if file.is_file() else None
+
+    @property
+    def _saved_model(self) -> Path:
+        (model,) = self._inputs[names.MODEL_KEY]
+        old = path_utils.is_old_model_artifact(model)
+        return Path(path_utils.serving_model_path(model.uri, old))
+
     @functools.cached_property
     def _transform(self) -> Any:
-        (model,) = self._inputs[names.MODEL_KEY]
-        folder = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
-        self._loaded = tf.saved_model.load(folder)  # its functions do not keep it alive
+        self._loaded = tf.saved_model.load(str(self._saved_model))  # else its functions are lost
         return self._loaded.signatures["transform_features"]
 
 
@@ -184,7 +200,7 @@ def _shares(labels: TrainingLabels) -> dict[str, Any]:
 def _mean(labels: TrainingLabels) -> dict[str, Any]:
     values, weights = labels.numbers
     mean = float(np.average(values.astype(float), weights=weights))
-    return {"words": f"always answering the mean {mean:.6g}", "mean": mean}
+    return {"words": f"always answering the mean {mean:.10g}", "mean": mean}
 
 
 def _median(labels: TrainingLabels) -> dict[str, Any]:
@@ -192,7 +208,7 @@ def _median(labels: TrainingLabels) -> dict[str, Any]:
     order = np.argsort(values)
     total = np.cumsum(weights[order])
     median = float(values[order][np.searchsorted(total, total[-1] / 2)])
-    return {"words": f"always answering the median {median:.6g}", "median": median}
+    return {"words": f"always answering the median {median:.10g}", "median": median}
 
 
 def _entropy(labels: TrainingLabels) -> dict[str, Any]:
