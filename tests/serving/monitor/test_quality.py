@@ -133,6 +133,16 @@ def two_answers(chance, rows, often):
     return Judged(scores[:, None], (chance.random(rows) < scores).astype(np.int64), {})
 
 
+def test_few_labels_that_all_mean_something_else(chance):
+    """A model that is sure of a third of its rows: they have a bin, and the others enough."""
+    scores = np.where(chance.random(110) < 0.3, 1.0, chance.beta(0.1, 0.1, 110))
+    before = Judged(scores[:, None], (scores > 0.5).astype(np.int64), {})
+    now = Judged(before.answers[:60], 1 - before.labels[:60], {})
+    (found,) = quality.of_concept("", "binary", before, now)
+    assert found.beyond > 0.9
+    assert found.p_value < 1e-6
+
+
 def test_an_answer_that_becomes_frequent_is_no_concept_drift(chance):
     # All tenths of training's answers are 0.1: both answers were in one bin.
     parts = two_answers(chance, 5000, often=0.05), two_answers(chance, 1000, often=0.5)

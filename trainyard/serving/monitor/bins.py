@@ -44,23 +44,24 @@ def of_numbers(reference: Array, window: Array) -> Bins:
     return Bins(table, _between(found))
 
 
-def edges(reference: Array, rows: int) -> Array:
+def edges(reference: Array, rows: int, fewest: int = FEWEST_EXPECTED) -> Array:
     """Returns where to cut numbers into bins, ascending; a bin has its lower edge.
 
-    Bins are tenths of the reference. A value that more than a tenth of the rows have is a bin of
-    its own; the rows that have none of these are divided into tenths again, or fewer where a bin
-    would expect too few rows.
+    Bins are tenths of the reference. A value that fills one alone is a bin of its own;
+    the rows that have none of these are divided into tenths again. There are fewer bins
+    where one would expect too few rows.
 
     Args:
         reference: Shape `(m,)`; no NaN, m > 0.
         rows: How many others are to be counted in these bins.
+        fewest: How many rows a bin should expect.
     """
     reference = reference.astype(np.float64)
-    cuts, masses = _cuts(reference, _BINS)
+    expected = min(len(reference), rows)
+    cuts, masses = _cuts(reference, _affordable(expected, fewest))
     rest = reference[~np.isin(reference, masses)]
     if len(masses) and len(rest):
-        fewest = min(len(rest), len(rest) / len(reference) * rows)
-        again, more = _cuts(rest, _affordable(fewest))
+        again, more = _cuts(rest, _affordable(expected * len(rest) / len(reference), fewest))
         cuts, masses = np.concatenate([cuts, again]), np.concatenate([masses, more])
     found: Array = np.unique(np.concatenate([cuts, masses, np.nextafter(masses, np.inf)]))
     return found
@@ -70,12 +71,12 @@ def _cuts(values: Array, bins: int) -> tuple[Array, Array]:
     """Where to cut values into bins of equally many, and the values that fill one alone."""
     cuts = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])
     found, times = np.unique(values, return_counts=True)
-    return cuts, found[times > max(1, len(values) / bins)]
+    return cuts, found[(times > 1) & (times >= len(values) / bins)]
 
 
-def _affordable(rows: float) -> int:
+def _affordable(rows: float, fewest: int = FEWEST_EXPECTED) -> int:
     """How many bins rows may have, so that each expects enough of them."""
-    return int(np.clip(rows // FEWEST_EXPECTED, 1, _BINS))
+    return int(np.clip(rows // fewest, 1, _BINS))
 
 
 def _between(edges: Array) -> list[str]:

@@ -37,6 +37,7 @@ _ERRORS = frozenset({"mae", "mse", "rmse"})
 _SHARES = frozenset({"accuracy", "precision", "recall"})
 _HIGHER = _SHARES | {"auc"}
 _FEWEST_ROWS = 30
+_FEWEST_ALIKE = 20  # rows of a bin: each class in it needs some
 _FEWEST_OF_A_CLASS = 10  # with fewer, DeLong's variance is itself a matter of chance
 _LEAST_PROBABILITY = 1e-15  # as the Evaluator's log_loss
 
@@ -250,7 +251,7 @@ def _moved_labels(before: Judged, now: Judged) -> two_samples.Apart:
     The distance is what the bins' changes come to for all rows of the window; the p-value is
     that of chi-squared, added up over the bins.
     """
-    edges = bins.edges(before.answers[:, 0], len(now))
+    edges = bins.edges(before.answers[:, 0], len(now), _FEWEST_ALIKE)
     classes = int(max(before.labels.max(), now.labels.max())) + 1
     pairs = np.stack([_counts(part, edges, classes) for part in (before, now)], axis=1)
     rows = pairs.sum(axis=2)
