@@ -60,6 +60,7 @@ def head(*classes, task="multiclass", label="label"):
         (INPUTS | {"word": "int64"}, None, "reads 'word' as int64, and the data now have string"),
         (INPUTS | {"ratio": "int64"}, None, "it reads 'ratio' as int64, and the data now have 0.1"),
         (INPUTS, head("No", "Yes", task="binary"), "its classes of 'label' are 'No', 'Yes', those"),
+        (INPUTS, head("yes", "no", task="binary"), "its classes of 'label' are 'yes', 'no', those"),
         (INPUTS, head("no", "yes", task="binary", label="y"), "it predicts 'y', not 'label'"),
     ],
 )

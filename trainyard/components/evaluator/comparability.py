@@ -105,12 +105,15 @@ def _of_heads(baseline: Description, candidate: Description) -> Iterator[str]:
 
 
 def _are_other_classes(before: HeadDescription, now: HeadDescription) -> bool:
-    """Classes that are only added or only dropped are the same question, with more answers."""
-    gone, new = (
-        {*before.class_names} - {*now.class_names},
-        {*now.class_names} - {*before.class_names},
-    )
-    return bool(gone and new) or (now.task == "binary" and bool(gone or new))
+    """Classes that are only added or only dropped are the same question, with more answers.
+
+    Of two classes the order counts: precision and recall are those of the last.
+    """
+    if now.task == "binary":
+        return before.class_names != now.class_names
+    gone = {*before.class_names} - {*now.class_names}
+    new = {*now.class_names} - {*before.class_names}
+    return bool(gone and new)
 
 
 def _listed(texts: Sequence[str], most: int = 5) -> str:
