@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainyard.components.example_gen import lookalikes
 from trainyard.errors import DataError, RecipeError
+from trainyard.expressions import quoted
 from trainyard.files import write_whole
 from trainyard.pipeline.starter import leaks, sniffing
 from trainyard.pipeline.starter.columns import Facts, Verdict, judge, shown
@@ -103,12 +104,6 @@ def _look(path: Path, label: str) -> _Table:
         raise DataError(
             f"{path} has {reading.rows} rows" + (" with a label" if reading.unlabelled else ""),
             expected=f"at least {_FEWEST_ROWS}: they are split into training, eval and test rows",
-        )
-    if reading.unlabelled and "`" in label:
-        raise DataError(
-            f"the label {label!r} is missing in {reading.unlabelled:,} rows",
-            expected="a label in every row, or one whose name has no backtick: a condition in the "
-            "recipe can leave out those rows",
         )
     return _judge(source, reading, label)
 
@@ -296,7 +291,7 @@ def _render(file: Path, table: _Table, sentences: list[str]) -> str:
         texts=_texts(table.verdicts),
         left_out=len(table.verdicts) - len(features),
         missing=[*Data(path="").missing, *table.reading.missing],
-        condition=f"`{table.label}` == `{table.label}`",
+        condition=f"{quoted(table.label)} is not missing",
     )
 
 
