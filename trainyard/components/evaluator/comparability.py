@@ -20,9 +20,9 @@ from tfx.utils import path_utils
 
 from trainyard.components.evaluator import judged_rows
 from trainyard.components.records import tfrecord_blocks
+from trainyard.kinds import Kind
 from trainyard.trainer_modules.harness import description
 from trainyard.trainer_modules.harness.description import Description, HeadDescription
-from trainyard.trainer_modules.harness.kinds import Kind
 
 Array = NDArray[Any]
 Artifacts = Mapping[str, list[Artifact]]
