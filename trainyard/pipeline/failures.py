@@ -9,8 +9,8 @@ from pathlib import Path
 
 from trainyard.errors import EnvironmentProblem, TrainingError, TrainyardError
 from trainyard.recipe_schema.secret_values import hide
+from trainyard.trainer_modules.harness import blame
 
-_MODULES = Path(__file__).parents[1] / "trainer_modules"
 _DISK_WORDS = ("no space left", "disk is full", "database or disk is full", "out of space")
 
 
@@ -68,10 +68,9 @@ def _environment(error: BaseException) -> EnvironmentProblem | None:
 
 
 def _unknown(error: BaseException, stage: str, log: Path) -> TrainyardError:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).parent == _MODULES]
-    last = (own or frames)[-1] if frames else None
-    where = f"{Path(last.filename).name}:{last.lineno}, in {last.name}" if last else ""
+    own = blame.own_line(error)
+    last = own or next(reversed(traceback.extract_tb(error.__traceback__)), None)
+    where = blame.shown(last) if last else ""
     line = f"\n  > {last.line}" if last and last.line else ""
     text = hide(str(error)).strip() or "no message"
     first = text.splitlines()[0][:500]

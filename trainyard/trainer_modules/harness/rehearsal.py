@@ -24,7 +24,7 @@ from trainyard.recipe_schema import (
     TextFeature,
 )
 from trainyard.trainer_modules import registry
-from trainyard.trainer_modules.harness import phases, tabular, transform, warm_start
+from trainyard.trainer_modules.harness import blame, phases, tabular, transform, warm_start
 from trainyard.trainer_modules.harness.spec import HeadSpec, InputSpec, LabelSpec, ModelSpec
 
 _TOKENS = ("", "<start>", "<end>", "one", "another", "third")
@@ -54,8 +54,10 @@ def rehearse(recipe: Recipe, types: Mapping[str, str], certain: Collection[str])
     except TrainyardError:
         raise
     except Exception as error:
+        line = blame.own_line(error)
         raise RecipeError(
-            f"the trainer module {recipe.trainer.module!r} cannot build a model of this recipe",
+            f"the trainer module {recipe.trainer.module!r} cannot build a model of this recipe"
+            + (f": {blame.shown(line)}\n  > {line.line}" if line else ""),
             where="trainer",
             received=f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}",
             hint="do its parameters fit the inputs: " + ", ".join(map(_shown, spec.inputs.items())),
