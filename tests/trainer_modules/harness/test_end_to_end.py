@@ -17,6 +17,7 @@ from trainyard.recipe_schema import ONLY
 from trainyard.trainer_modules.harness import description, export, labels, training
 
 RECORDS = {
+    "constant_inputs.json",
     "history.json",
     "learning_rate.json",
     "model.keras",
