@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -13,13 +14,13 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def record(run_id, recipe="wine", **fields):
+def record(run_id, recipe="wine", started=datetime(2026, 1, 2, tzinfo=UTC), **fields):
     run = RunRecord(
         id=run_id,
         recipe=recipe,
         recipe_file="wine.yaml",
         recipe_json="{}",
-        started=datetime(2026, 1, 2, tzinfo=UTC),
+        started=started,
         **fields,
     )
     run.save()
@@ -102,7 +103,7 @@ def test_the_list_of_runs_says_where_a_running_one_is():
 
 
 def test_a_run_that_goes_on_has_no_report_yet(home):
-    run = record("1")
+    run = record("1", pid=os.getpid(), started=datetime.now(UTC))
     with pytest.raises(RecipeError, match="no report yet"):
         listing.report(run)
     run.state = "pushed"

@@ -109,6 +109,15 @@ def test_rows_share_a_batch_where_it_is_proved(mixing, tmp_path):
     assert wrong_answers(tmp_path, "serving_default", "off") == (0, 3)
 
 
+def test_a_proof_is_of_one_graph(mixing, tmp_path):
+    shutil.copytree(mixing / "1", tmp_path / "1")
+    independent_rows.write(tmp_path / "1", ["serving_default"])
+    assert independent_rows.read(tmp_path / "1") == {"serving_default"}
+    with (tmp_path / "1" / "saved_model.pb").open("ab") as graph:
+        graph.write(b"another")
+    assert independent_rows.read(tmp_path / "1") == set()
+
+
 def test_who_forces_batching_gets_what_the_help_says(mixing):
     wrong, rows_at_once = wrong_answers(mixing, "softmax", "on")
     assert wrong > 0

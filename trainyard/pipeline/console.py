@@ -120,7 +120,7 @@ def warn(warnings: Iterable[str]) -> None:
     Args:
         warnings: A sentence each.
     """
-    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     for text in warnings:
         console.print(f"warning: {text}")
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -7,6 +8,7 @@ import requests
 
 from tests.pipeline.registry.conftest import push, push_by_hand
 from tests.serving.conftest import NAME, running
+from trainyard.components.pusher import versions as pushed
 from trainyard.errors import ContractError, RecipeError
 from trainyard.model_store import version_config
 from trainyard.pipeline.registry import decisions, promotion, versions
@@ -54,6 +56,16 @@ def test_what_no_evaluator_blessed_is_refused_and_that_is_recorded(three, saved)
             act(three, "4", "because", "test")
     assert labels(three) == {}
     assert [(d.what, d.version, d.by) for d in decisions.read(three)] == [("refuse", 4, "test")] * 2
+
+
+def test_a_version_of_another_recipe_is_refused(three, saved):
+    folder = push(three, saved, 4)
+    told = json.loads((folder / pushed.RECORD).read_text())
+    told["recipe_json"] = json.dumps(json.loads(told["recipe_json"]) | {"name": "other"})
+    (folder / pushed.RECORD).write_text(json.dumps(told))
+    with pytest.raises(RecipeError, match="pushed by a run of 'other'"):
+        promote(three, 4)
+    assert labels(three) == {}
 
 
 def test_what_cannot_be_loaded_is_refused(three):

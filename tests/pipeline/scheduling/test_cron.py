@@ -37,6 +37,7 @@ DAILY = [
     "0 0 1 * *",
     "30 2 29 2 *",
     "0 3 13 * fri",
+    "0 0 */2 * mon",
     "45 */6 1-7 3,4,9-11 *",
 ]
 FREQUENT = ["*/15 * * * *", "7 * * * *", "* * * * *", "30 * * * sun", "*/20 0-3 * * *"]
@@ -70,7 +71,7 @@ class Wall(NamedTuple):
             numbers = [int(names.get(part, part)) for part in text.split(",") if text != "*"]
             found.append(np.isin(field, numbers) | (text == "*"))
         minute, hour, day, month, weekday = found
-        either = cron.split()[2] != "*" and cron.split()[4] != "*"
+        either = not any(cron.split()[place].startswith("*") for place in (2, 4))
         return minute & hour & month & (day | weekday if either else day & weekday)
 
 

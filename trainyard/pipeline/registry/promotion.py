@@ -132,7 +132,7 @@ def require_eligible(recipe: Recipe, name: str, by: str) -> Version:
     """
     version = versions.find(recipe, name)
     try:
-        _require_blessing(version)
+        _require_blessing(version, recipe)
         load(version.folder).close()
     except TrainyardError as error:
         decisions.record(recipe, "refuse", version.number, error.message, by)
@@ -140,7 +140,15 @@ def require_eligible(recipe: Recipe, name: str, by: str) -> Version:
     return version
 
 
-def _require_blessing(version: Version) -> None:
+def _require_blessing(version: Version, recipe: Recipe) -> None:
+    pushed_for = version.recipe.get("name", recipe.name)
+    if pushed_for != recipe.name:
+        raise RecipeError(
+            f"version {version.number} was pushed by a run of {pushed_for!r}: no Evaluator of "
+            f"{recipe.name!r} has blessed it",
+            where=str(version.folder),
+            hint="remove the folder; to serve another recipe's model, serve that recipe",
+        )
     if not version.blessed:
         raise RecipeError(
             f"version {version.number} was not pushed by a run: no Evaluator has blessed it",

@@ -112,7 +112,8 @@ class Cron(BaseTrigger):  # type: ignore[misc]  # APScheduler is not typed
         is_day = day.day in days
         is_weekday = day.isoweekday() in weekdays or day.isoweekday() % 7 in weekdays
         *_, day_text, _month, weekday_text = self.schedule.cron.split()
-        either = "*" not in (day_text, weekday_text)
+        # In cron a field that begins with `*`, such as `*/2`, restricts, but is no alternative.
+        either = not (day_text.startswith("*") or weekday_text.startswith("*"))
         return is_day or is_weekday if either else is_day and is_weekday
 
     def _instant(self, wall: datetime, fold: int) -> datetime | None:
