@@ -10,7 +10,7 @@ import pytest
 
 from tests.pipeline import test_metadata
 from trainyard.components.example_gen import left_out, quarantine
-from trainyard.components.example_gen.division import PROPERTY, rule
+from trainyard.components.example_gen.division import PROPERTY, Tally, rule
 from trainyard.pipeline.records import RunRecord, StageRecord, find_run
 from trainyard.pipeline.verdict import judge
 from trainyard.pipeline.workspace import Workspace
@@ -131,6 +131,21 @@ def test_a_baseline_whose_rows_were_divided_differently(home, failing, earlier, 
     found = [text for text in judge(record, ASKED).sentences if "divided" in text]
     assert bool(found) == bool(said)
     assert not said or said in found[0]
+
+
+def test_rows_that_the_model_in_service_has_learned_are_told(home, failing):
+    record = with_baseline(a_run(home, failing, {"pushed": False}), home)
+    for run, trained in ((record, [3]), (find_run(judge(record, ASKED).baseline_run), [1, 2])):
+        folder = home / f"examples-{run.id}"
+        folder.mkdir()
+        tally = Tally(["train", "eval"])
+        tally.add([np.array(rows, np.uint64) for rows in (trained, [2, 4, 5])], {})
+        tally.write(folder)
+        outputs = {"examples": [str(folder)]}
+        run.stages.append(StageRecord(name="ExampleGen", state="done", outputs=outputs))
+        run.save()
+    (said,) = [text for text in judge(record, ASKED).sentences if "training rows of run" in text]
+    assert said.startswith("Warning: 1 of the 3 rows that are held out here")
 
 
 def test_every_failure_is_a_sentence_with_value_bound_slice_and_earlier_run(home, failing):

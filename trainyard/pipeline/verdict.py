@@ -14,7 +14,7 @@ from typing import Any
 
 from trainyard.components.evaluator.omitted import Omitted
 from trainyard.components.evaluator.omitted import read as read_omitted
-from trainyard.components.example_gen import left_out, lost_digits, quarantine
+from trainyard.components.example_gen import division, left_out, lost_digits, quarantine
 from trainyard.components.example_gen.division import Division
 from trainyard.pipeline import findings, metadata, records
 from trainyard.pipeline.evaluation import ROUNDING
@@ -63,7 +63,7 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
         verdict.sentences += [text for text in about if not headline.lower().endswith(text.lower())]
     examples = finished_output(record, "ExampleGen", "examples")
     if measured and verdict.baseline_run:
-        verdict.sentences += _divided_differently(record, recipe, verdict.baseline_run)
+        verdict.sentences += _learned_before(record, recipe, verdict.baseline_run)
     verdict.sentences += [*_about_rows(examples, recipe)] if examples else []
     verdict.sentences += [*_lost_digits(examples, recipe)] if examples else []
     verdict.sentences += _constant_inputs(record)
@@ -89,12 +89,28 @@ def _lost_digits(examples: Path, recipe: Recipe) -> Iterator[str]:
         yield f"Warning: of the column {lost.column!r} {lost.words}: {lost_digits.REMEDY}."
 
 
-def _divided_differently(record: RunRecord, recipe: Recipe, baseline_run: str) -> Iterator[str]:
-    """Says so if the model in service may have learned rows that it is now judged on."""
-    ours, theirs = (_division(each, recipe) for each in (record, records.find_run(baseline_run)))
+def _learned_before(record: RunRecord, recipe: Recipe, baseline_run: str) -> Iterator[str]:
+    """Says so if the model in service has learned rows that it is now judged on."""
+    earlier = records.find_run(baseline_run)
+    then, now = (each.output("ExampleGen", "examples") for each in (earlier, record))
+    train = next(iter(recipe.data.split.buckets))
+    learned = division.learned(then, now, train) if then and now else None
+    if learned is None:
+        yield from _divided_differently(record, recipe, earlier)
+    elif learned.rows:
+        yield (
+            f"Warning: {learned.rows:,} of the {learned.held_out:,} rows that are held out here "
+            f"were training rows of run {baseline_run} (the model in service), so the comparison "
+            "favors it."
+        )
+
+
+def _divided_differently(record: RunRecord, recipe: Recipe, earlier: RunRecord) -> Iterator[str]:
+    """What can be said of a run that did not keep the identities of its rows."""
+    ours, theirs = (_division(each, recipe) for each in (record, earlier))
     if ours.rule and ours.rule != theirs.rule:
         yield (
-            f"For run {baseline_run} (the model in service) the rows were divided differently "
+            f"For run {earlier.id} (the model in service) the rows were divided differently "
             f"({theirs.rule or 'by an earlier Trainyard'}; now {ours.rule}): it may have been "
             "trained on rows that both models are judged on here, so the comparison favors it."
         )

@@ -103,9 +103,26 @@ def test_rare_classes_count_together():
 
 def test_so_many_rows_that_copies_are_a_lower_bound(monkeypatch):
     monkeypatch.setattr(division, "MOST_COUNTED", 10)
-    tally = division.Tally()
+    tally = division.Tally(["train"])
     for _ in range(3):
-        tally.add(np.arange(8, dtype=np.uint64), {})
+        tally.add([np.arange(8, dtype=np.uint64)], {})
     found = tally.finish(Data(path="x"), {"train": 24}, True)
     assert found.copies == Copies(complete=False, counted=10, rows=2, most=2)
     assert found.copies.sentence().startswith("2 of the first 10 rows (20.0%) are copies")
+
+
+def written(folder, **splits):
+    folder.mkdir()
+    tally = division.Tally(["train", "eval"])
+    for _ in range(2):  # blocks
+        tally.add([np.array(splits[name], np.uint64) for name in ("train", "eval")], {})
+    tally.write(folder)
+    return folder
+
+
+def test_rows_that_an_earlier_model_has_learned_are_counted(tmp_path):
+    earlier = written(tmp_path / "earlier", train=[1, 2, 3], eval=[4])
+    now = written(tmp_path / "now", train=[1, 5], eval=[2, 4, 6])
+    assert division.learned(earlier, now, "train") == (2, 6)
+    assert division.learned(earlier, earlier, "train") == (0, 2)
+    assert division.learned(tmp_path, now, "train") is None  # an earlier Trainyard made it

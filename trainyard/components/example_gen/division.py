@@ -8,6 +8,8 @@ model, what decided which rows are held out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,9 @@ from trainyard.components.example_gen.reader import Block
 from trainyard.recipe_schema import Data
 
 PROPERTY = "division"
+
+IDENTITIES = "identities.npz"
+"""The file of an Examples artifact that has the hash of each row, by split."""
 
 MOST_COUNTED = 1 << 24
 """Rows whose identity is kept, at 8 bytes each; beyond, the number of copies is a lower bound."""
@@ -191,23 +196,28 @@ def homogeneity(table: npt.NDArray[np.int64]) -> float:
 
 
 class Tally:
-    """Counts rows while they are divided."""
+    """Counts rows while they are divided.
 
-    def __init__(self) -> None:
-        self._identities: list[Hashes] = []
+    Args:
+        splits: All splits.
+    """
+
+    def __init__(self, splits: Sequence[str]) -> None:
+        self._identities: dict[str, list[Hashes]] = {name: [] for name in splits}
         self._kept = 0
         self._labels: dict[str, Counts | None] = {}
 
-    def add(self, identities: Hashes, labels: Mapping[str, Counts | None]) -> None:
+    def add(self, identities: Sequence[Hashes], labels: Mapping[str, Counts | None]) -> None:
         """Counts the rows of a block.
 
         Args:
-            identities: Of those that are in a split.
+            identities: Of the rows of each split, in the order of the splits.
             labels: As `counted` returns them.
         """
-        some = identities[: MOST_COUNTED - self._kept]
-        self._identities.append(some)
-        self._kept += len(some)
+        for known, hashes in zip(self._identities.values(), identities, strict=True):
+            some = hashes[: MOST_COUNTED - self._kept]
+            known.append(some)
+            self._kept += len(some)
         for label, counts in labels.items():
             self._labels[label] = _sum(self._labels.get(label, {}), counts)
 
@@ -219,7 +229,7 @@ class Tally:
             rows: In each split.
             is_divided: Whether the shares of the recipe decide, not the publisher's folders.
         """
-        identities = np.concatenate([*self._identities, np.empty(0, np.uint64)])
+        identities = np.concatenate([*self._by_split().values(), np.empty(0, np.uint64)])
         few = data.split.train_per_class is not None  # then training is meant to be different
         return Division(
             rule=rule(data),
@@ -229,6 +239,50 @@ class Tally:
             labels={} if few else {label: each for label, each in self._labels.items() if each},
             stratified=data.split.stratify,
         )
+
+    def write(self, folder: Path) -> None:
+        """Writes the identities of each split's rows, for `learned`.
+
+        Args:
+            folder: The artifact's.
+        """
+        with (folder / IDENTITIES).open("wb") as file:
+            np.savez(file, **self._by_split())
+
+    def _by_split(self) -> dict[str, Hashes]:
+        nothing = np.empty(0, np.uint64)
+        return {name: np.concatenate([nothing, *each]) for name, each in self._identities.items()}
+
+
+class Learned(NamedTuple):
+    """Rows that are held out for a model, and that an earlier model was trained on.
+
+    Attributes:
+        rows: How many there are.
+        held_out: Of how many that are held out.
+    """
+
+    rows: int
+    held_out: int
+
+
+def learned(earlier: Path, now: Path, train: str) -> Learned | None:
+    """Counts the rows that are held out now and that an earlier model was trained on.
+
+    Args:
+        earlier: The folder of the examples that model was trained on.
+        now: That of the examples of today.
+        train: The split of the training rows.
+
+    Returns:
+        None if nobody can tell: an earlier Trainyard made the examples, or they are gone.
+    """
+    if not all((folder / IDENTITIES).is_file() for folder in (earlier, now)):
+        return None
+    with np.load(earlier / IDENTITIES) as before, np.load(now / IDENTITIES) as after:
+        held_out = np.concatenate([after[name] for name in after.files if name != train])
+        rows = np.isin(held_out, before[train] if train in before.files else [])
+    return Learned(int(rows.sum()), len(held_out))
 
 
 def counted(

@@ -126,6 +126,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
         artifact.set_string_custom_property(ENCODED_AGAIN, json.dumps(written.changes))
         divided = written.tally.finish(settings.data, written.rows, len(inputs) == 1)
         artifact.set_string_custom_property(division.PROPERTY, divided.model_dump_json())
+        written.tally.write(Path(artifact.uri))
         artifact.set_string_custom_property(left_out.PROPERTY, json.dumps(written.left_out))
         lost = [each.model_dump() for each in written.lost]
         artifact.set_string_custom_property(lost_digits.PROPERTY, json.dumps(lost))
@@ -220,7 +221,7 @@ class _Encoded(NamedTuple):
     block: reader.Block
     changes: Counter[str]
     left_out: Counter[str]
-    identities: identity.Hashes
+    identities: list[identity.Hashes]
     classes: dict[str, division.Counts | None]
 
 
@@ -285,9 +286,8 @@ def _packed(
         label.name: division.counted(block, label.name, places, names)
         for label in settings.labels.values()
     }
-    return _Encoded(
-        parts, rest, assigned.changes, assigned.left_out, assigned.identities[places >= 0], counts
-    )
+    by_split = [assigned.identities[places == place] for place in range(len(names))]
+    return _Encoded(parts, rest, assigned.changes, assigned.left_out, by_split, counts)
 
 
 def _write(
@@ -297,7 +297,7 @@ def _write(
     counts: Counter[str] = Counter()
     changes: Counter[str] = Counter()
     unwanted: Counter[str] = Counter()
-    tally = division.Tally()
+    tally = division.Tally(splits)
     with ExitStack() as stack:
         writers = {name: ShardWriter(folder / f"Split-{name}" / SHARD) for name in splits}
         for writer in writers.values():
