@@ -38,7 +38,7 @@ class Threshold(Bound):
     beats: Literal["trivial"] | None = Field(
         None,
         description="trivial: the model must be better, by more than chance, than the best answer "
-        "that looks at no input (docs/decisions/0024-beats-trivial.md).",
+        "that looks at no input (docs/decisions/0023-beats-trivial.md).",
     )
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """Our ExampleGen and stock's write the same examples, into splits of the same sizes.
 
-Which row is in which split differs on purpose: see `identity` and docs/decisions/0022.
+Which row is in which split differs on purpose: see `identity` and docs/decisions/0021.
 """
 
 from __future__ import annotations
