@@ -109,7 +109,7 @@ def test_the_description_says_what_an_image_becomes(trained):
     assert told.inputs == {"image": "string", "kind": "string", "weight": "float32"}
     assert told.images["image"].shape == (32, 32, 3)
     assert told.rows(8 << 20, at_most=4096) == (8 << 20) // (4 * 32 * 32 * 3)
-    assert models._rows(run / "1") == told.rows(models.PREDICT_BYTES, at_most=4096)
+    assert models._rows(told) == told.rows(models.PREDICT_BYTES, at_most=4096)
 
 
 def of(transformed, task, module, folder, **trainer):

@@ -50,7 +50,7 @@ class Model:
         self._kinds = kinds or {}
         self._loaded = tf.saved_model.load(str(folder))
         told = _description(folder)
-        self._rows = told.rows(PREDICT_BYTES, at_most=PREDICT_ROWS) if told else PREDICT_ROWS
+        self._rows = _rows(told)
         self._inputs = told.inputs if told else {}
         self._other_types = False
         signatures = self._loaded.signatures
@@ -105,6 +105,11 @@ class Model:
         # A baseline was trained when whole numbers were integers, or floats, in the examples.
         self._other_types = True
         return self._answered(examples)
+
+
+def _rows(told: description.Description | None) -> int:
+    """How many rows are asked at once."""
+    return told.rows(PREDICT_BYTES, at_most=PREDICT_ROWS) if told else PREDICT_ROWS
 
 
 def _of_text(spec: Any) -> bool:
