@@ -319,6 +319,22 @@ def test_a_version_pushed_unchecked_whose_rows_see_each_other_is_refused(
     assert not (tmp_path / "out.csv").exists()
 
 
+@pytest.mark.parametrize("source", ["in.csv", "in.parquet"])
+@pytest.mark.parametrize(("trained_on", "letters"), [("csv", 0), ("parquet", 2)])
+def test_a_word_is_missing_where_it_was_in_training(
+    servings: dict[str, Path], tmp_path: Path, source: str, trained_on: str, letters: int
+) -> None:
+    """NA stands for nothing in CSV and is a text like any other in Parquet, as training read it."""
+    data = Data.model_validate({"path": "unused", "format": trained_on})
+    frame = pd.DataFrame({"fare": [1.0], "hour": [1], "kind": ["NA"]})
+    write = frame.to_parquet if source == "in.parquet" else frame.to_csv
+    write(tmp_path / source)
+
+    predict(servings["regression"], tmp_path / source, tmp_path / "out.csv", data)
+
+    assert pd.read_csv(tmp_path / "out.csv").prediction.tolist() == [2 * 1 + 1 + letters]
+
+
 MONEY = {"numbers": {"columns": {"fare": {"thousands": ",", "unit": "$"}}}}
 
 

@@ -304,6 +304,14 @@ def test_awkward_names_and_quoted_newlines_survive(tmp_path: Path) -> None:
     assert readable_columns(recipe, tmp_path) == list(frame)
 
 
+def test_an_infinite_number_is_one_error(tmp_path: Path) -> None:
+    lines = [f"{'-inf' if i == 7 else i},{i % 2}" for i in range(40)]
+    (tmp_path / "d.csv").write_text("\n".join(["x,y", *lines]))
+    with pytest.raises(DataError, match="column 'x' holds an infinite number"):
+        new_recipe(tmp_path / "r.yaml", tmp_path / "d.csv", "y")
+    assert not (tmp_path / "r.yaml").exists()
+
+
 def test_parquet_with_booleans_and_timestamps(tmp_path: Path) -> None:
     frame = table(
         member=RANDOM.integers(0, 2, ROWS).astype(bool),

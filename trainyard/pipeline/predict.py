@@ -91,6 +91,8 @@ def predict(
         "texts": data.text_columns,
         "empty_texts": "keep",
     }
+    if data.format != "csv":  # words such as NA were values in training
+        here["missing"] = ("",)
     data = data.model_copy(update=here)
     prediction_files.format_of(output)
     if output.exists() and output.samefile(input):

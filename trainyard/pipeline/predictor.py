@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,8 +200,8 @@ def converted(
         DataError: A value is not what the column held; the row is named.
     """
     values = block.batch[name]
-    if data.format == "csv" and pa.types.is_string(values.type):
-        words = pa.array(data.missing_in(name), pa.string())
+    if pa.types.is_string(values.type):
+        words = pa.array(_missing_words(data, name, raw), pa.string())
         values = pc.if_else(pc.is_in(values, words), pa.scalar(None, pa.string()), values)
     wanted = ColumnType.TEXT if raw == "string" else ColumnType.FLOAT
     try:
@@ -216,3 +216,10 @@ def converted(
             hint=f"correct it, or leave it empty if it is not known; {_NOTHING_WRITTEN} "
             "(`--on-bad-row quarantine` predicts the other rows)",
         ) from None
+
+
+def _missing_words(data: Data, name: str, raw: RawType) -> Sequence[str]:
+    """What stands for a missing value: in text what did in training, whatever file it is now."""
+    if raw == "string" or data.format != "csv":
+        return data.missing_in(name)
+    return (*data.missing_in(name), *Data(path="").missing)

@@ -386,7 +386,10 @@ class Data(Section):
         Args:
             column: Its name in the examples.
         """
-        return self.numbers and self.numbers.columns.get(column, self.numbers)
+        if self.numbers is None:
+            return None
+        others = None if self.numbers.is_plain else self.numbers
+        return self.numbers.columns.get(column, others)
 
     def missing_in(self, column: str) -> tuple[str, ...]:
         """What stands for a missing value in a column of CSV.

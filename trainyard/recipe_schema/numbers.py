@@ -28,6 +28,11 @@ class NumberFormat(Section):
         return self
 
     @property
+    def is_plain(self) -> bool:
+        """Whether this is how numbers are read if nobody says anything."""
+        return (self.decimal, self.thousands, self.unit) == (".", "", "")
+
+    @property
     def example(self) -> str:
         """A number written so."""
         number = f"1{self.thousands}234{self.decimal}5"

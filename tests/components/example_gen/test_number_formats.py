@@ -89,6 +89,20 @@ def read(folder: Path, frame: pd.DataFrame, **options):
     return types, pa.Table.from_batches(blocks).to_pydict()
 
 
+@pytest.mark.parametrize(
+    "numbers",
+    [{"columns": {"price": {"thousands": ",", "unit": "$"}}}, {"thousands": ",", "unit": "$"}],
+)
+def test_flags_and_dates_beside_numbers_are_read_as_ever(tmp_path: Path, numbers) -> None:
+    frame = pd.DataFrame(
+        {"price": ["$1,000.50", "$2"], "flag": ["TRUE", "False"], "day": ["2026-11-28"] * 2}
+    )
+    types, values = read(tmp_path, frame, numbers=numbers)
+    assert types["flag"] is ColumnType.BOOLEAN
+    assert types["day"] is ColumnType.DATE
+    assert (values["price"], values["flag"]) == ([1000.5, 2.0], [1, 0])
+
+
 def test_a_column_has_the_format_that_is_said_of_it(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {"price": ["$2,000.00", None, "$5"], "share": ["44.6%", "3%", "0.1%"], "n": [1, 2, 3]}

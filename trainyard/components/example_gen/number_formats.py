@@ -76,6 +76,9 @@ def narrowest(
     declared = is_declared(data, column)
     misfit = None if declared else _NO_NUMBER
     found, numbers = column_types.narrowest(known, _plain(form, declared, values, misfit))
+    if found is ColumnType.TEXT and not declared:  # true and false, or dates
+        found = column_types.narrowest(known, values)[0]
+        return (ColumnType.TEXT if found in _NUMBERS else found), None
     no_value = values.null_count == len(values)
     return max(found, ColumnType.INTEGER) if declared and not no_value else found, numbers
 

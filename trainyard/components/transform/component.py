@@ -50,3 +50,7 @@ class BeamTransform(component.Transform):  # type: ignore[misc]  # TFX is not ty
     """Stock's component; only that what ExampleGen noted of the columns goes with the graph."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(BeamExecutor)
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.with_id("Transform")  # the stage has one name under both engines

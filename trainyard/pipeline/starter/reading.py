@@ -232,5 +232,18 @@ def _frame(
         if column_types.is_text(values.type) and not column_types.is_text(types[name].arrow):
             values = number_formats.plain(data, name, values, types[name])
             values = column_types.from_text(values, types[name])
-        columns[name] = values.to_pandas()
+        columns[name] = _finite(values.to_pandas(), name)
     return pd.DataFrame(columns)
+
+
+def _finite(values: pd.Series, name: str) -> pd.Series:
+    import numpy as np
+
+    if values.dtype.kind == "f" and np.isinf(values).any():
+        raise DataError(
+            f"column {name!r} holds an infinite number",
+            expected="finite numbers",
+            received=str(values[np.isinf(values)].iloc[0]),
+            hint="correct it, or leave the field empty if the value is not known",
+        )
+    return values
