@@ -297,7 +297,8 @@ def test_a_run_that_goes_on_says_so(home, passing):
 
 def test_without_thresholds_and_without_a_baseline_the_model_is_blessed(evaluate, home, tmp_path):
     artifacts = evaluate(FREE, frame(), tmp_path)
-    verdict = judge(a_run(home, artifacts, {"pushed": False}), FREE)
+    run = a_run(home, artifacts, {"pushed": False})
+    verdict = judge(run, FREE)
     assert verdict.blessed
     assert verdict.findings == []
     assert verdict.sentences[1:] == [
@@ -305,6 +306,9 @@ def test_without_thresholds_and_without_a_baseline_the_model_is_blessed(evaluate
         "No earlier model has been blessed, so there was nothing to compare with: the change "
         "thresholds were left out.",
     ]
+    (Workspace.of(FREE).serving / "3").mkdir(parents=True)  # of a folder that was moved here
+    moved = judge(run, FREE).sentences[-1]
+    assert moved.startswith("Warning: version 3 has been pushed, but was not compared with")
 
 
 def test_a_near_miss_never_looks_like_the_bound(evaluate, home, tmp_path):

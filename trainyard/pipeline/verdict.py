@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainyard import outputs
 from trainyard.components.evaluator.omitted import Omitted
 from trainyard.components.evaluator.omitted import read as read_omitted
 from trainyard.components.example_gen import division, left_out, lost_digits, quarantine
@@ -268,10 +269,23 @@ def _about_baseline(
     if omitted:
         yield _not_compared(verdict, omitted)
     elif recipe.evaluation.change and not any(each.has_baseline for each in measured.values()):
-        yield (
+        serving = Workspace.of(recipe).serving
+        others = [each.name for each in outputs.versions(serving) if each.name != verdict.version]
+        yield _nothing_compared(others)
+
+
+def _nothing_compared(others: Sequence[str]) -> str:
+    """Says why there was no baseline, although there may be other versions."""
+    if not others:
+        return (
             "No earlier model has been blessed, so there was nothing to compare with: "
             "the change thresholds were left out."
         )
+    return (
+        f"Warning: version {others[-1]} has been pushed, but was not compared with: no run has "
+        "pushed it, it predicts something else, or its run's files are no longer where the run "
+        "has them (was the output folder moved?). The change thresholds were left out."
+    )
 
 
 def _not_compared(verdict: Verdict, omitted: Omitted) -> str:
