@@ -70,7 +70,12 @@ def build_model(params: Params, spec: ModelSpec) -> keras.Model:
     Raises:
         RecipeError: The inputs are not one text.
     """
-    _check(spec)
+    if [bool(entry.text) for entry in spec.inputs.values()] != [True]:
+        raise RecipeError(
+            f"seq2seq writes one text from another, not from {', '.join(spec.inputs)}",
+            where="features",
+            expected="one feature of kind `text` besides the label, all others `ignored`",
+        )
     inputs = spec.keras_inputs()
     ((name, source),) = inputs.items()
     label = keras.Input((None,), dtype="int64", name=names.LABEL)
@@ -85,16 +90,6 @@ def build_model(params: Params, spec: ModelSpec) -> keras.Model:
         attentive = Attentive(params.attention, 2 * params.units, name="attention")
         outputs, _ = attentive(outputs, values, ops.not_equal(source, texts.PADDING))
     return heads.compiled(inputs | {names.LABEL: label}, _dropped(outputs, params), spec)
-
-
-def _check(spec: ModelSpec) -> None:
-    if [bool(entry.text) for entry in spec.inputs.values()] != [True]:
-        raise RecipeError(
-            "seq2seq writes one text from another",
-            where="features",
-            expected="one feature of kind `text` besides the label, all others `ignored`",
-            received=", ".join(spec.inputs),
-        )
 
 
 def _embedding(name: str, size: int | None, params: Params) -> keras.layers.Embedding:
