@@ -117,9 +117,7 @@ def test_several_devices_cannot_share_a_state():
     made = spec(40, 4)
     shared = made.training.model_copy(update={"distribution": Distribution(name="mirrored")})
     with pytest.raises(RecipeError, match="among devices"):
-        module.make_dataset(
-            module.TINY, dataclasses.replace(made, training=shared), Held(windows(43)), range(1)
-        )
+        module.build_model(module.TINY, dataclasses.replace(made, training=shared))
 
 
 def test_without_state_rows_are_shuffled():

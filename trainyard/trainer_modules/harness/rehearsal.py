@@ -24,7 +24,15 @@ from trainyard.recipe_schema import (
     TextFeature,
 )
 from trainyard.trainer_modules import registry
-from trainyard.trainer_modules.harness import blame, phases, tabular, transform, warm_start
+from trainyard.trainer_modules.harness import (
+    blame,
+    names,
+    phases,
+    tabular,
+    texts,
+    transform,
+    warm_start,
+)
 from trainyard.trainer_modules.harness.spec import HeadSpec, InputSpec, LabelSpec, ModelSpec
 
 _TOKENS = ("", "<start>", "<end>", "one", "another", "third")
@@ -88,11 +96,23 @@ def _shown(named: tuple[str, InputSpec]) -> str:
 def _spec(recipe: Recipe, types: Mapping[str, str], certain: Collection[str]) -> ModelSpec:
     columns = recipe.input_columns(list(types))
     features = {name: _resolved(name, types[name], recipe, certain) for name in columns}
-    others = {name: _input(name, f) for name, f in features.items() if not _is_number(f)}
+    keys = _keys({name: f for name, f in features.items() if not _is_number(f)})
+    others = {key: _input(name, features[name]) for name, key in keys.items()}
     numbers = len(features) - len(others)
     stack = {tabular.NUMERIC: InputSpec((numbers,), "float32")} if numbers else {}
     heads = {name: _head(head, recipe) for name, head in recipe.heads.items()}
     return ModelSpec(stack | others, heads, recipe.trainer, recipe.data.weight is not None)
+
+
+def _keys(features: Mapping[str, Feature]) -> dict[str, str]:
+    """What Transform calls the model's inputs, by column, in the order of the columns."""
+
+    def of_kind(kind: type) -> dict[str, Any]:
+        return {name: f for name, f in features.items() if isinstance(f, kind)}
+
+    found = tabular.id_keys(of_kind(TableFeature)) | texts.keys(of_kind(TextFeature))
+    found |= names.keys(of_kind(ImageFeature)) | names.keys(of_kind(SeriesFeature))
+    return {name: found[name] for name in features}
 
 
 def _is_number(feature: Feature) -> bool:
