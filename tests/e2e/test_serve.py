@@ -31,7 +31,7 @@ def served(ran, home):
         text=True,
         env=os.environ | {"TRAINYARD_HOME": str(home)},
     )
-    lines = [process.stdout.readline().rstrip() for _ in range(6)]
+    lines = [process.stdout.readline().rstrip() for _ in range(7)]
     yield process, lines
     process.kill()
     process.communicate()
@@ -41,7 +41,7 @@ def test_the_request_on_the_console_is_answered_and_logged(served, home):
     process, lines = served
     newest = versions.versions(home / "serving" / "wine")[-1].name  # other tests push it too
     assert lines[0] == f"wine  version {newest} answers"
-    curl, flag, body, url = shlex.split(lines[-1].removeprefix("try "))
+    curl, flag, body, url = shlex.split(lines[5].removeprefix("try "))
     assert (curl, flag) == ("curl", "-d")
     answer = requests.post(url, data=body, timeout=10)
     assert answer.status_code == 200
@@ -50,7 +50,7 @@ def test_the_request_on_the_console_is_answered_and_logged(served, home):
     process.terminate()
     out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, "")
-    assert "batching on (rows are independent" in out
+    assert "batching on (rows are independent" in lines[6]
     assert "stopping" in out
     assert [file.suffix for file in (home / "wine" / "requests").iterdir()] == [".tfrecord"]
 
