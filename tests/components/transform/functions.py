@@ -16,6 +16,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import standard_artifacts
 
 from tests.trainer_modules.tables import Row, serialize
+from trainyard.trainer_modules.harness import columns
 
 TYPES = {"INT": int, "FLOAT": float, "BYTES": str}
 
@@ -25,11 +26,13 @@ def many(inputs, custom_config=None):
     del custom_config
     number, word = tf.sparse.to_dense(inputs["number"]), inputs["word"]
     number = tf.reshape(number[:, :1], [-1, 1])
+    first = columns.dense(word)[:, 0]  # also of a batch of Beam's in which no row has a word
+    first = tf.where(first == "", "none", first)
     centred = number - tft.mean(number)
     file = tft.vocabulary(word, vocab_filename="counted", store_frequency=True)
     del file
     weighted = tft.vocabulary(
-        tf.sparse.to_dense(word, default_value="none")[:, 0],
+        first,
         weights=tf.abs(number[:, 0]),
         vocab_filename="weighted",
         top_k=3,
@@ -53,9 +56,7 @@ def many(inputs, custom_config=None):
         "zipped": tft.compute_and_apply_vocabulary(
             word, vocab_filename="zipped", file_format="tfrecord_gzip", fingerprint_shuffle=True
         ),
-        "weighted": tft.apply_vocabulary(
-            tf.sparse.to_dense(word, default_value="none")[:, 0], weighted, default_value=-5
-        ),
+        "weighted": tft.apply_vocabulary(first, weighted, default_value=-5),
         "text": tf.strings.join([tf.as_string(inputs["id"]), "!"]),
     }
 
