@@ -66,11 +66,24 @@ class Moments(NamedTuple):
         )
 
 
-class _MomentsCombiner(beam.CombineFn):  # type: ignore[misc]
+class KeyedCombiner(beam.CombineFn):  # type: ignore[misc]
+    """Whatever its accumulator holds is the value of one of TFMA's metrics.
+
+    Args:
+        key: The metric's.
+        eval_config: The `tfma.EvalConfig`.
+    """
+
     def __init__(self, key: Any, eval_config: Any) -> None:
         self._key = key
         self._eval_config = eval_config
 
+    def extract_output(self, accumulator: Any) -> dict[Any, Any]:
+        """Returns the accumulator, by key."""
+        return {self._key: accumulator}
+
+
+class _MomentsCombiner(KeyedCombiner):
     def create_accumulator(self) -> Moments:
         return Moments()
 
@@ -84,9 +97,6 @@ class _MomentsCombiner(beam.CombineFn):  # type: ignore[misc]
 
     def merge_accumulators(self, accumulators: Iterable[Moments]) -> Moments:
         return functools.reduce(Moments.merged, accumulators, Moments())
-
-    def extract_output(self, accumulator: Moments) -> dict[Any, Moments]:
-        return {self._key: accumulator}
 
 
 def triples(

@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
 from numpy.typing import NDArray
@@ -151,7 +150,7 @@ MEASURES: dict[str, Measure] = {
 _OF_TEXT = frozenset({"perplexity", "bits_per_character", "exact_match"})
 
 
-class GainSums(beam.CombineFn):  # type: ignore[misc]
+class GainSums(exact.KeyedCombiner):
     """Sums over rows of what the comparison takes.
 
     Args:
@@ -162,8 +161,7 @@ class GainSums(beam.CombineFn):  # type: ignore[misc]
     """
 
     def __init__(self, key: Any, eval_config: Any, measure: str, answer: Answer | None) -> None:
-        self._key = key
-        self._eval_config = eval_config
+        super().__init__(key, eval_config)
         self.is_text = measure in _OF_TEXT
         self._measure = MEASURES[measure]
         self._answer = answer
@@ -210,10 +208,6 @@ class GainSums(beam.CombineFn):  # type: ignore[misc]
     def merge_accumulators(self, accumulators: Iterable[Any]) -> Any:
         """Adds sums."""
         return sum(accumulators, 0.0)
-
-    def extract_output(self, accumulator: Any) -> dict[Any, Any]:
-        """The sums, by key; 0.0 of no row."""
-        return {self._key: accumulator}
 
 
 class Gain(tfma.metrics.Metric):  # type: ignore[misc]

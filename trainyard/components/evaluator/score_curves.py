@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 
 from trainyard import exact_curves
 from trainyard.components.evaluator.companions import ERROR
-from trainyard.components.evaluator.exact_metrics import metric_key, triples
+from trainyard.components.evaluator.exact_metrics import KeyedCombiner, metric_key, triples
 from trainyard.errors import DataError
 
 Array = NDArray[Any]
@@ -197,12 +196,8 @@ def rows(labels: Array, predictions: Array, weights: Array) -> tuple[Array, Arra
     return predictions.astype(float), weights * positive, weights * (1 - positive)
 
 
-class ScoresCombiner(beam.CombineFn):  # type: ignore[misc]
+class ScoresCombiner(KeyedCombiner):
     """Collects `Scores`, one example at a time."""
-
-    def __init__(self, key: Any, eval_config: Any) -> None:
-        self._key = key
-        self._eval_config = eval_config
 
     def create_accumulator(self) -> Buffer:
         """No row."""
