@@ -73,27 +73,30 @@ def closure(modules: Iterable[str], package: Path = _PACKAGE) -> list[Path]:
     Returns:
         Python files of the package, sorted.
     """
-    found: set[Path] = set()
-    wanted = [file for name in modules for file in _files(name, package)]
+    files = _modules(package)
+    found: set[str] = set()
+    wanted = [part for name in modules for part in _parts(name)]
     while wanted:
-        file = wanted.pop()
-        if file not in found:
-            found.add(file)
-            imports = code(file).imports
-            wanted += [other for name in imports for other in _files(name, package)]
-    return sorted(found)
+        name = wanted.pop()
+        if name in files and name not in found:
+            found.add(name)
+            wanted += [part for other in code(files[name]).imports for part in _parts(other)]
+    return sorted(files[name] for name in found)
 
 
-def _files(name: str, package: Path) -> Iterator[Path]:
-    """The file of a module, if it is one, and those of the packages around it."""
-    first, *rest = name.split(".")
-    if first != package.name:
-        return
-    for depth in range(len(rest) + 1):
-        place = package.joinpath(*rest[:depth])
-        for file in (place / "__init__.py", place.with_suffix(".py")):
-            if file.is_file():
-                yield file
+def _modules(package: Path) -> dict[str, Path]:
+    """Finds the files of a package by the dotted names of their modules."""
+    files = {file.relative_to(package.parent): file for file in package.rglob("*.py")}
+    names = {
+        path: path.parent if path.stem == "__init__" else path.with_suffix("") for path in files
+    }
+    return {".".join(name.parts): files[path] for path, name in names.items()}
+
+
+def _parts(name: str) -> Iterator[str]:
+    """The module, and the packages around it."""
+    parts = name.split(".")
+    return (".".join(parts[:count]) for count in range(1, len(parts) + 1))
 
 
 class Code(NamedTuple):

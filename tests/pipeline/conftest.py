@@ -53,7 +53,7 @@ def evaluate_frame(
         tfma.extractors.UnbatchExtractor(),
         tfma.extractors.SliceKeyExtractor(eval_config=config),
     ]
-    extractors = with_slices(extractors, config.options.min_slice_size.value)
+    extractors = with_slices(extractors, config)
     size = -(-len(frame) // pieces)
     batches = [
         CanonicalizeRecordBatch(pa.RecordBatch.from_pandas(frame[start : start + size]))

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from trainyard.components.evaluator import companions, gains
-from trainyard.components.evaluator.score_curves import Scores, rows
+from trainyard.components.evaluator.score_curves import Scores, scored
 
 
 def test_the_metrics_are_those_that_a_recipe_may_name():
@@ -26,7 +26,7 @@ def beyond(measure, labels, predictions, answer, weights=None):
     )
     if measure == "auc":
         return gains.of_ranking(
-            sums, Scores.merged([Scores.of_rows(*rows(labels, predictions[:, 0], weights))])
+            sums, Scores.merged([Scores.of_rows(*scored(labels, predictions[:, 0], weights))])
         )
     return gains.of_rows(gains.MEASURES[measure], sums)
 

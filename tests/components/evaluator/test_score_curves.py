@@ -96,7 +96,7 @@ def test_one_example_at_a_time_gives_the_same(drawn):
         inputs = tfma.metrics.StandardMetricInputs(
             label=np.array([label]), prediction=np.array([score]), example_weight=np.array([weight])
         )
-        combiner.add_input(accumulators[index % 2], inputs)
+        accumulators[index % 2] = combiner.add_input(accumulators[index % 2], inputs)
     merged = combiner.extract_output(combiner.merge_accumulators(accumulators))[key]
     assert merged.auc() == pytest.approx(expected(scores, labels, weights)["auc"], abs=1e-9)
 
@@ -110,7 +110,7 @@ def test_beyond_the_most_scores_the_error_is_within_its_bound(drawn, most):
         patch.setattr(score_curves, "_FEWEST_PENDING", 3)
         buffer = Buffer()
         for part in np.array_split(np.arange(len(labels)), 7):
-            columns = score_curves.rows(labels[part], scores[part], weights[part])
+            columns = score_curves.scored(labels[part], scores[part], weights[part])
             buffer.add(Scores.of_rows(*columns))
             assert len(buffer.scores().values) <= most + 1
         found = areas(scores, labels, weights)

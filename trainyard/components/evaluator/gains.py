@@ -19,7 +19,7 @@ Whitney (1947); Kish (1965) for effective numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,7 +150,7 @@ MEASURES: dict[str, Measure] = {
 _OF_TEXT = frozenset({"perplexity", "bits_per_character", "exact_match"})
 
 
-class GainSums(exact.KeyedCombiner):
+class GainSums(exact.RowsCombiner):
     """Sums over rows of what the comparison takes.
 
     Args:
@@ -183,31 +183,31 @@ class GainSums(exact.KeyedCombiner):
         sums = weights, weighted, np.abs(weighted), weighted**2, weights * above, weights * below
         return (*sums, weights**2 * above, weights**2 * below)
 
-    def create_accumulator(self) -> Any:
+    def rows(self, element: Any) -> Iterable[Any]:
+        """Labels, predictions and weights; of text, all that the model answers."""
+        if self.is_text:
+            return [element.get_predictions(model_name=self._key.model_name)]
+        return exact.triples(element, self._key, self._eval_config, flatten=False)
+
+    def empty(self) -> Any:
         """No row."""
         return 0.0
 
-    def add_input(self, accumulator: Any, element: Any) -> Any:
-        """Adds a row."""
-        return accumulator + sum(
-            np.array(self.columns(*row)).sum(axis=1) for row in self._rows(element)
-        )
+    def add(self, state: Any, rows: list[Any]) -> Any:
+        """Adds rows."""
+        columns = self.columns(*(_texts(rows) if self.is_text else exact.stacked(rows)))
+        return state + np.array(columns).sum(axis=1)
 
-    def _rows(self, element: Any) -> Iterable[tuple[Array, Any, Array]]:
-        if self.is_text:
-            answers = element.get_predictions(model_name=self._key.model_name)
-            one = {name: np.asarray(value)[np.newaxis] for name, value in answers.items()}
-            yield np.zeros(1), one, np.ones(1)
-            return
-        for label, prediction, weight in exact.triples(
-            element, self._key, self._eval_config, flatten=False
-        ):
-            index = np.argmax(label) if np.size(label) > 1 else np.ravel(label)[0]
-            yield np.array([index]), np.ravel(prediction)[np.newaxis], np.array([weight])
-
-    def merge_accumulators(self, accumulators: Iterable[Any]) -> Any:
+    def merged(self, states: Iterable[Any]) -> Any:
         """Adds sums."""
-        return sum(accumulators, 0.0)
+        return sum(states, 0.0)
+
+
+def _texts(rows: Sequence[Answer]) -> tuple[Array, Any, Array]:
+    """Returns no labels, the answers that are measured, by name, and weights of 1."""
+    measured = (name for name in (LIKELIHOOD, PREDICTIONS, REFERENCE) if name in rows[0])
+    answers = {name: np.stack([np.asarray(row[name]) for row in rows]) for name in measured}
+    return np.zeros(len(rows)), answers, np.ones(len(rows))
 
 
 class Gain(tfma.metrics.Metric):  # type: ignore[misc]

@@ -19,7 +19,13 @@ from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 
 from trainyard import exact_curves
 from trainyard.components.evaluator.companions import ERROR
-from trainyard.components.evaluator.exact_metrics import KeyedCombiner, metric_key, triples
+from trainyard.components.evaluator.exact_metrics import (
+    Pending,
+    RowsCombiner,
+    metric_key,
+    stacked,
+    triples,
+)
 from trainyard.errors import DataError
 
 Array = NDArray[Any]
@@ -179,7 +185,7 @@ class Buffer:
         return merged
 
 
-def rows(labels: Array, predictions: Array, weights: Array) -> tuple[Array, Array, Array]:
+def scored(labels: Array, predictions: Array, weights: Array) -> tuple[Array, Array, Array]:
     """Returns score and weights of rows as positive and as negative ones, 64-bit floats.
 
     Args:
@@ -196,30 +202,33 @@ def rows(labels: Array, predictions: Array, weights: Array) -> tuple[Array, Arra
     return predictions.astype(float), weights * positive, weights * (1 - positive)
 
 
-class ScoresCombiner(KeyedCombiner):
-    """Collects `Scores`, one example at a time."""
+class ScoresCombiner(RowsCombiner):
+    """Collects `Scores`."""
 
-    def create_accumulator(self) -> Buffer:
+    def rows(self, element: Any) -> Iterable[Any]:
+        """Labels, predictions and weights."""
+        return triples(element, self._key, self._eval_config)
+
+    def empty(self) -> Buffer:
         """No row."""
         return Buffer()
 
-    def add_input(self, accumulator: Buffer, element: Any) -> Buffer:
-        """Adds a row."""
-        for label, prediction, weight in triples(element, self._key, self._eval_config):
-            columns = (np.ravel(label), np.ravel(prediction), np.array([weight]))
-            accumulator.add(Scores.of_rows(*rows(*columns)))
-        return accumulator
+    def add(self, state: Buffer, rows: list[Any]) -> Buffer:
+        """Adds rows."""
+        labels, predictions, weights = stacked(rows)
+        state.add(Scores.of_rows(*scored(labels, predictions[:, 0], weights)))
+        return state
 
-    def merge_accumulators(self, accumulators: Iterable[Buffer]) -> Buffer:
-        """Joins accumulators."""
+    def merged(self, states: Iterable[Buffer]) -> Buffer:
+        """Joins what was collected."""
         merged = Buffer()
-        for accumulator in accumulators:
-            merged.add(accumulator.scores())
+        for state in states:
+            merged.add(state.scores())
         return merged
 
-    def extract_output(self, accumulator: Buffer) -> dict[Any, Scores]:
+    def extract_output(self, accumulator: Pending) -> dict[Any, Scores]:
         """All rows, by key."""
-        return {self._key: accumulator.scores()}
+        return {self._key: self.compact(accumulator).state.scores()}
 
 
 class _OfScores(tfma.metrics.Metric):  # type: ignore[misc]

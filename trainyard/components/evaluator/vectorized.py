@@ -177,7 +177,7 @@ class _Scores(Vectorized):
     """Weights of positive and negative rows by score."""
 
     def columns(self, labels: Array, predictions: Array, weights: Array) -> Columns:
-        return score_curves.rows(labels, predictions[:, 0], weights)
+        return score_curves.scored(labels, predictions[:, 0], weights)
 
     def empty(self) -> Any:
         return score_curves.Buffer()
@@ -187,7 +187,7 @@ class _Scores(Vectorized):
         return state
 
     def accumulator(self, state: Any) -> Any:
-        return state
+        return exact.Pending(state, [])
 
 
 class _ClassConfusion(Vectorized):
@@ -245,11 +245,10 @@ class _MeanLogLoss(_Summed):
     """Logarithms of the probabilities of the true classes; one output or one a class."""
 
     def columns(self, labels: Array, predictions: Array, weights: Array) -> Columns:
-        given = np.maximum(exact.given(labels, predictions), exact.SMALLEST_PROBABILITY)
-        return weights, -weights * np.log(given)
+        return exact.log_losses(labels, predictions, weights)
 
     def accumulator(self, state: Any) -> Any:
-        return tuple(map(float, state))
+        return exact.Pending(state, [])
 
 
 class _SmallestChecksums(Vectorized):
@@ -296,7 +295,7 @@ class _Gain(_Summed):
         return tuple(self.combiner.columns(labels, predictions, weights))
 
     def accumulator(self, state: Any) -> Any:
-        return state
+        return exact.Pending(state, [])
 
 
 _OF: dict[Any, type[Vectorized]] = {

@@ -6,12 +6,16 @@ all nine deciles are 0, and one bucket holds every row.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from trainyard.trainer_modules.harness import tft_private
+
+Array = NDArray[np.float64]
 
 _FINE = 1000  # quantiles that are looked at: what fewer rows have in common is no frequent value
 
@@ -31,26 +35,25 @@ def boundaries(values: tf.Tensor, buckets: int) -> tf.Tensor:
         more. With frequent values there are more boundaries than `buckets - 1`.
     """
     fine = buckets * math.ceil(_FINE / buckets)
-    quantiles = tf.reshape(tft_private.quantiles(values, fine, epsilon=1 / fine), [-1])
-    return _spread(quantiles, buckets)[tf.newaxis]
+    return tft_private.of_quantiles(values, fine, functools.partial(_spread, buckets=buckets))
 
 
-def _spread(quantiles: tf.Tensor, buckets: int) -> tf.Tensor:
-    """Chooses boundaries among many quantiles, ascending `[q]`."""
-    distinct, place, counts = tf.unique_with_counts(quantiles)
-    often = counts * buckets > tf.size(quantiles)
-    frequent = tf.boolean_mask(distinct, often)
-    others = tf.boolean_mask(quantiles, tf.logical_not(tf.gather(often, place)))
-    parts = tf.maximum(buckets - tf.size(frequent), 1)
-    places = tf.range(1, tf.where(tf.size(others) > 0, parts, 1)) * tf.size(others) // parts
-    begins = tf.concat([frequent, _above(frequent), tf.gather(others, places)], 0)
-    begins = tf.sort(tf.unique(begins).y)
+def _spread(quantiles: Array, buckets: int) -> Array:
+    """Chooses boundaries among many quantiles, ascending `(q,)`."""
+    distinct, counts = np.unique(quantiles, return_counts=True)
+    frequent = distinct[counts * buckets > len(quantiles)]
+    others = quantiles[~np.isin(quantiles, frequent)]
+    parts = max(buckets - len(frequent), 1)
+    evenly = others[np.arange(1, parts) * len(others) // parts] if len(others) else others
+    begins = np.unique(np.concatenate([frequent, _above(frequent), evenly]))
     # Nothing lies below the lowest: a bucket for that would stay empty.
-    return tf.boolean_mask(begins, begins > tf.reduce_min(quantiles))
+    chosen: Array = begins[begins > quantiles[0]]
+    return chosen
 
 
-def _above(values: tf.Tensor) -> tf.Tensor:
+def _above(values: Array) -> Array:
     """The next larger numbers, or nearly."""
-    limits = np.finfo(values.dtype.as_numpy_dtype)
+    limits = np.finfo(values.dtype)
     smallest = 4 * limits.tiny  # TensorFlow takes what is below `tiny` for 0
-    return values + tf.maximum(tf.abs(values) * (2 * limits.eps), smallest)
+    above: Array = values + np.maximum(np.abs(values) * (2 * limits.eps), smallest)
+    return above

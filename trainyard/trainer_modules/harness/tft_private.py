@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
-from tensorflow_transform import analyzers
+from numpy.typing import NDArray
+from tensorflow_transform import analyzer_nodes, analyzers
+
+Array = NDArray[np.float64]
 
 VERSION = "1.16.0"
 
@@ -12,23 +18,35 @@ IN_EMPTY_VOCABULARY: str = analyzers.get_empy_vocabulary_dummy_value(tf.string)[
 """A token that Transform puts into a vocabulary of strings that would have none."""
 
 
-def quantiles(numbers: tf.Tensor, buckets: int, epsilon: float) -> tf.Tensor:
-    """Returns the boundaries of `tft.quantiles` as they are: it rounds them to 32 bits.
+class _OfQuantiles(analyzers.QuantilesCombiner):  # type: ignore[misc]  # TFT is not typed
+    def __init__(self, count: int, make: Callable[[Array], Array]) -> None:
+        super().__init__(count, 1 / count, np.float64, output_shape=[1, count - 1])
+        self._make = make
+
+    def extract_output(self, accumulator: Any) -> list[Array]:
+        (quantiles,) = super().extract_output(accumulator)
+        return [self._make(quantiles[0])[np.newaxis]]
+
+    def output_tensor_infos(self) -> list[Any]:
+        return [analyzer_nodes.TensorInfo(tf.float64, [1, None], None)]
+
+
+def of_quantiles(numbers: tf.Tensor, count: int, make: Callable[[Array], Array]) -> tf.Tensor:
+    """Returns what a function makes of quantiles; the graph has the result as a constant.
+
+    The quantiles are those of `tft.quantiles`, but not rounded to 32 bits.
 
     Args:
         numbers: float64 `[B, 1]`; NaN counts as missing.
-        buckets: How many.
-        epsilon: How unequal the buckets may be.
+        count: Into how many parts of equal size the quantiles divide the numbers.
+        make: From quantiles, float64 `(count - 1,)`, to float64 `(n,)`; it can be pickled.
 
     Returns:
-        float64 `[1, buckets - 1]`.
+        float64 `[1, n]`.
     """
-    combiner = analyzers.QuantilesCombiner(
-        buckets, epsilon, np.float64, output_shape=[1, buckets - 1]
-    )
     with tf.compat.v1.name_scope(None, "quantiles"):  # TFT tells analyzers apart by it
-        (boundaries,) = analyzers._apply_cacheable_combiner(combiner, numbers)
-    return boundaries
+        (made,) = analyzers._apply_cacheable_combiner(_OfQuantiles(count, make), numbers)
+    return made
 
 
 def mean_and_variance(numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
