@@ -63,7 +63,8 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
         for option in recipe.engine.beam_options:
             secret_values.resolve(option, "engine.beam_options")
         files = input_splits.find(recipe.data)
-        kinds = preflight.preflight(recipe.data, recipe.labels, files)
+        first = reader.first(recipe.data, files)
+        kinds = preflight.preflight(recipe.data, recipe.labels, first)
         labels = [label.name for label in recipe.labels.values()]
         unread = reader.unread(recipe.data, files)
         _features(recipe, [*kinds, *recipe.data.besides, *labels, *unread])
@@ -78,13 +79,12 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
     if not inputs:
         raise RecipeError("no column is left as an input", where=str(recipe_file))
     columns = {name: kind.name.lower() for name, kind in kinds.items()}
-    copies = preflight.first_copies(recipe.data, files)
     warnings = [
         *_lookalikes(recipe, files, kinds),
         *_warnings(recipe, inputs),
         *_unsaid(recipe, kinds),
-        *_lost_digits(recipe, files),
-        *copies.warnings(),
+        *_lost_digits(recipe, first),
+        *preflight.first_copies(first).warnings(),
     ]
     return Checked(complete, columns, inputs, warnings)
 
@@ -148,8 +148,8 @@ def _features(recipe: Recipe, columns: Collection[str]) -> None:
         )
 
 
-def _lost_digits(recipe: Recipe, files: Sequence[Path]) -> Iterator[str]:
-    for lost in narrowing.lost_at_first(recipe.data, recipe.labels, recipe.features, files):
+def _lost_digits(recipe: Recipe, first: reader.First) -> Iterator[str]:
+    for lost in narrowing.lost_at_first(recipe.data, recipe.labels, recipe.features, first):
         yield f"column {lost.column!r}: of the first rows {lost.words}: {lost_digits.REMEDY}"
 
 

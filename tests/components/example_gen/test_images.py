@@ -18,8 +18,9 @@ from tfx.types import standard_artifacts
 
 from tests.components.example_gen.image_files import class_folders, write
 from tests.components.example_gen.test_executor import execute, set_aside, splits
+from tests.support.example_gen import quick_look
 from trainyard import progress
-from trainyard.components.example_gen import images, input_splits, preflight, quarantine, reader
+from trainyard.components.example_gen import images, input_splits, quarantine, reader
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.component import ExampleGen
 from trainyard.components.example_gen.executor import ENCODED_AGAIN, SET_ASIDE
@@ -195,7 +196,7 @@ def test_a_column_that_cannot_be_renamed(table, columns, message):
 def test_a_column_that_has_no_images(table, tmp_path, settings, message):
     data = Data(path=str(table), images=settings)
     with pytest.raises(RecipeError, match=message):
-        preflight.preflight(data, {"label": LABEL}, [table])
+        quick_look(data, {"label": LABEL}, [table])
     with pytest.raises(RecipeError, match=message):
         generate(data, tmp_path / "out")
 
@@ -372,13 +373,13 @@ def test_what_is_encoded_again_is_counted(tmp_path):
 
 def test_preflight_looks_at_the_first_images(table):
     data = Data(path=str(table), images={"source": "photo"})
-    kinds = preflight.preflight(data, {"label": LABEL}, [table])
+    kinds = quick_look(data, {"label": LABEL}, [table])
     assert kinds["image"] is ColumnType.BYTES
     assert kinds["image_width"] is ColumnType.INTEGER
     assert kinds["image_contrast"] is ColumnType.FLOAT
     (table.parent / "pictures/03.png").write_bytes(b"no image")
     with pytest.raises(DataError, match="not an image"):
-        preflight.preflight(data, {"label": LABEL}, [table])
+        quick_look(data, {"label": LABEL}, [table])
 
 
 # Memory, and the cache.

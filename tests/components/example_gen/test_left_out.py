@@ -12,7 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from tests.components.example_gen.test_executor import execute, rows, splits
-from trainyard.components.example_gen import left_out, preflight, reader
+from tests.support.example_gen import quick_look
+from trainyard.components.example_gen import left_out, reader
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.component import ExampleGen
 from trainyard.components.example_gen.executor import SET_ASIDE
@@ -107,7 +108,7 @@ def test_nothing_left(tmp_path):
 def test_a_column_that_is_not_there(tmp_path):
     data = Data(path=str(rows(tmp_path)), where="fares < 3")
     with pytest.raises(RecipeError, match=r"(?s)data\.where.*did you mean 'fare'"):
-        preflight.preflight(data, {"label": LABEL}, [tmp_path / "rows.csv"])
+        quick_look(data, {"label": LABEL}, [tmp_path / "rows.csv"])
     with pytest.raises(RecipeError, match="did you mean 'fare'"):
         execute(ExampleGen(data, {"label": LABEL}, "1"), tmp_path / "out")
 
@@ -168,7 +169,7 @@ def test_a_flag_that_is_no_flag():
 def test_text_where_a_number_is_needed(tmp_path):
     data = Data(path=str(rows(tmp_path)), where="place > 3")
     for ask in (
-        lambda: preflight.preflight(data, {"label": LABEL}, [tmp_path / "rows.csv"]),
+        lambda: quick_look(data, {"label": LABEL}, [tmp_path / "rows.csv"]),
         lambda: execute(ExampleGen(data, {"label": LABEL}, "1"), tmp_path / "out"),
     ):
         with pytest.raises(RecipeError, match=r"data\.where: the column place \(text\)"):
@@ -179,14 +180,14 @@ def test_text_where_a_number_is_needed(tmp_path):
 def test_a_column_that_later_rows_turn_into_text(tmp_path, monkeypatch):
     file = tmp_path / "codes.csv"
     file.write_text("code,y\n" + "7,1\n" * 50 + "V30,0\n")
-    monkeypatch.setattr(reader, "first_columns", lambda *_: {"code": INTEGER, "y": INTEGER})
-    monkeypatch.setattr(reader, "blocks", lambda *_: iter([first]))
     batch = pa.RecordBatch.from_pydict({"code": [7], "y": [1]})
-    first = Block(batch, file, np.array([1]), 0.0)
+    types = {"code": INTEGER, "y": INTEGER}
+    first = reader.First([file], types, Block(batch, file, np.array([1]), 0.0))
+    monkeypatch.setattr(reader, "first", lambda *_: first)
     label = Label.model_validate("y")
-    preflight.preflight(Data(path=str(file), where="code == 'V30'"), {"label": label}, [file])
+    quick_look(Data(path=str(file), where="code == 'V30'"), {"label": label}, [file])
     with pytest.raises(RecipeError, match="is compared with 'a'"):
-        preflight.preflight(Data(path=str(file), where="y == 'a'"), {"label": label}, [file])
+        quick_look(Data(path=str(file), where="y == 'a'"), {"label": label}, [file])
 
 
 def test_a_division_by_zero_among_the_first_rows_is_found_by_check(tmp_path):
@@ -194,8 +195,8 @@ def test_a_division_by_zero_among_the_first_rows_is_found_by_check(tmp_path):
     file.write_text("fare,tips\n1,1\n0,2\n")
     label = Label(name="big", expression="tips / fare > 0.5")
     with pytest.raises(DataError, match=r"trips\.csv, row 2"):
-        preflight.preflight(Data(path=str(file)), {"label": label}, [file])
-    preflight.preflight(Data(path=str(file), where="fare > 0"), {"label": label}, [file])
+        quick_look(Data(path=str(file)), {"label": label}, [file])
+    quick_look(Data(path=str(file), where="fare > 0"), {"label": label}, [file])
 
 
 @pytest.mark.parametrize("where", ["fare + 1", "1 > 0", "fare <", "len(fare) > 1"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.example_gen import quick_look
+from trainyard.components.example_gen import reader
 from trainyard.components.example_gen.column_types import ColumnType
-from trainyard.components.example_gen.preflight import first_copies, preflight
+from trainyard.components.example_gen.preflight import first_copies
 from trainyard.errors import DataError, RecipeError
 from trainyard.recipe_schema import Data, Label
 
@@ -15,7 +17,7 @@ LABEL = Label.model_validate("b")
 def test_columns_and_types(tmp_path):
     file = tmp_path / "rows.csv"
     file.write_text("a,b,c\nx,1,1.5\n")
-    assert preflight(Data(path="x", key="a"), {"label": LABEL}, [file]) == {
+    assert quick_look(Data(path="x", key="a"), {"label": LABEL}, [file]) == {
         "a": ColumnType.TEXT,
         "b": ColumnType.INTEGER,
         "c": ColumnType.FLOAT,
@@ -25,7 +27,7 @@ def test_columns_and_types(tmp_path):
 def test_copies_among_the_first_rows(tmp_path):
     file = tmp_path / "rows.csv"
     file.write_text("a,b\n" + "x,1\n" * 3 + "y,1.0\ny,1\n")
-    found = first_copies(Data(path="x"), [file])
+    found = first_copies(reader.first(Data(path="x"), [file]))
     assert (found.counted, found.rows, found.most) == (5, 3, 3)
     (warning,) = found.warnings()
     assert warning.startswith("3 of the first 5 rows (60.0%) are copies of an earlier row")
@@ -47,4 +49,4 @@ def test_mistakes(tmp_path, content, data, error, words):
     file = tmp_path / "rows.csv"
     file.write_text(content)
     with pytest.raises(error, match=words):
-        preflight(Data(path="x", **data), {"label": LABEL}, [file])
+        quick_look(Data(path="x", **data), {"label": LABEL}, [file])

@@ -484,10 +484,11 @@ def test_reading_csv_needs_neither_tensorflow_nor_tfx(tmp_path):
     file = written(tmp_path, "a,b\n1,2\n")
     code = (
         "import sys; from pathlib import Path\n"
-        "from trainyard.components.example_gen import preflight\n"
+        "from trainyard.components.example_gen import preflight, reader\n"
         "from trainyard.recipe_schema import Data, Label\n"
         "labels = {'label': Label.model_validate('a')}\n"
-        f"preflight.preflight(Data(path='x'), labels, [Path({str(file)!r})])\n"
+        f"first = reader.first(Data(path='x'), [Path({str(file)!r})])\n"
+        "preflight.preflight(Data(path='x'), labels, first)\n"
         "sys.exit(str({'tensorflow', 'tfx', 'tfx_bsl', 'apache_beam'} & set(sys.modules) or 0))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -535,7 +536,7 @@ def test_reading_the_first_block_of_many_does_not_wait_for_ever(tmp_path):
     file.write_text("a,b\n" + "1234567,some text of a length\n" * 2_000_000, encoding="utf-8")
     assert file.stat().st_size > 6 * csv_files.BLOCK_BYTES
     for _ in range(3):
-        assert list(reader.first_columns(Data(path=str(file)), [file])) == ["a", "b"]
+        assert list(reader.first(Data(path=str(file)), [file]).types) == ["a", "b"]
 
 
 # CSV without a header, and without quotes.

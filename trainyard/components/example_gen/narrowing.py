@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,21 +91,20 @@ def lost_at_first(
     data: Data,
     labels: Mapping[str, Label],
     features: Mapping[str, Feature],
-    files: Sequence[Path],
+    first: reader.First,
 ) -> list[Lost]:
-    """Looks at the first block only, as `reader.first_columns` does: quick, provisional.
+    """Looks at the first block only: quick, provisional.
 
     Args:
         data: The recipe's data section.
         labels: The recipe's labels, by their keys in it.
         features: The recipe's features.
-        files: The input.
+        first: The beginning of the input.
     """
-    types = reader.first_columns(data, files)
-    block = next(reader.blocks(data, files, types))
+    block = first.block
     columns = zip(block.batch.schema, block.batch.columns, strict=True)
     numbers = {f.name: Numbers.of(column) for f, column in columns if _is_number(f.type)}
-    narrowing = Narrowing.of(data, labels, features, types, numbers)
+    narrowing = Narrowing.of(data, labels, features, first.types, numbers)
     for key, label in labels.items():
         # A row without a result is the run's to tell: it may be one that the recipe leaves out.
         block = derived_label.append(label, block, key=key, on_bad_row="quarantine")

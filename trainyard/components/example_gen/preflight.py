@@ -15,28 +15,27 @@ _FEW = 16
 
 
 def preflight(
-    data: Data, labels: Mapping[str, Label], files: Sequence[Path]
+    data: Data, labels: Mapping[str, Label], first: reader.First
 ) -> dict[str, ColumnType]:
     """Checks headers, the first block, the first images; columns for key, order, weight, labels.
 
     Args:
         data: The recipe's data section.
         labels: The recipe's labels, by their keys in it.
-        files: From `input_splits.find`.
+        first: The beginning of the input.
 
     Returns:
         The raw columns with the types of the first block; a later row may widen one.
 
     Raises:
-        DataError: A header or the first block is wrong, or there are no rows.
+        DataError: A row of the first block is wrong.
         RecipeError: A column is not there, or the weight is no number.
     """
-    raw = reader.first_columns(data, files)
-    types = texts.columns(data, images.columns(data, raw))
-    first = next(images.blocks(data, reader.blocks(data, files, raw)))
-    few = next(first.cut([0, min(_FEW, len(first.batch))]))
+    types = texts.columns(data, images.columns(data, first.types))
+    block = next(images.blocks(data, iter([first.block])))
+    few = next(block.cut([0, min(_FEW, len(block.batch))]))
     few = texts.append(data, images.append(data, few).block)
-    if _first_types_suffice(data, labels, files, types):
+    if _first_types_suffice(data, labels, first.files, types):
         left_out.labelled(data, labels, few)
     splits.check(data, types)
     _check_weight(data.weight, types)
@@ -60,15 +59,13 @@ def _first_types_suffice(
         return False
 
 
-def first_copies(data: Data, files: Sequence[Path]) -> Copies:
+def first_copies(first: reader.First) -> Copies:
     """Counts copies among the rows of the first block: quick, provisional.
 
     Args:
-        data: The recipe's data section.
-        files: From `input_splits.find`.
+        first: The beginning of the input.
     """
-    first = next(reader.blocks(data, files, reader.first_columns(data, files)))
-    fields = first.batch if first.raw is None else first.raw
+    fields = first.block.batch if first.block.raw is None else first.block.raw
     return Copies.among(identity.rows(fields), complete=False)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -299,8 +299,22 @@ def survey(data: Data, files: Sequence[Path]) -> tuple[dict[str, ColumnType], di
     return types, numbers
 
 
-def first_columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
-    """Like `columns`, but looks at the headers and the first block only: quick, provisional.
+class First(NamedTuple):
+    """The beginning of an input.
+
+    Attributes:
+        files: All files of the input.
+        types: The columns with the types of the first block; a later row may widen one.
+        block: The first block.
+    """
+
+    files: Sequence[Path]
+    types: dict[str, ColumnType]
+    block: Block
+
+
+def first(data: Data, files: Sequence[Path]) -> First:
+    """Looks at the headers and the first block only: quick, provisional.
 
     Args:
         data: The recipe's data section.
@@ -310,8 +324,7 @@ def first_columns(data: Data, files: Sequence[Path]) -> dict[str, ColumnType]:
         DataError: A header or the first block is wrong, or there are no rows.
     """
     types = _merged(data, files, 1)
-    next(blocks(data, files, types))
-    return types
+    return First(files, types, next(blocks(data, files, types)))
 
 
 def first_texts(data: Data, files: Sequence[Path]) -> dict[str, pa.Array]:
