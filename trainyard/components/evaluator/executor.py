@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +56,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
         Raises:
             DataError: A label, a prediction or a slice's value cannot be used.
         """
-        exec_properties = trivial_answers.filled(exec_properties, input_dict)
-        input_dict, omitted = _without_other(input_dict, exec_properties)
-        self._judge(input_dict, output_dict, exec_properties)
-        _note(omitted, input_dict, output_dict, exec_properties)
+        _judge_comparable(self._judge, input_dict, output_dict, exec_properties, converts=True)
 
     def _judge(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Properties
@@ -90,22 +87,36 @@ class BeamExecutor(stock.Executor):  # type: ignore[misc]  # TFX is not typed
             output_dict: As the stock Evaluator's.
             exec_properties: As the stock Evaluator's.
         """
-        exec_properties = trivial_answers.filled(exec_properties, input_dict)
-        input_dict, omitted = _without_other(input_dict, exec_properties, converts=False)
-        super().Do(input_dict, output_dict, exec_properties)
-        _note(omitted, input_dict, output_dict, exec_properties)
+        _judge_comparable(super().Do, input_dict, output_dict, exec_properties, converts=False)
 
 
-def _without_other(
-    inputs: Artifacts, properties: Properties, converts: bool = True
-) -> tuple[Artifacts, Omitted | None]:
-    """Takes the baseline out where the rows are not what it needs.
+def _judge_comparable(
+    judge: Callable[[Artifacts, Artifacts, Properties], None],
+    inputs: Artifacts,
+    outputs: Artifacts,
+    properties: Properties,
+    *,
+    converts: bool,
+) -> None:
+    """Judges the model, beside the trivial answers and a baseline that can be compared.
 
     Args:
+        judge: What an executor does.
         inputs: The Evaluator's.
+        outputs: The Evaluator's.
         properties: The Evaluator's.
         converts: Whether the engine writes numbers as the type that the baseline reads.
     """
+    properties = trivial_answers.filled(properties, inputs)
+    inputs, omitted = _without_other(inputs, properties, converts)
+    judge(inputs, outputs, properties)
+    _note(omitted, inputs, outputs, properties)
+
+
+def _without_other(
+    inputs: Artifacts, properties: Properties, converts: bool
+) -> tuple[Artifacts, Omitted | None]:
+    """Takes the baseline out where the rows are not what it needs."""
     if not inputs.get(names.BASELINE_MODEL_KEY):
         return inputs, None
     reasons = comparability.reasons(inputs, properties)
