@@ -324,7 +324,8 @@ def test_accumulators_merge_exactly():
     merged = combiner.merge_accumulators((one, three))
     assert merged == exact.Moments(4, 5.0, 20.0, 10.0, 100.0)
     loss = exact._MeanLogLoss("key", None)
-    assert loss.extract_output(loss.merge_accumulators(((1, 10.0), (3, 2.0)))) == {"key": 3.0}
+    parts = [exact.Pending(np.array(sums), []) for sums in ((1, 10.0), (3, 2.0))]
+    assert loss.extract_output(loss.merge_accumulators(parts)) == {"key": 3.0}
     sample = exact._SmallestChecksums("key", None, size=2)
     assert sample.merge_accumulators(([(5, 0.0, 0.0)], [(1, 1.0, 1.0), (2, 2.0, 2.0)])) == [
         (1, 1.0, 1.0),
