@@ -58,7 +58,7 @@ def predict(
     own type. For classes also `probability`, that of the positive class, or
     `probability_CLASS` for each of more than two. Of several heads each adds its
     own, such as `HEAD_prediction`. Where an input of the model has one of these names, all of
-    them end in `_2`, or the next number that no input's name has.
+    them are written in full, such as `model.prediction`.
 
     Args:
         serving: The recipe's serving directory.
@@ -189,7 +189,9 @@ def asked(
         return "\n".join([*_counts(done, output), *prediction_answers.meanings(told)])
     batches = predict_images(serving, paths, data, version=version)
     if output is None:
-        return "\n".join(line for batch in batches for line in prediction_answers.lines(batch))
+        told = description.read(pushed(serving, version))
+        found = (line for batch in batches for line in prediction_answers.lines(batch, told))
+        return "\n".join(found)
     rows = prediction_files.write(output, data.delimiter, batches)
     return f"{rows:,} images predicted: {output}"
 
