@@ -84,6 +84,21 @@ def test_files_that_spell_flags_differently_are_warned_of(
     ] * told
 
 
+@pytest.mark.parametrize("as_category", [False, True])
+def test_parquet_files_that_spell_text_flags_differently_are_warned_of(
+    tmp_path: Path, as_category: bool
+) -> None:
+    for place, words in enumerate([["True", "False"], ["TRUE", "FALSE"]]):
+        flags = pd.Series(words * 10, dtype="category" if as_category else object)
+        TABLE.assign(flag=flags).to_parquet(tmp_path / f"t{place}.parquet")
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "name: r\ndata: {path: t*.parquet, format: parquet}\nlabel: answer\ntask: binary\n"
+    )
+    (text,) = about(check(load_recipe(recipe), recipe), "flag")
+    assert "in 4 spellings (FALSE, False, TRUE, True)" in text
+
+
 def test_an_index_without_a_name_is_no_input_unless_it_is_asked_for(tmp_path: Path) -> None:
     found = checked(tmp_path)
 

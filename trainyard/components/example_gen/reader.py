@@ -116,6 +116,7 @@ class Block:
 
 _number = attrgetter("row")
 _SHOWN = 1000
+_FEW_FILES = 8
 
 
 @dataclass(frozen=True)
@@ -345,7 +346,9 @@ def first(data: Data, files: Sequence[Path]) -> First:
 
 
 def first_texts(data: Data, files: Sequence[Path]) -> dict[str, pa.Array]:
-    """Returns the columns of text of a table's first block, as they stand in the file.
+    """Returns the different texts of a table's columns of text, as they stand in the first block.
+
+    Of Parquet in the first blocks of some files: there each may spell `true` in its own way.
 
     Args:
         data: The recipe's data section.
@@ -353,9 +356,14 @@ def first_texts(data: Data, files: Sequence[Path]) -> dict[str, pa.Array]:
     """
     if data.format not in ("csv", "parquet"):
         return {}
-    batch = _with_new_names(data, next(_FORMATS[data.format].batches(data, files[0])).batch)
-    columns = zip(batch.schema.names, batch.columns, strict=True)
-    return {n: values for n, values in columns if column_types.is_text(values.type)}
+    found: dict[str, list[pa.Array]] = {}
+    for file in files[: _FEW_FILES if data.format == "parquet" else 1]:
+        first_one = next(_FORMATS[data.format].batches(data, file), None)
+        batch = _with_new_names(data, first_one.batch) if first_one else pa.record_batch({})
+        for name, values in zip(batch.schema.names, batch.columns, strict=True):
+            if column_types.is_text(values.type):
+                found.setdefault(name, []).append(values.unique().cast(pa.string()))
+    return {name: pa.concat_arrays(parts).unique() for name, parts in found.items()}
 
 
 def unread(data: Data, files: Sequence[Path]) -> dict[str, str]:
