@@ -68,7 +68,7 @@ def test_run_predict_and_serve(trainyard, table, home, tmp_path):
         source = list(csv.reader(file))
     with answers.open(newline="", encoding="utf-8") as file:
         found = list(csv.reader(file))
-    assert found[0] == [*source[0], "prediction_2", "probability_2"]
+    assert found[0] == [*source[0], "model.prediction", "model.probability"]
     assert [row[:-2] for row in found] == source
     assert {row[-2] for row in found[1:]} <= set(CLASSES)
 

@@ -52,6 +52,53 @@ def test_what_the_recipe_says_is_not_warned_of(tmp_path: Path) -> None:
     assert not [*about(found, "price"), *about(found, "share"), *about(found, "zip")]
 
 
+@pytest.mark.parametrize(
+    ("values", "count"),
+    [
+        (["True", "False", "1", "0"], 4),
+        (["true", "1", "true", "1"], 2),
+        (["true", "TRUE", "False", None], 0),  # one meaning
+        (["true", "false", "maybe", "TRUE"], 0),
+    ],
+)
+def test_flags_in_several_spellings_are_warned_of(
+    tmp_path: Path, values: list[str], count: int
+) -> None:
+    found = checked(tmp_path, TABLE.assign(flag=values * 5), index=False)
+    assert [f"in {count} spellings" in text for text in about(found, "flag")] == [True] * bool(
+        count
+    )
+
+
+@pytest.mark.parametrize(("more", "told"), [("", 1), ("features: {flag: ignored}", 0)])
+def test_files_that_spell_flags_differently_are_warned_of(
+    tmp_path: Path, more: str, told: int
+) -> None:
+    TABLE.assign(flag=["True", "False"] * 10).to_csv(tmp_path / "t0.csv", index=False)
+    TABLE.assign(flag=["1", "0"] * 10).to_csv(tmp_path / "t1.csv", index=False)
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(f"name: r\ndata: {{path: t*.csv}}\nlabel: answer\ntask: binary\n{more}")
+    found = about(check(load_recipe(recipe), recipe), "flag")
+    assert ["t0.csv, whole numbers in" in text and "t1.csv" in text for text in found] == [
+        True
+    ] * told
+
+
+@pytest.mark.parametrize("as_category", [False, True])
+def test_parquet_files_that_spell_text_flags_differently_are_warned_of(
+    tmp_path: Path, as_category: bool
+) -> None:
+    for place, words in enumerate([["True", "False"], ["TRUE", "FALSE"]]):
+        flags = pd.Series(words * 10, dtype="category" if as_category else object)
+        TABLE.assign(flag=flags).to_parquet(tmp_path / f"t{place}.parquet")
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "name: r\ndata: {path: t*.parquet, format: parquet}\nlabel: answer\ntask: binary\n"
+    )
+    (text,) = about(check(load_recipe(recipe), recipe), "flag")
+    assert "in 4 spellings (FALSE, False, TRUE, True)" in text
+
+
 def test_an_index_without_a_name_is_no_input_unless_it_is_asked_for(tmp_path: Path) -> None:
     found = checked(tmp_path)
 

@@ -268,16 +268,20 @@ def test_bad_input_is_one_error_and_nothing_is_written(
     ("columns", "task", "answers"),
     [
         (["fare", "hour"], "binary", ["prediction", "probability"]),
-        (["prediction", "hour"], "binary", ["prediction_2", "probability_2"]),
-        (["probability", "hour"], "binary", ["prediction_2", "probability_2"]),
-        (["probability_b", "prediction_2"], "multiclass", ["prediction_3", "probability_a_3"]),
+        (["prediction", "hour"], "binary", ["model.prediction", "model.probability"]),
+        (["probability", "hour"], "binary", ["model.prediction", "model.probability"]),
+        (
+            ["probability_b", "model.prediction"],
+            "multiclass",
+            ["model.model.prediction", "model.model.probability_a"],
+        ),
         (["probability", "probability_b"], "regression", ["prediction"]),
     ],
 )
 def test_an_input_may_be_called_like_an_answer(
     servings: dict[str, Path], tmp_path: Path, columns: list[str], task: str, answers: list[str]
 ) -> None:
-    """The input keeps its name and its values; the answers are numbered."""
+    """The input keeps its name and its values; the answers are written in full."""
     first, second = columns
     folder = tmp_path / "serving" / "9"
     export(folder, task, inputs={first: "float32", second: "int64", "kind": "string"})

@@ -29,6 +29,22 @@ def test_reads_a_recipe_and_makes_paths_absolute(tmp_path):
     assert recipe.label.parsed.columns == ("fare", "tips")
 
 
+def test_digits_after_a_zero_are_a_code(tmp_path):
+    """A bound on the slice 05 is none on the slice 5."""
+    text = (
+        SOUND + "evaluation:\n  thresholds:\n"
+        "    - {metric: auc, min: 0, slice: {zip: 05}}\n"
+        "    - {metric: auc, min: 0, slice: {zip: 5}}\n"
+    )
+    thresholds = load_recipe(write(tmp_path, text)).evaluation.thresholds
+    assert [(bound.slice, bound.min) for bound in thresholds] == [
+        ({"zip": "05"}, 0),
+        ({"zip": 5}, 0),
+    ]
+    ten = load_recipe(write(tmp_path, SOUND + "evaluation: {min_slice_size: 010}\n"))
+    assert ten.evaluation.min_slice_size == 10
+
+
 def test_survives_the_way_through_a_record(tmp_path):
     recipe = load_recipe(write(tmp_path, SOUND))
     assert resolved_recipe(dump(recipe)) == recipe

@@ -272,7 +272,10 @@ def test_on_the_console_one_head_stands_after_another():
         "kind_probability": [0.9, 0.2],
         "size_prediction": [4.0, 2.5],
     }
-    lines = list(prediction_answers.lines(pa.RecordBatch.from_pydict(answers)))
+    kind = HeadDescription(task="binary", label="kind", class_names=("ant", "bee"))
+    size = HeadDescription(task="regression", label="size")
+    told = Description(heads={"kind": kind, "size": size}, inputs={})
+    lines = list(prediction_answers.lines(pa.RecordBatch.from_pydict(answers), told))
     assert lines == ["a.jpg  bee  0.90  4.0", "b.jpg  ant  0.80  2.5"]
 
 

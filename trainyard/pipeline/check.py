@@ -13,6 +13,7 @@ from trainyard.components.example_gen import (
     narrowing,
     preflight,
     reader,
+    unlike_files,
 )
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.errors import EnvironmentProblem, RecipeError, nearest
@@ -84,6 +85,7 @@ def check(recipe: Recipe, recipe_file: Path) -> Checked:
         *_warnings(recipe, inputs),
         *_unsaid(recipe, kinds),
         *_lost_digits(recipe, first),
+        *unlike_files.about(first.unlike, recipe),
         *preflight.first_copies(first).warnings(),
     ]
     return Checked(complete, columns, inputs, warnings)

@@ -199,10 +199,21 @@ def predict(
     from trainyard.pipeline.workspace import Workspace
 
     loaded = ownership.load(recipe)
-    serving = Workspace.of(loaded).serving
+    serving, data, warnings = Workspace.of(loaded).serving, loaded.data, list[str]()
     with _live():
-        told = asked(serving, images or [], input, output, loaded.data, version, on_bad_row.value)
+        told = asked(
+            serving,
+            images or [],
+            input,
+            output,
+            data,
+            version,
+            on_bad_row.value,
+            warnings.append,
+        )
     _print(told)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
 
 
 @app.command()

@@ -84,11 +84,14 @@ class Measured:
         return any(spec.is_baseline for spec in self.config.model_specs)
 
     def matching(self, slicing_spec: Any) -> list[Slice]:
-        """The slices that a `tfma.SlicingSpec` means."""
-        import tensorflow_model_analysis as tfma
-
-        spec = tfma.slicer.SingleSliceSpec(spec=slicing_spec)
-        return [part for part in self.slices if spec.is_slice_applicable(part.key)]
+        """The slices that a `tfma.SlicingSpec` means; unlike to TFMA, 05 and 5 are two values."""
+        values = dict(slicing_spec.feature_values)
+        columns = {*slicing_spec.feature_keys, *values}
+        return [
+            part
+            for part in self.slices
+            if columns == dict(part.key).keys() and values.items() <= dict(part.key).items()
+        ]
 
     def nearest(self, asked: SliceKey, most: int = 3) -> list[Slice]:
         """The slices by the same columns that are most like one that is not there."""

@@ -7,7 +7,7 @@ gets are converted to the types it was trained with.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -19,8 +19,9 @@ from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.reader import Block
 from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.model_store.versions import pushed
-from trainyard.pipeline import prediction_answers, prediction_files
+from trainyard.pipeline import prediction_answers, prediction_files, unseen
 from trainyard.pipeline.predictor import Predictor, converted, load
+from trainyard.pipeline.unseen import Watch
 from trainyard.progress import report
 from trainyard.recipe_schema import Data, Images, Series
 from trainyard.trainer_modules.harness import description
@@ -36,11 +37,13 @@ class Predicted(NamedTuple):
         rows: How many there were.
         bad: How many of them could not be predicted.
         bad_rows: Where those are, word for word; None if there are none.
+        warnings: Which columns told the model nothing, though they did in training.
     """
 
     rows: int
     bad: int = 0
     bad_rows: Path | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def predict(
@@ -58,7 +61,7 @@ def predict(
     own type. For classes also `probability`, that of the positive class, or
     `probability_CLASS` for each of more than two. Of several heads each adds its
     own, such as `HEAD_prediction`. Where an input of the model has one of these names, all of
-    them end in `_2`, or the next number that no input's name has.
+    them are written in full, such as `model.prediction`.
 
     Args:
         serving: The recipe's serving directory.
@@ -100,13 +103,15 @@ def predict(
     columns = prediction_files.columns(data, input)
     blocks = prediction_files.blocks(data, input)
     bad: list[BadRow] = []
-    predictions = _predictions(folder, data, columns, blocks, input, bad)
+    trained = unseen.trained_on(folder, next(iter(data.split.buckets)))
+    watch = Watch(description.read(folder), trained)
+    predictions = _predictions(folder, data, columns, blocks, input, bad, watch)
     predicted = prediction_files.with_bad_rows(predictions, output, data, input, bad)
     beside = prediction_files.bad_rows_file(output)
     rows = prediction_files.write(output, data.delimiter, predicted)
     if on_bad_row == "quarantine" and not bad:
         beside.unlink(missing_ok=True)  # of an earlier input
-    return Predicted(rows, len(bad), beside if bad else None)
+    return Predicted(rows, len(bad), beside if bad else None, tuple(watch.warnings()))
 
 
 def predict_images(
@@ -158,6 +163,7 @@ def asked(
     data: Data,
     version: int | None,
     on_bad_row: OnBadRow = "error",
+    warn: Callable[[str], object] = lambda _: None,
 ) -> str:
     """Does what the command line asks for: `predict` or `predict_images`.
 
@@ -169,6 +175,7 @@ def asked(
         data: The recipe's data section.
         version: A pushed version; the champion if None.
         on_bad_row: As for `predict`.
+        warn: Is told what `Predicted.warnings` has.
 
     Returns:
         What to print.
@@ -185,11 +192,15 @@ def asked(
         )
     if input and output:
         done = predict(serving, input, output, data, version=version, on_bad_row=on_bad_row)
+        for warning in done.warnings:
+            warn(warning)
         told = description.read(pushed(serving, version))
         return "\n".join([*_counts(done, output), *prediction_answers.meanings(told)])
     batches = predict_images(serving, paths, data, version=version)
     if output is None:
-        return "\n".join(line for batch in batches for line in prediction_answers.lines(batch))
+        told = description.read(pushed(serving, version))
+        found = (line for batch in batches for line in prediction_answers.lines(batch, told))
+        return "\n".join(found)
     rows = prediction_files.write(output, data.delimiter, batches)
     return f"{rows:,} images predicted: {output}"
 
@@ -209,6 +220,7 @@ def _predictions(
     blocks: Iterable[Block],
     input: Path,
     bad: list[BadRow],
+    watch: Watch | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The blocks' columns as they stand there, and what is predicted; notes the bad rows."""
     told = description.read(folder)
@@ -220,7 +232,7 @@ def _predictions(
     seen = texts.columns(data, images.columns(data, columns))
     _check_columns(told, seen, input)
     report("loading the model")
-    predictor, rows = Predictor(told, data, seen, load(folder)), 0
+    predictor, rows = Predictor(told, data, seen, load(folder), watch), 0
     for block in images.blocks(data, blocks):
         batch, misfits = predictor.predicted(block)
         bad += misfits

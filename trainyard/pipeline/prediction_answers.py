@@ -11,11 +11,13 @@ import pyarrow as pa
 
 from trainyard import kinds
 from trainyard.pipeline.prediction_files import PATH
+from trainyard.recipe_schema import ONLY
 from trainyard.trainer_modules.harness import names as keys
 from trainyard.trainer_modules.harness.description import Description, HeadDescription
 
 PREDICTION = "prediction"
 PROBABILITY = "probability"
+_IN_FULL = "model."
 
 _NUMBERS = {"float32": pa.float32(), "float64": pa.float64()}
 
@@ -25,18 +27,27 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def names(told: Description) -> list[str]:
     """Names the columns that predictions add, in order.
 
-    They are numbered, such as `prediction_2`, where an input of the model has such a name.
+    `prediction`, `HEAD_probability_CLASS`; where two of them would be the same, or an input of
+    the model has such a name, all are written in full: `model.prediction`,
+    `model.HEAD.probability_CLASS`. A number behind would not do: `probability_2` is that of a
+    class 2.
 
     Args:
         told: What the model takes and answers.
+
+    Returns:
+        Names that differ from each other and from those of the inputs.
     """
-    wanted = [keys.of(name, word) for name, word, _ in _answers(told)]
+    answers = [(name, word) for name, word, _ in _answers(told)]
     inputs = told.inputs.keys() - told.images.keys() - told.series.keys()
-    endings = itertools.chain([""], (f"_{number}" for number in itertools.count(2)))
+    # A head's name has no dot, so that no two names in full are the same.
+    full = [f"{head}.{word}" if head != ONLY else word for head, word in answers]
+    prefixes = (_IN_FULL * times for times in itertools.count(1))
+    in_full = ([f"{prefix}{name}" for name in full] for prefix in prefixes)
     return next(
-        numbered
-        for ending in endings
-        if inputs.isdisjoint(numbered := [f"{name}{ending}" for name in wanted])
+        wanted
+        for wanted in itertools.chain([[keys.of(*answer) for answer in answers]], in_full)
+        if len({*wanted}) == len(wanted) and inputs.isdisjoint(wanted)
     )
 
 
@@ -114,20 +125,23 @@ def meanings(told: Description) -> Iterator[str]:
             yield f"{column}: that {head.label!r} is {head.class_names[-1]!r}"
 
 
-def lines(batch: pa.RecordBatch) -> Iterator[str]:
+def lines(batch: pa.RecordBatch, told: Description) -> Iterator[str]:
     """Yields `photo.jpg  bee  0.93`: of classes the most probable; one head after another.
 
     Args:
         batch: Images' paths and their predictions.
+        told: What the model answers.
     """
-    heads = [n.removesuffix(PREDICTION) for n in batch.schema.names if n.endswith(PREDICTION)]
+    columns: dict[str, list[str]] = {}
+    for column, (head, *_) in zip(names(told), _answers(told), strict=True):
+        columns.setdefault(head, []).append(column)
     for row in batch.to_pylist():
-        answers = [word for head in heads for word in _answer_words(head, row)]
+        answers = [word for each in columns.values() for word in _answer_words(*each, row=row)]
         yield "  ".join([row[PATH], *answers])
 
 
-def _answer_words(head: str, row: Mapping[str, Any]) -> Iterator[str]:
-    yield str(row[f"{head}{PREDICTION}"])
-    shares = [share for name, share in row.items() if name.startswith(f"{head}{PROBABILITY}")]
+def _answer_words(prediction: str, *shares: str, row: Mapping[str, Any]) -> Iterator[str]:
+    yield str(row[prediction])
     if shares:
-        yield f"{max(*shares, 1 - sum(shares)):.2f}"
+        known = [row[name] for name in shares]
+        yield f"{max(*known, 1 - sum(known)):.2f}"

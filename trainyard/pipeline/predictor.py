@@ -22,6 +22,7 @@ from trainyard.errors import DataError
 from trainyard.kinds import Kind
 from trainyard.model_store import independent_rows
 from trainyard.pipeline import prediction_answers
+from trainyard.pipeline.unseen import Watch
 from trainyard.recipe_schema import Data
 from trainyard.trainer_modules.harness import names
 from trainyard.trainer_modules.harness.description import Description, RawType
@@ -44,12 +45,14 @@ class Predictor:
         data: How the input is read, and what is made of its columns.
         columns: What the input says of all columns, those included that are made.
         model: Answers serialized examples.
+        watch: Looks at what the model is given.
     """
 
     told: Description
     data: Data
     columns: Mapping[str, ColumnType]
     model: Model
+    watch: Watch | None = None
 
     def predicted(self, block: Block) -> tuple[pa.RecordBatch, list[BadRow]]:
         """Returns a block's columns with its predictions, null in bad rows; and these.
@@ -59,6 +62,8 @@ class Predictor:
         """
         seen = images.append(self.data, block, remedy=_NOTHING_WRITTEN).block
         inputs, seen = self._inputs(texts.append(self.data, seen))
+        if self.watch:
+            self.watch.add(inputs)
         answers = self._answers(inputs, seen)
         known = np.isin(block.numbers, seen.numbers)
         places = pa.array(np.cumsum(known) - 1, pa.int64(), mask=~known)

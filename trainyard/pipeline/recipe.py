@@ -17,6 +17,7 @@ from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scalarint import ScalarInt
 
 from trainyard.data import datasets
 from trainyard.errors import RecipeError, nearest
@@ -172,11 +173,14 @@ def _with_datasets_own(document: Any) -> Any:
 
 
 def _plain(node: Any) -> Any:
-    """Strips ruamel's wrappers, which pydantic's strict types refuse."""
+    """Strips ruamel's wrappers, which pydantic's strict types refuse; `05` is a code: text."""
     if isinstance(node, Mapping):
         return {key: _plain(value) for key, value in node.items()}
     if isinstance(node, Sequence) and not isinstance(node, str):
         return [_plain(value) for value in node]
+    width = getattr(node, "_width", None) or 0  # written with zeros before it, or 0 itself
+    if type(node) is ScalarInt and width > len(str(int(node))):
+        return f"{int(node):0{width}d}"
     for kind in (bool, int, float, str):
         if isinstance(node, kind):
             return kind(node)

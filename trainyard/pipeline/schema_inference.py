@@ -85,7 +85,7 @@ def _statistics(recipe: Recipe) -> Any:
 def _labelled_blocks(recipe: Recipe) -> Iterator[Block]:
     data = recipe.data.model_copy(update={"schema_file": "infer"})
     files = input_splits.find(data)
-    types, numbers = reader.survey(data, files)
+    types, numbers, _ = reader.survey(data, files)
     narrowing = Narrowing.of(data, recipe.labels, recipe.features, types, numbers)
     names = texts.columns(data, images.columns(data, types))
     left_out.check(data, recipe.labels, names, f"({files[0]})")

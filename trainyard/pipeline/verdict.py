@@ -15,7 +15,13 @@ from typing import Any
 from trainyard import outputs
 from trainyard.components.evaluator.omitted import Omitted
 from trainyard.components.evaluator.omitted import read as read_omitted
-from trainyard.components.example_gen import division, left_out, lost_digits, quarantine
+from trainyard.components.example_gen import (
+    division,
+    left_out,
+    lost_digits,
+    quarantine,
+    unlike_files,
+)
 from trainyard.components.example_gen.division import Division
 from trainyard.pipeline import findings, metadata, records
 from trainyard.pipeline.evaluation import ROUNDING
@@ -67,6 +73,7 @@ def judge(record: RunRecord, recipe: Recipe) -> Verdict:
         verdict.sentences += _learned_before(record, recipe, verdict.baseline_run)
     verdict.sentences += [*_about_rows(examples, recipe)] if examples else []
     verdict.sentences += [*_lost_digits(examples, recipe)] if examples else []
+    verdict.sentences += [*_unlike_files(examples, recipe)] if examples else []
     verdict.sentences += _constant_inputs(record)
     return verdict
 
@@ -88,6 +95,13 @@ def _lost_digits(examples: Path, recipe: Recipe) -> Iterator[str]:
     properties = metadata.properties(Workspace.of(recipe).metadata, str(examples))
     for lost in lost_digits.read(properties):
         yield f"Warning: of the column {lost.column!r} {lost.words}: {lost_digits.REMEDY}."
+
+
+def _unlike_files(examples: Path, recipe: Recipe) -> Iterator[str]:
+    """Names the columns that are text because the files do not agree."""
+    properties = metadata.properties(Workspace.of(recipe).metadata, str(examples))
+    unlike = unlike_files.read(properties)
+    yield from (f"Warning: {words}." for words in unlike_files.about(unlike, recipe))
 
 
 def _learned_before(record: RunRecord, recipe: Recipe, baseline_run: str) -> Iterator[str]:

@@ -40,7 +40,7 @@ def rows(task: str, count: int = 300) -> list[dict[str, list[Any]]]:
             "regression": 1000 + 10 * noisy,
             "text": " ".join(["un", "deux", "trois", "quatre", "cinq"][: 1 + index % 5]),
         }
-        word = ["rot", "grün", "05", "1.5"][random.integers(0, 4)] if index else "seldom"
+        word = ["5", "grün", "05", "1.5"][random.integers(0, 4)] if index else "seldom"
         tags = list(random.choice(["a", "b", "c"], random.integers(0, 4)))
         made.append(
             {

@@ -40,7 +40,7 @@ def test_combiners_have_the_options_that_are_checked(name):
         (private.stock._is_private_metrics, "metric_key"),
         (private.stock._is_metric_diffable, "metric_value"),
         (private.stock._filter_by_key_type, "sliced_metrics_plots_attributions key_type"),
-        (private.metrics_validator.validate_metrics, "sliced_metrics eval_config"),
+        (private._stock_validate, "sliced_metrics eval_config"),
         (private.writer.convert_slice_metrics_to_proto, "metrics add_metrics_callbacks"),
         (private.writer.convert_slice_plots_to_proto, "plots add_metrics_callbacks"),
         (private.writer.convert_slice_attributions_to_proto, "attributions"),

@@ -45,7 +45,7 @@ def written(folder, form, table=TABLE):
 
 
 def narrowing(data, files, features=FEATURES, labels=LABELS):
-    types, numbers = reader.survey(data, files)
+    types, numbers, _ = reader.survey(data, files)
     return types, Narrowing.of(data, labels, features, types, numbers)
 
 

@@ -23,6 +23,7 @@ from tensorflow_model_analysis.metrics import (
     metric_types,
     multi_class_confusion_matrix_metrics,
 )
+from tensorflow_model_analysis.slicer import slicer_lib
 from tensorflow_model_analysis.writers import (
     eval_config_writer,
 )
@@ -39,6 +40,24 @@ ExampleCount = example_count._ExampleCountCombiner
 Totals = calibration._WeightedLabelsPredictionsExamplesCombiner
 
 Metrics = dict[Any, Any]
+
+_stock_validate = metrics_validator.validate_metrics
+
+
+def validate_metrics(sliced_metrics: Any, eval_config: Any) -> Any:
+    """As TFMA's. A Beam worker that looks this up imports what makes slices exact, below."""
+    return _stock_validate(sliced_metrics, eval_config)
+
+
+class CombineValidations(writer.CombineValidations):  # type: ignore[misc]  # TFMA is not typed
+    """As TFMA's, and found here for the same reason."""
+
+
+# TFMA reads numbers in the values of slices and of thresholds: a bound on the slice "5" would be
+# checked on "05" too, and be held by it where "5" has too few rows. Ours are texts already.
+slicer_lib._to_type = lambda value: value
+metrics_validator.validate_metrics = validate_metrics
+writer.CombineValidations = CombineValidations
 
 
 def computations(eval_config: Any) -> Any:
@@ -172,11 +191,11 @@ def validation(sliced: Iterable[tuple[Any, Metrics]], eval_config: Any) -> Any:
     Returns:
         A `ValidationResult`.
     """
-    combiner = writer.CombineValidations(eval_config)
+    combiner = CombineValidations(eval_config)
     total = combiner.create_accumulator()
     for part in sliced:
         metrics = stock._filter_by_key_type(part, metric_types.MetricKey)
-        total = combiner.add_input(total, metrics_validator.validate_metrics(metrics, eval_config))
+        total = combiner.add_input(total, validate_metrics(metrics, eval_config))
     return combiner.extract_output(total)
 
 

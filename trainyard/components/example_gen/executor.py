@@ -34,11 +34,13 @@ from trainyard.components.example_gen import (
     reader,
     splits,
     texts,
+    unlike_files,
 )
 from trainyard.components.example_gen.lost_digits import Lost
 from trainyard.components.example_gen.narrowing import Narrowing
 from trainyard.components.example_gen.quarantine import Quarantine, Summary
 from trainyard.components.example_gen.splits import Splitter
+from trainyard.components.example_gen.unlike_files import Unlike
 from trainyard.components.records import encoder, parallel, shards
 from trainyard.components.records.shards import ShardWriter
 from trainyard.errors import DataError, EnvironmentProblem
@@ -130,6 +132,8 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]  # TFX is not 
         artifact.set_string_custom_property(left_out.PROPERTY, json.dumps(written.left_out))
         lost = [each.model_dump() for each in written.lost]
         artifact.set_string_custom_property(lost_digits.PROPERTY, json.dumps(lost))
+        unlike = [each.model_dump() for each in written.unlike]
+        artifact.set_string_custom_property(unlike_files.PROPERTY, json.dumps(unlike))
 
 
 class _Input(NamedTuple):
@@ -160,14 +164,15 @@ def _inputs(data: Data, exec_properties: Mapping[str, Any]) -> list[_Input]:
 
 
 class _Written(NamedTuple):
-    """What came of the input: rows a split, rows left out, images encoded again, bad rows."""
+    """What came of the input: rows a split, rows left out, images encoded again, bad rows, ..."""
 
     rows: Counter[str]
     left_out: Counter[str]
     changes: Counter[str]
     aside: Summary
     tally: division.Tally
-    lost: list[Lost]
+    lost: list[Lost] = []
+    unlike: list[Unlike] = []
 
 
 def _generate(
@@ -176,7 +181,7 @@ def _generate(
     """Reads and writes everything."""
     progress.report("looking at the columns")
     data, files = settings.data, [file for each in inputs for file in each.files]
-    types, numbers = reader.survey(data, files)
+    types, numbers, unlike = reader.survey(data, files)
     columns = texts.columns(data, images.columns(data, types))
     left_out.check(data, settings.labels, columns, f"({files[0]})")
     splits.check(data, types)
@@ -191,7 +196,7 @@ def _generate(
     blocks = images.blocks(data, reader.blocks(data, files, types))
     encoded = _all_encoded(settings, splitters, narrowing, blocks)
     written = _write(encoded, names, folder, data.max_bad_share)
-    return written._replace(lost=narrowing.lost)
+    return written._replace(lost=narrowing.lost, unlike=unlike)
 
 
 class _Assigned(NamedTuple):
@@ -321,7 +326,7 @@ def _write(
     summary = quarantine.finish(counts.total() + unwanted.total(), max_bad_share)
     for writer in writers.values():
         writer.finish()
-    return _Written(counts, unwanted, changes, summary, tally, [])
+    return _Written(counts, unwanted, changes, summary, tally)
 
 
 def _check_splits(written: _Written, splits: list[str], files: list[Path]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
 from trainyard.components.example_gen import number_guess
 from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.raw_values import as_number
 from trainyard.recipe_schema import UNNAMED, NumberFormat
 
 _MOST_TEXTS = 1000
@@ -29,6 +30,12 @@ def warnings(raw: Mapping[str, pa.Array], types: Mapping[str, ColumnType]) -> It
                 "the first column has no name: it is taken for an index and ignored; to use it, "
                 f"name it in `features`: {{{UNNAMED}: numeric}}"
             )
+        elif types[name] is ColumnType.TEXT and _are_flags(texts):
+            yield (
+                f"column {name!r} holds true and false in {len(texts)} spellings "
+                f"({', '.join(sorted(texts))}), which are read as text, each as a category of its "
+                "own: write them alike"
+            )
         elif types[name] is ColumnType.INTEGER and number_guess.has_leading_zeros(texts):
             first = next(text for text in texts if number_guess.has_leading_zeros([text]))
             yield (
@@ -40,6 +47,12 @@ def warnings(raw: Mapping[str, pa.Array], types: Mapping[str, ColumnType]) -> It
                 f"column {name!r} holds numbers such as {texts[0]!r}, which are read as text: "
                 f"write `data: {{numbers: {{columns: {{{name}: {shown(found.form)}}}}}}}`"
             )
+
+
+def _are_flags(texts: Sequence[str]) -> bool:
+    """Whether these are two values at most, spelled in more ways."""
+    meant = {as_number(text) for text in texts}
+    return meant <= {0, 1} and len(texts) > len(meant)
 
 
 def shown(form: NumberFormat) -> str:

@@ -33,6 +33,7 @@ from trainyard.components.example_gen import (
     patterns,
     series,
     tfrecord_files,
+    unlike_files,
     windows,
 )
 from trainyard.components.example_gen.as_trained import MisfitError
@@ -40,6 +41,7 @@ from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.number_types import Numbers
 from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.raw_batch import RawBatch
+from trainyard.components.example_gen.unlike_files import Unlike
 from trainyard.components.records import parallel
 from trainyard.errors import DataError, RecipeError, nearest
 from trainyard.recipe_schema import Data
@@ -114,6 +116,7 @@ class Block:
 
 _number = attrgetter("row")
 _SHOWN = 1000
+_FEW_FILES = 8
 
 
 @dataclass(frozen=True)
@@ -281,22 +284,34 @@ def held(
     return {n: own.get(n, kind) if kind is ColumnType.TEXT else kind for n, kind in types.items()}
 
 
-def survey(data: Data, files: Sequence[Path]) -> tuple[dict[str, ColumnType], dict[str, Numbers]]:
+class Survey(NamedTuple):
+    """What a look at the whole input tells.
+
+    Attributes:
+        types: The columns' types.
+        numbers: What those of numbers are like: of CSV, parallel files and Parquet.
+        unlike: The columns whose files do not agree.
+    """
+
+    types: dict[str, ColumnType]
+    numbers: dict[str, Numbers]
+    unlike: list[Unlike]
+
+
+def survey(data: Data, files: Sequence[Path]) -> Survey:
     """Like `columns`; says also what the columns of numbers are like over the whole input.
 
     Args:
         data: The recipe's data section.
         files: The input, in any order.
 
-    Returns:
-        Types by name, and numbers by name: of CSV, parallel files and Parquet.
-
     Raises:
         DataError: As `columns`.
     """
     numbers: dict[str, Numbers] = {}
-    types = _merged(data, files, None, numbers)
-    return types, numbers
+    unlike: list[Unlike] = []
+    types = _merged(data, files, None, numbers, unlike)
+    return Survey(types, numbers, unlike)
 
 
 class First(NamedTuple):
@@ -306,11 +321,13 @@ class First(NamedTuple):
         files: All files of the input.
         types: The columns with the types of the first block; a later row may widen one.
         block: The first block.
+        unlike: The columns whose files do not agree, by the first block of each.
     """
 
     files: Sequence[Path]
     types: dict[str, ColumnType]
     block: Block
+    unlike: Sequence[Unlike] = ()
 
 
 def first(data: Data, files: Sequence[Path]) -> First:
@@ -323,12 +340,15 @@ def first(data: Data, files: Sequence[Path]) -> First:
     Raises:
         DataError: A header or the first block is wrong, or there are no rows.
     """
-    types = _merged(data, files, 1)
-    return First(files, types, next(blocks(data, files, types)))
+    unlike: list[Unlike] = []
+    types = _merged(data, files, 1, unlike=unlike)
+    return First(files, types, next(blocks(data, files, types)), unlike)
 
 
 def first_texts(data: Data, files: Sequence[Path]) -> dict[str, pa.Array]:
-    """Returns the columns of text of a table's first block, as they stand in the file.
+    """Returns the different texts of a table's columns of text, as they stand in the first block.
+
+    Of Parquet in the first blocks of some files: there each may spell `true` in its own way.
 
     Args:
         data: The recipe's data section.
@@ -336,9 +356,14 @@ def first_texts(data: Data, files: Sequence[Path]) -> dict[str, pa.Array]:
     """
     if data.format not in ("csv", "parquet"):
         return {}
-    batch = _with_new_names(data, next(_FORMATS[data.format].batches(data, files[0])).batch)
-    columns = zip(batch.schema.names, batch.columns, strict=True)
-    return {n: values for n, values in columns if column_types.is_text(values.type)}
+    found: dict[str, list[pa.Array]] = {}
+    for file in files[: _FEW_FILES if data.format == "parquet" else 1]:
+        first_one = next(_FORMATS[data.format].batches(data, file), None)
+        batch = _with_new_names(data, first_one.batch) if first_one else pa.record_batch({})
+        for name, values in zip(batch.schema.names, batch.columns, strict=True):
+            if column_types.is_text(values.type):
+                found.setdefault(name, []).append(values.unique().cast(pa.string()))
+    return {name: pa.concat_arrays(parts).unique() for name, parts in found.items()}
 
 
 def unread(data: Data, files: Sequence[Path]) -> dict[str, str]:
@@ -409,16 +434,23 @@ def _merged(
     files: Sequence[Path],
     batches: int | None,
     numbers: dict[str, Numbers] | None = None,
+    unlike: list[Unlike] | None = None,
 ) -> dict[str, ColumnType]:
+    """The types over all files after so many batches of each; fills what else is given."""
     merged: dict[str, ColumnType] = {}
+    seen: unlike_files.Seen = {}
     form = _FORMATS[data.format]
     for file in form.units(files):
         found = _renamed(data, _types(data, file, files, batches, numbers), file)
         if merged and form.same_columns(found) != form.same_columns(merged):
             raise _other_columns(file, list(found), files[0], list(merged))
         _widen(form, merged, found)
+        unlike_files.note(seen, found, file)
     number_formats.check(data, merged)
     texts = (*data.text_columns, *data.codes)
+    if unlike is not None and data.schema_file == "infer":  # else the gate looks at the values
+        unasked = {name: kind for name, kind in merged.items() if name not in texts}
+        unlike += unlike_files.found(seen, unasked)
     merged |= {name: ColumnType.TEXT for name in texts if name in merged}
     merged = series.columns(data, merged)
     if data.schema_file == "infer":

@@ -102,6 +102,12 @@ class SplitStatistics:
         buckets = feature.string_stats.rank_histogram.buckets
         return {bucket.label: round(bucket.sample_count) for bucket in buckets}
 
+    def every_value(self, column: str) -> frozenset[str] | None:
+        """The values of a text column; None where there are more than TFDV keeps."""
+        known = frozenset(self.counts(column)) if column in self.columns else frozenset()
+        kept = known and len(known) >= self.columns[column].string_stats.unique
+        return known if kept else None
+
     def bounds(self, column: str) -> tuple[float, float] | None:
         """Smallest and largest value of a numeric column; None for others."""
         feature = self.columns[column]
