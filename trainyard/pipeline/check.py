@@ -15,7 +15,7 @@ from trainyard.components.example_gen import (
     reader,
 )
 from trainyard.components.example_gen.column_types import ColumnType
-from trainyard.errors import EnvironmentProblem, RecipeError, nearest
+from trainyard.errors import EnvironmentProblem, RecipeError, nearest_column
 from trainyard.pipeline import evaluation
 from trainyard.pipeline.recipe import located
 from trainyard.pipeline.workspace import Workspace
@@ -136,7 +136,7 @@ def _features(recipe: Recipe, columns: Collection[str]) -> None:
             raise RecipeError(
                 f"there is no column {name!r} in the data",
                 where=f"features.{name}",
-                hint=nearest(name, columns),
+                hint=nearest_column(name, columns),
             )
     unsized = [each.column for each in recipe.data.images if each.column not in recipe.features]
     if unsized:

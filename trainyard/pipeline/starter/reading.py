@@ -18,7 +18,7 @@ from trainyard.components.example_gen.number_guess import (
     is_plain_number,
 )
 from trainyard.components.example_gen.reader import Block
-from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.errors import DataError, RecipeError, nearest_column
 from trainyard.pipeline.starter import sampling
 from trainyard.recipe_schema import Data, Numbers
 
@@ -181,7 +181,9 @@ def _check_label(
         )
     if label not in types:
         raise RecipeError(
-            f"{data.path} has no column {label!r}", where="--label", hint=nearest(label, types)
+            f"{data.path} has no column {label!r}",
+            where="--label",
+            hint=nearest_column(label, types),
         )
 
 
