@@ -130,6 +130,10 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     return f"did you mean {match[0]!r}?" if match else f"choose one of: {listed}"
 
 
+def _beginning(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def nearest_column(name: str, columns: Iterable[str]) -> str:
     """Like `nearest`, for a table's columns: a header that was not cut is the first suspect.
 
@@ -142,8 +146,8 @@ def nearest_column(name: str, columns: Iterable[str]) -> str:
     for text, mark in uncut:
         if len(there) == 1 or name in (field.strip(" \"'") for field in text.split(mark)):
             return (
-                f"the header has {text!r} as one column: if {mark!r} stands between the fields, "
-                "either `data.delimiter` must be that too, or the file must be written with the "
-                "delimiter that `data.delimiter` names"
+                f"the header has {_beginning(text)!r} as one column: if {mark!r} stands between "
+                "the fields, either `data.delimiter` must be that too, or the file must be written "
+                "with the delimiter that `data.delimiter` names"
             )
     return nearest(name, there)

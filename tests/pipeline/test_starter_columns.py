@@ -263,6 +263,16 @@ def test_numbers_in_a_form_that_is_not_supported_are_warned_of(tmp_path: Path) -
         assert text.count(f"# CHECK: column {name!r} looks like numbers") == 1
 
 
+def test_a_label_in_a_form_that_is_not_supported_is_an_error(tmp_path: Path) -> None:
+    answer = [f"{x}.5k" if x % 2 else f"{x}.2M" for x in range(ROWS)]
+
+    with pytest.raises(DataError, match="600 different texts") as caught:
+        write(tmp_path, table(answer=answer), index=False)
+
+    assert "not support, such as" in (caught.value.hint or "")
+    assert "': convert it first" in (caught.value.hint or "")
+
+
 def test_the_minus_of_typesetters_and_accountants_is_read(tmp_path: Path) -> None:
     minus = [f"{x}".replace("-", "\u2212") for x in whole(-50, 50) / 2]
     bracket = [f"({x:.2f})" if x > 1000 else f"{x:.2f}" for x in MONEY]
