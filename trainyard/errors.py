@@ -114,6 +114,9 @@ class BusyError(TrainyardError):
     exit_code = 9
 
 
+_DELIMITERS = ",;\t|"
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Returns a hint that names the nearest choice, or the choices there are.
 
@@ -125,3 +128,26 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     match = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
     listed = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
     return f"did you mean {match[0]!r}?" if match else f"choose one of: {listed}"
+
+
+def _beginning(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def nearest_column(name: str, columns: Iterable[str]) -> str:
+    """Like `nearest`, for a table's columns: a header that was not cut is the first suspect.
+
+    Args:
+        name: The column that is not there.
+        columns: Those that are.
+    """
+    there = list(columns)
+    uncut = ((text, mark) for text in there for mark in _DELIMITERS if mark in text)
+    for text, mark in uncut:
+        if len(there) == 1 or name in (field.strip(" \"'") for field in text.split(mark)):
+            return (
+                f"the header has {_beginning(text)!r} as one column: if {mark!r} stands between "
+                "the fields, either `data.delimiter` must be that too, or the file must be written "
+                "with the delimiter that `data.delimiter` names"
+            )
+    return nearest(name, there)

@@ -111,6 +111,74 @@ def test_an_index_without_a_name_is_no_input_unless_it_is_asked_for(tmp_path: Pa
     assert not any("no name" in text for text in found.warnings)
 
 
+ODD = pd.DataFrame(
+    {
+        "version": ["1.1", "1.10", "1.9", "2.1"] * 5,
+        "phone": ["+4930123456", "+4989123456", "+4989123457", "+4989123458"] * 5,
+        "room": ["8E2", "812", "713", "1E5"] * 5,
+        "followers": [f"{n}.5k" if n % 2 else f"{n}.2M" for n in range(20)],
+        "booked": [f"{n}.50" + "-" * (n % 3 == 0) for n in range(20)],
+        "minus": [f"\u2212{n}.5" if n % 2 else f"{n}.5" for n in range(20)],
+        "bracket": [f"({n}.5)" if n % 2 else f"{n}.5" for n in range(20)],
+        "colour": ["red", "Red", "blue", " blue"] * 5,
+        "price": ["1.10", "2.00", "13.50", "7.25"] * 5,
+        "change": ["+12345678", "-12345678", "0", "5"] * 5,
+        "tiny": [1e-05, 1.5e20, 0.5, 100.0] * 5,
+        "name": [f"name {n}" for n in range(20)],
+        "answer": [0, 1, 1, 0] * 5,
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("version", "1.10, which are read as the number 1.1, without trailing zeros"),
+        ("phone", "without a leading plus"),
+        ("room", "8E2, which are read as the number 800"),
+        ("followers", "not support, such as '0.2M': it is read as text"),
+        ("booked", "not support, such as '0.50-': it is read as text"),
+        ("minus", "numbers: {columns: {minus: {}}}"),
+        ("bracket", "numbers: {columns: {bracket: {}}}"),
+        ("colour", "in case or spaces among the first rows: 'red' (5), 'Red' (5); 'blue' (5)"),
+    ],
+)
+def test_texts_that_mean_more_than_they_are_read_as(odd: Checked, column: str, words: str) -> None:
+    (text,) = [text for text in odd.warnings if repr(column) in text]
+    assert words in text
+
+
+@pytest.mark.parametrize("column", ["price", "change", "tiny", "name", "answer"])
+def test_ordinary_columns_are_not_warned_of(odd: Checked, column: str) -> None:
+    assert not [text for text in odd.warnings if repr(column) in text]
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Checked:
+    return checked(tmp_path_factory.mktemp("odd"), ODD, index=False)
+
+
+def test_categories_of_numbers_are_not_what_was_written_either(tmp_path: Path) -> None:
+    more = "features: {version: categorical, phone: numeric, colour: ignored, room: numeric}"
+
+    found = checked(tmp_path, ODD, more, index=False)
+
+    assert "codes: [version]" in about(found, "version")[0]
+    assert not [*about(found, "phone"), *about(found, "room")]
+    assert not [text for text in found.warnings if "'colour'" in text]
+
+
+def test_classes_that_are_alike_are_warned_of(tmp_path: Path) -> None:
+    frame = TABLE.assign(answer=["Yes", "No", "yes", "No"] * 5)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("name: r\ndata: {path: t.csv}\nlabel: answer\ntask: multiclass\n")
+
+    found = check(load_recipe(recipe), recipe)
+
+    assert any("values of 'answer'" in text and "'yes' (5)" in text for text in found.warnings)
+
+
 LISTS = TABLE.assign(tags=[[1, 2], [], [3], [4]] * 5, size=1.5)
 
 

@@ -265,6 +265,33 @@ def test_bad_input_is_one_error_and_nothing_is_written(
 
 
 @pytest.mark.parametrize(
+    ("delimiter", "other"), [(a, b) for a in ",;\t|" for b in ",;\t|" if a != b]
+)
+def test_another_delimiter_than_in_training_is_named(
+    servings: dict[str, Path], tmp_path: Path, delimiter: str, other: str
+) -> None:
+    data = DATA.model_copy(update={"delimiter": delimiter})
+    (tmp_path / "in.csv").write_text(other.join(INPUTS) + "\n" + other.join("12a"))
+
+    with pytest.raises(DataError, match="columns that the model needs are missing") as caught:
+        predict(servings["regression"], tmp_path / "in.csv", tmp_path / "out.csv", data)
+
+    assert f"if {other!r} stands between the fields" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("header", ["fare;hour;the kind, if known", '"fare";"hour";"kind"'])
+def test_a_delimiter_in_a_name_does_not_hide_another_delimiter(
+    servings: dict[str, Path], tmp_path: Path, header: str
+) -> None:
+    (tmp_path / "in.csv").write_text(f"{header}\n1;2;a\n")
+
+    with pytest.raises(DataError, match="columns that the model needs are missing") as caught:
+        predict(servings["regression"], tmp_path / "in.csv", tmp_path / "out.csv", DATA)
+
+    assert "if ';' stands between the fields" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
     ("columns", "task", "answers"),
     [
         (["fare", "hour"], "binary", ["prediction", "probability"]),

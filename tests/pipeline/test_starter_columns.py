@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,84 @@ def test_what_may_be_read_in_two_ways_is_warned_of(tmp_path: Path) -> None:
     assert any("'three'" in text and "something else" in text for text in starter.warnings)
     assert any("'point'" in text and "three decimals" in text for text in starter.warnings)
     assert starter.path.read_text("utf-8").count("# CHECK: the numbers in column 'point'") == 1
+
+
+def test_texts_that_mean_more_than_numbers_are_warned_of(tmp_path: Path) -> None:
+    frame = table(
+        version=pick("1.1", "1.10", "1.9"),
+        room=pick("8E2", "812", "713"),
+        phone=[f"+4930{x}" for x in whole(10**6, 10**7)],
+        money=[f"{x:.2f}" for x in MONEY],
+        answer=ANSWER,
+    )
+
+    starter = write(tmp_path, frame, index=False)
+
+    text = starter.path.read_text("utf-8")
+    for name in ("version", "room", "phone"):
+        assert any(f"column {name!r} holds texts such as" in found for found in starter.warnings)
+        assert text.count(f"# CHECK: column {name!r} holds texts such as") == 1
+        assert f"codes: [{name}]" in text
+    assert "column 'money'" not in text
+
+
+def test_numbers_in_a_form_that_is_not_supported_are_warned_of(tmp_path: Path) -> None:
+    followers = [f"{x}.5k" if x % 2 else f"{x}.2M" for x in whole(0, 500)]
+    booked = [f"{x:.2f}" + "-" * (x > 1000) for x in MONEY]
+    few = pick("1k", "2k", "3M", "4M", "5k", "6k")
+    gaps = [text if n % 9 else "n.a." for n, text in enumerate(followers)]
+
+    frame = table(followers=followers, booked=booked, few=few, gaps=gaps, answer=ANSWER)
+    starter = write(tmp_path, frame, index=False)
+
+    kinds = {name: feature.kind for name, feature in loaded(starter).features.items()}
+    text = starter.path.read_text("utf-8")
+    assert {kinds[name] for name in ("followers", "booked", "gaps")} == {"ignored"}
+    assert kinds["few"] == "categorical"
+    for name in ("followers", "booked", "gaps", "few"):
+        assert any(f"column {name!r} looks like numbers" in found for found in starter.warnings)
+        assert text.count(f"# CHECK: column {name!r} looks like numbers") == 1
+
+
+def test_a_label_in_a_form_that_is_not_supported_is_an_error(tmp_path: Path) -> None:
+    answer = [f"{x}.5k" if x % 2 else f"{x}.2M" for x in range(ROWS)]
+
+    with pytest.raises(DataError, match="600 different texts") as caught:
+        write(tmp_path, table(answer=answer), index=False)
+
+    assert "not support, such as" in (caught.value.hint or "")
+    assert "': convert it first" in (caught.value.hint or "")
+
+
+def test_the_minus_of_typesetters_and_accountants_is_read(tmp_path: Path) -> None:
+    minus = [f"{x}".replace("-", "\u2212") for x in whole(-50, 50) / 2]
+    bracket = [f"({x:.2f})" if x > 1000 else f"{x:.2f}" for x in MONEY]
+
+    starter = write(tmp_path, table(minus=minus, bracket=bracket, answer=ANSWER), index=False)
+
+    rows = rows_of(starter)
+    assert [row["minus"] for row in rows] == [float(x.replace("\u2212", "-")) for x in minus]
+    assert [row["bracket"] for row in rows] == [-x if x > 1000 else x for x in MONEY]
+
+
+def test_values_that_differ_only_in_case_or_spaces_are_warned_of(tmp_path: Path) -> None:
+    frame = table(colour=pick("red", "Red", "blue"), answer=pick("Yes", "No", " Yes"))
+
+    starter = write(tmp_path, frame, index=False)
+
+    text = starter.path.read_text("utf-8")
+    for name in ("colour", "answer"):
+        assert any(f"values of {name!r} differ only" in found for found in starter.warnings)
+        assert text.count(f"# CHECK: values of {name!r} differ only in case or spaces") == 1
+
+
+@pytest.mark.parametrize("values", [[b"a", b"A"], [datetime.date(2020, 1, 2), None], [True, False]])
+def test_only_text_has_spellings(tmp_path: Path, values: list[Any]) -> None:
+    frame = table(other=pd.Series(values * (ROWS // 2), dtype=object), answer=ANSWER)
+
+    starter = write(tmp_path, frame, "table.parquet")
+
+    assert not any("in case or spaces" in text for text in starter.warnings)
 
 
 def test_a_value_that_is_written_otherwise_stops_the_run(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ from trainyard.components.example_gen import (
     narrowing,
     preflight,
     reader,
+    spellings,
     unlike_files,
 )
 from trainyard.components.example_gen.column_types import ColumnType
-from trainyard.errors import EnvironmentProblem, RecipeError, nearest
+from trainyard.errors import EnvironmentProblem, RecipeError, nearest_column
 from trainyard.pipeline import evaluation
 from trainyard.pipeline.recipe import located
 from trainyard.pipeline.workspace import Workspace
@@ -138,7 +139,7 @@ def _features(recipe: Recipe, columns: Collection[str]) -> None:
             raise RecipeError(
                 f"there is no column {name!r} in the data",
                 where=f"features.{name}",
-                hint=nearest(name, columns),
+                hint=nearest_column(name, columns),
             )
     unsized = [each.column for each in recipe.data.images if each.column not in recipe.features]
     if unsized:
@@ -178,12 +179,37 @@ def _check_unread(recipe: Recipe, unread: Mapping[str, str]) -> None:
 def _lookalikes(
     recipe: Recipe, files: Sequence[Path], columns: Mapping[str, ColumnType]
 ) -> Iterator[str]:
-    """Of columns for which the recipe says nothing."""
-    data, said = recipe.data, {*recipe.features, *recipe.data.codes}
-    said |= set(data.numbers.columns) if data.numbers else set()
-    texts = reader.first_texts(data, files)
-    others = {name: texts[name] for name in columns if name in texts and name not in said}
+    """Of columns for which the recipe does not say how their texts are meant."""
+    texts = reader.first_texts(recipe.data, files)
+    others = {
+        name: texts[name]
+        for name, kind in columns.items()
+        if name in texts and not _is_settled(recipe, name, kind)
+    }
     yield from lookalikes.warnings(others, columns)
+    for name in _classes_of_text(recipe, columns):
+        if name in texts:
+            yield from spellings.first_warnings(name, texts[name])
+
+
+def _is_settled(recipe: Recipe, name: str, kind: ColumnType) -> bool:
+    """Whether the recipe says how a column is read; `categorical` does not of what is a number."""
+    data, feature = recipe.data, recipe.features.get(name)
+    if name in data.codes or (data.numbers and name in data.numbers.columns):
+        return True
+    return feature is not None and (feature.kind != "categorical" or kind >= ColumnType.TEXT)
+
+
+def _classes_of_text(recipe: Recipe, columns: Mapping[str, ColumnType]) -> Iterator[str]:
+    """Labels and inputs of which each text is a class or a category."""
+    inputs = recipe.input_columns(list(columns))
+    kinds = {name: feature.kind for name, feature in recipe.features.items()}
+    heads = recipe.heads.values()
+    labels = {h.label.name for h in heads if h.task in ("binary", "multiclass")}
+    for name, kind in columns.items():
+        is_category = name in inputs and kinds.get(name, "categorical") == "categorical"
+        if kind is ColumnType.TEXT and (is_category or name in labels):
+            yield name
 
 
 def _warnings(recipe: Recipe, inputs: list[str]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from trainyard.components.evaluator import companions
-from trainyard.errors import RecipeError, nearest
+from trainyard.errors import RecipeError, nearest, nearest_column
 from trainyard.raw_values import stored_text
 from trainyard.recipe_schema import ONLY, Bound, Change, Recipe, Target, Task, Threshold
 from trainyard.trainer_modules.harness import names
@@ -295,7 +295,7 @@ def _check_columns(names: Sequence[str], columns: Collection[str], where: str) -
                 f"the slice is on a column that is not in the data: {name!r}",
                 where=where,
                 received=name,
-                hint=nearest(name, columns),
+                hint=nearest_column(name, columns),
             )
 
 

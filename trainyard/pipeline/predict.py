@@ -17,7 +17,7 @@ from trainyard.components.example_gen import as_trained, images, series, texts
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.reader import Block
-from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.errors import DataError, RecipeError, nearest_column
 from trainyard.model_store.versions import pushed
 from trainyard.pipeline import prediction_answers, prediction_files, unseen
 from trainyard.pipeline.predictor import Predictor, converted, load
@@ -254,7 +254,7 @@ def _with_past(
             raise DataError(
                 f"there is no column {name!r}, which tells the series",
                 expected=", ".join(columns),
-                hint=nearest(name, columns),
+                hint=nearest_column(name, columns),
             )
     settings = settings.model_copy(update={"on_gap": "restart"})
     past_of = series.Reader(settings).past
@@ -287,7 +287,7 @@ def _check_columns(told: Description, columns: Mapping[str, ColumnType], input: 
             where=str(input),
             expected=", ".join(told.inputs),
             received=", ".join(columns),
-            hint=f"for {missing[0]!r}: {nearest(missing[0], columns)}",
+            hint=f"for {missing[0]!r}: {nearest_column(missing[0], columns)}",
         )
     taken = [name for name in columns if name in prediction_answers.names(told)]
     if taken:

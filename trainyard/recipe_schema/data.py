@@ -244,8 +244,8 @@ class Data(Section):
     )
     codes: tuple[str, ...] = Field(
         (),
-        description="Columns of digits that are no numbers, such as the postal code 00012: read "
-        "as text, word for word.",
+        description="Columns that look like numbers but are none, such as the postal code 00012, "
+        "the version 1.10 or the room 8E2: read as text, word for word.",
     )
     on_bad_row: Literal["error", "quarantine"] = Field(
         "error",

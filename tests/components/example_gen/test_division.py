@@ -126,3 +126,9 @@ def test_rows_that_an_earlier_model_has_learned_are_counted(tmp_path):
     assert division.learned(earlier, now, "train") == (2, 6)
     assert division.learned(earlier, earlier, "train") == (0, 2)
     assert division.learned(tmp_path, now, "train") is None  # an earlier Trainyard made it
+
+
+def test_classes_that_differ_only_in_case_are_named():
+    labels = {"Yes": {"train": 8, "eval": 2}, "yes": {"train": 4}, "No": {"train": 9, "eval": 3}}
+    (found,) = Division(rows={"train": 21, "eval": 5}, labels={"answer": labels}).warnings()
+    assert "values of 'answer' differ only in case or spaces: 'Yes' (10), 'yes' (4);" in found

@@ -232,6 +232,9 @@ def test_a_first_column_without_a_name_gets_one(tmp_path: Path, header: str) -> 
         (["€ 3,50", "€ 1.200,00"], {"decimal": ",", "thousands": ".", "unit": "€"}, True),
         (["1 234", "12 345 678"], {"thousands": " "}, True),
         (["−5 °C", "3 °C"], {"unit": "°C"}, True),
+        (["\u221212.5", "3"], {}, True),
+        (["(12.50)", "3.00"], {}, True),
+        (["- 5", "3"], {}, True),
         (["1,234", "5,678"], {"thousands": ","}, False),
         (["1.234 kg", "5.678 kg"], {"unit": "kg"}, False),
     ],
@@ -256,6 +259,7 @@ def test_formats_are_told_from_all_values(texts, options, sure) -> None:
         ["5k", "6M"],
         ["12 kg", "5"],
         ["12 kg", "5 lb"],
+        ["12345678901234567890", "12345678901234567891"],
         ["#1", "#2"],
         ["12:30", "13:45"],
         ["red", "green"],
@@ -284,9 +288,58 @@ def test_what_is_guessed_reads_the_numbers_that_were_written(numbers, options, s
     assert read_back == [float(f"{float(number):.2f}") for number in numbers]
 
 
-def test_leading_zeros_and_points_that_may_be_thousands() -> None:
-    assert number_guess.has_leading_zeros(["12", "007"])
-    assert not number_guess.has_leading_zeros(["0", "10", "0.5", "0x1"])
+def test_points_that_may_be_thousands() -> None:
     assert number_guess.is_ambiguous_decimal(["1.234", "12.345", "999"])
     assert not number_guess.is_ambiguous_decimal(["0.234", "12.345"])
     assert not number_guess.is_ambiguous_decimal([f"{x:.3f}" for x in np.linspace(-3, 3, 50)])
+
+
+@pytest.mark.parametrize(
+    ("texts", "first"),
+    [
+        (["6.6k", "1.2M", "900", "3k", "4k"], "6.6k"),
+        (["$6.6k", "$1.2M", "$900", "$3k", "$4k"], "$6.6k"),
+        (["$6k", "$1k", "$9k", "$3k", "$4k"], "$6k"),
+        (["12.50-", "3.00", "4.00-", "7.25", "8.00"], "12.50-"),
+        (["1.250,00-", "3,00", "4,00-", "7,25", "8,00"], "1.250,00-"),
+        (["250-", "1", "2", "3", "4"], "250-"),
+        (["12 kg", "5 lb", "6 lb", "7 kg", "8 kg"], "12 kg"),
+        (["3", "12 kg", "6", "7 kg", "8 kg"], "12 kg"),
+        (["5 %", "6", "7", "8 %", "9"], "5 %"),
+        (["$5", "6 €", "$7", "$8", "9 €"], "$5"),
+        (["5", "$6", "$7", "$8", "9"], "$6"),
+        (["1,5 Mio", "2 Mrd", "3 Mio", "4,1 Mio", "7 Mio"], "1,5 Mio"),
+    ],
+)
+def test_numbers_that_no_format_reads_are_noticed(texts, first) -> None:
+    assert number_guess.guess(texts) is None
+    assert number_guess.unsupported(texts) == first
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [],
+        ["6.6k", "1.2M"],  # too few to tell
+        ["1", "2.5", "3", "4", "1e5"],
+        ["12 kg", "5 kg", "7 kg", "8 kg", "9 kg"],  # data.numbers reads them
+        ["12A", "12B", "14C", "15A", "16D"],
+        ["1", "2-", "3+", "4-", "5"],
+        ["1", "2-", "3", "4-", "5"],
+        ["5 red", "6 blue", "7 green", "8 black", "9 white"],
+        ["2020-01-02", "2020-01-03", "2020-01-04", "2020-01-05", "2020-01-06"],
+        ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"],
+        ["12:30", "13:45", "14:00", "15:00", "16:00"],
+        ["18-24", "25-34", "35-44", "45-54", "55-64"],
+        ["C01", "C02", "C03", "C04", "C05"],
+        ["555 123 456", "555 123 457", "555 123 458", "555 123 459", "555 123 450"],
+        ["red", "green", "blue", "black", "6.6k"],
+    ],
+)
+def test_other_texts_are_not_taken_for_numbers_of_no_format(texts) -> None:
+    assert number_guess.unsupported(texts) is None
+
+
+@given(st.lists(st.text(max_size=6), unique=True))
+def test_any_texts_may_be_guessed(texts) -> None:
+    assert number_guess.unsupported(texts) is None or number_guess.guess(texts) is None

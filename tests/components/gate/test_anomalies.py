@@ -115,6 +115,7 @@ def test_every_tfdv_type_has_a_kind():
         ("binary", [0.0, 0.5, 1.0], "0, 1 and values between them in 3 rows"),
         ("binary", [1, 2, 2], "`label.positive`: which of two values"),
         ("binary", ["a", "b", "c"], "3 values"),
+        ("binary", ["No", "Yes", "yes"], "case or spaces: 'yes' (1), 'Yes' (1)"),
         ("multiclass", ["a", "a", "a"], "the single value 'a'"),
         ("regression", ["1", "x", "2"], "text in 3 rows"),
         ("regression", [2.0, 2.0, 2.0], "the single value 2"),

@@ -10,7 +10,7 @@ import pyarrow as pa
 from trainyard.components.example_gen import computed
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.reader import Block
-from trainyard.errors import RecipeError, nearest
+from trainyard.errors import RecipeError, nearest_column
 from trainyard.recipe_schema import Label
 
 
@@ -36,7 +36,7 @@ def check(label: Label, columns: Collection[str], where: str = "", *, key: str =
             f"the label needs the column {absent[0]!r}, which is not in the data {where}".strip(),
             where=key,
             expected=f"a column {absent[0]!r}",
-            hint=_columns_hint(absent[0], columns),
+            hint=nearest_column(absent[0], columns),
         )
     if not label.is_column and label.name in columns:
         raise RecipeError(
@@ -44,14 +44,6 @@ def check(label: Label, columns: Collection[str], where: str = "", *, key: str =
             where=f"{key}.name",
             hint="give the label a name of its own",
         )
-
-
-def _columns_hint(name: str, columns: Collection[str]) -> str:
-    only = next(iter(columns), "")
-    other = next((mark for mark in ";\t|," if mark in only), "")
-    if len(columns) == 1 and other:
-        return f"the only column is {only!r}: set `data.delimiter` to {other!r}"
-    return nearest(name, columns)
 
 
 def types(labels: Mapping[str, Label], columns: Mapping[str, ColumnType]) -> dict[str, ColumnType]:

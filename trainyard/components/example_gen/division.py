@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
 
-from trainyard.components.example_gen import classes, identity
+from trainyard.components.example_gen import classes, identity, spellings
 from trainyard.components.example_gen.identity import Hashes
 from trainyard.components.example_gen.reader import Block
 from trainyard.recipe_schema import Data
@@ -121,6 +121,7 @@ class Division(BaseModel):
             yield f"The splits are far from their shares: {far}."
         for label, counts in self.labels.items():
             yield from self._uneven(label, counts)
+            yield from _spelled_differently(label, counts)
 
     def _far_from_shares(self) -> str:
         """More than a tenth of a share, and more than chance: four standard deviations."""
@@ -150,6 +151,12 @@ class Division(BaseModel):
             f"{', '.join(told)}."
             + ("" if self.stratified == label else " See `data.split.stratify`.")
         )
+
+
+def _spelled_differently(label: str, counts: Counts) -> Iterator[str]:
+    rows = {name: sum(each.values()) for name, each in counts.items()}
+    if found := spellings.warning(label, rows):
+        yield f"Warning: {found}."
 
 
 def rule(data: Data) -> str:

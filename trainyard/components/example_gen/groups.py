@@ -19,7 +19,7 @@ import numpy.typing as npt
 from trainyard.components.example_gen import identity
 from trainyard.components.example_gen.identity import MISSING, Hashes
 from trainyard.components.example_gen.reader import Block
-from trainyard.errors import RecipeError, nearest
+from trainyard.errors import RecipeError, nearest_column
 from trainyard.recipe_schema import Data
 
 
@@ -78,7 +78,7 @@ def key_values(data: Data, key: str, block: Block) -> Hashes:
         raise RecipeError(
             f"there is no column {key!r} to split by",
             where="data.key",
-            hint=nearest(key, block.batch.schema.names),
+            hint=nearest_column(key, block.batch.schema.names),
         )
     return identity.values(fields.column(name))
 

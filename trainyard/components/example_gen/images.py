@@ -29,7 +29,7 @@ from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.image_check import ImageRefusedError, Prepared
 from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.reader import Block
-from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.errors import DataError, RecipeError, nearest_column
 from trainyard.recipe_schema import Data, Images
 
 PORTION_BYTES = 1 << 22
@@ -74,7 +74,7 @@ def _with_image(
         raise RecipeError(
             f"there is no column {source!r} that images could come from",
             where="data.images",
-            hint=nearest(source, types),
+            hint=nearest_column(source, types),
         )
     if types[source] in (ColumnType.INTEGER, ColumnType.FLOAT) and images.shape is None:
         raise RecipeError(

@@ -14,7 +14,7 @@ import pyarrow as pa
 from trainyard.components.example_gen import computed, derived_label
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.reader import Block
-from trainyard.errors import RecipeError, nearest
+from trainyard.errors import RecipeError, nearest_column
 from trainyard.expressions import Expression
 from trainyard.recipe_schema import Data, Label
 
@@ -66,7 +66,7 @@ def check_names(
         raise RecipeError(
             f"the condition needs the column {absent[0]!r}, which is not in the data",
             where=WHERE,
-            hint=nearest(absent[0], names),
+            hint=nearest_column(absent[0], names),
         )
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from trainyard.components.example_gen import column_types
 from trainyard.components.example_gen.as_trained import MisfitError
 from trainyard.components.example_gen.column_types import ColumnType
-from trainyard.errors import RecipeError, nearest
+from trainyard.errors import RecipeError, nearest_column
 from trainyard.recipe_schema import Data, NumberFormat
 
 _NUMBERS = (ColumnType.INTEGER, ColumnType.FLOAT)
@@ -42,7 +42,7 @@ def check(data: Data, columns: Collection[str]) -> None:
             raise RecipeError(
                 f"there is no column {absent!r} in the data",
                 where=key if key == "data.codes" else f"{key}.{absent}",
-                hint=nearest(absent, columns),
+                hint=nearest_column(absent, columns),
             )
 
 

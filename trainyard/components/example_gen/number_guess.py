@@ -32,6 +32,14 @@ _STYLES = tuple(
         ("'", ","),
     )
 )
+_MAGNITUDES = re.compile(
+    "[kmbgt]|mn|mm|mio|mill?|million|bn|bio|mrd|billion|tn|trillion|tsd|thousand|cr|crore|la[ck]h",
+    re.IGNORECASE,
+)
+_SIDES = ("before", "after")
+_MOST_UNITS = 3
+_FEWEST_TEXTS = 5
+_AS_AMOUNT = re.compile(r"\d{3}|\D")  # 2- may be a grade, 250- and 2.50- are none
 _SEPARATORS = re.compile(r"\D")
 _THREE_DECIMALS = re.compile(r"[-+]?(?:[1-9]\d{0,2}\.\d{3}|\d{1,3})")
 
@@ -47,6 +55,18 @@ class Guess(NamedTuple):
 
     form: NumberFormat
     other: str = ""
+
+
+class _Parts(NamedTuple):
+    currency: str
+    body: str
+    unit: str
+    minus_last: bool
+
+    @property
+    def marked(self) -> bool:
+        """Whether there is more than a number."""
+        return bool(self.currency or self.unit or self.minus_last)
 
 
 def guess(texts: Collection[str]) -> Guess | None:
@@ -73,13 +93,40 @@ def guess(texts: Collection[str]) -> Guess | None:
     return Guess(best.model_copy(update={"unit": unit}), other)
 
 
+def unsupported(texts: Collection[str]) -> str | None:
+    """Returns the first text of a column of numbers that no format can read; None if all can.
+
+    Such are `6.6k` beside `1.2M`, `12 kg` beside `5 lb`, and `12.50-`, where the minus comes last.
+
+    Args:
+        texts: Its different values; of few nobody can tell.
+    """
+    read = {text: parts for text in texts if (parts := _parts(text.strip()))}
+    bodies = [parts.body for parts in read.values()]
+    if len(read) < max(_FEWEST_TEXTS, len(texts)) or guess(texts):
+        return None
+    if not any(_fits(style, bodies) for style in _STYLES):
+        return None
+    marked = [text for text, parts in read.items() if parts.marked]
+    ends = any(parts.minus_last and _AS_AMOUNT.search(parts.body) for parts in read.values())
+    units = {parts.unit for parts in read.values()} - {""}
+    units = units or {parts.currency for parts in read.values()} - {""}
+    return marked[0] if ends or (units and _are_units(units)) else None
+
+
 def is_plain_number(text: str) -> bool:
-    """Whether text is a number such as -12, 3.5 or 1e6.
+    """Whether text is a number such as -12, 3.5 or 1e6, which needs no format to be read.
 
     Args:
         text: One value.
     """
-    return plain_text(NumberFormat(), text, unit=False) is not None
+    if plain_text(NumberFormat(), text, unit=False) is None:
+        return False
+    try:
+        float(text.encode())  # of bytes, which knows neither U+2212 nor other digits than ASCII's
+    except ValueError:
+        return False
+    return True
 
 
 def is_ambiguous_decimal(texts: Collection[str]) -> bool:
@@ -92,18 +139,26 @@ def is_ambiguous_decimal(texts: Collection[str]) -> bool:
     return three > len(texts) / 2 and all(map(_THREE_DECIMALS.fullmatch, texts))
 
 
-def has_leading_zeros(texts: Iterable[str]) -> bool:
-    """Whether whole numbers among them begin with a zero, as codes do.
+def _parts(text: str) -> _Parts | None:
+    """What a number is made of; None if it is none."""
+    positive = text.rstrip("-\u2212")
+    amount = _AMOUNT.fullmatch(positive)
+    before, after = ((amount[side] or "").strip() if amount else "" for side in _SIDES)
+    if amount is None or (before and not _is_money(before)):
+        return None
+    return _Parts(before, amount["body"], after, positive != text)
 
-    Args:
-        texts: A column's values.
-    """
-    return any(len(text) > 1 and text[0] == "0" and text.isdecimal() for text in texts)
+
+def _are_units(units: Collection[str]) -> bool:
+    """Whether what stands behind numbers tells how large they are: 12A and 12B are places."""
+    if all(map(_MAGNITUDES.fullmatch, units)):
+        return True
+    return len(units) <= _MOST_UNITS and not any(len(u) == 1 and u.isalpha() for u in units)
 
 
 def _unit(amount: re.Match[str]) -> str | None:
     """What stands before or after a number, '' if nothing does; None if it is no unit."""
-    before, after = (amount[side] or "" for side in ("before", "after"))
+    before, after = (amount[side] or "" for side in _SIDES)
     before, after = before.strip(), after.strip()
     if before and after:
         return None

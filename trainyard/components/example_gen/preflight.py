@@ -8,7 +8,7 @@ from pathlib import Path
 from trainyard.components.example_gen import identity, images, left_out, reader, splits, texts
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.division import Copies
-from trainyard.errors import RecipeError, nearest
+from trainyard.errors import RecipeError, nearest_column
 from trainyard.recipe_schema import Data, Label
 
 _FEW = 16
@@ -78,5 +78,5 @@ def _check_weight(weight: str | None, types: Mapping[str, ColumnType]) -> None:
         where="data.weight",
         expected="a column of numbers: how much each row counts",
         received=types[weight].name.lower() if there else "",
-        hint="" if there else nearest(weight, types),
+        hint="" if there else nearest_column(weight, types),
     )

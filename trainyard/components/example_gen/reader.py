@@ -43,7 +43,7 @@ from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.raw_batch import RawBatch
 from trainyard.components.example_gen.unlike_files import Unlike
 from trainyard.components.records import parallel
-from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.errors import DataError, RecipeError, nearest, nearest_column
 from trainyard.recipe_schema import Data
 
 
@@ -469,7 +469,7 @@ def _renamed(data: Data, columns: Mapping[str, _Column], file: Path) -> dict[str
         raise RecipeError(
             f"there is no column {absent!r} to be renamed",
             where=f"data.columns.{new[absent]}",
-            hint=nearest(absent, columns),
+            hint=nearest_column(absent, columns),
         )
     if twice := next((name for name in new.values() if names.count(name) > 1), None):
         raise RecipeError(

@@ -21,7 +21,7 @@ from pandas.tseries.offsets import Tick
 
 from trainyard.components.example_gen import instants
 from trainyard.components.example_gen.column_types import ColumnType
-from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.errors import DataError, RecipeError, nearest_column
 from trainyard.recipe_schema import Data, Series
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def columns(data: Data, types: Mapping[str, ColumnType]) -> dict[str, ColumnType
             raise RecipeError(
                 f"there is no column {name!r} in the data",
                 where=f"data.series.{key}",
-                hint=nearest(name, types),
+                hint=nearest_column(name, types),
             )
     if types[series.value] not in (ColumnType.INTEGER, ColumnType.FLOAT):
         raise RecipeError(

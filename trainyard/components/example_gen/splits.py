@@ -18,7 +18,7 @@ from trainyard.components.example_gen.groups import Groups, key_values
 from trainyard.components.example_gen.identity import Hashes
 from trainyard.components.example_gen.reader import Block
 from trainyard.components.example_gen.stratify import Stratified
-from trainyard.errors import RecipeError, nearest
+from trainyard.errors import RecipeError, nearest_column
 from trainyard.recipe_schema import Data, Label
 
 Buckets = npt.NDArray[np.int64]
@@ -110,7 +110,7 @@ def check(data: Data, columns: Collection[str]) -> None:
 
 def _no_column(name: str, where: str, columns: Collection[str]) -> RecipeError:
     return RecipeError(
-        f"there is no column {name!r} to split by", where=where, hint=nearest(name, columns)
+        f"there is no column {name!r} to split by", where=where, hint=nearest_column(name, columns)
     )
 
 

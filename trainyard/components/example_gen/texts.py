@@ -14,7 +14,7 @@ from trainyard.components.example_gen import computed
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.reader import Block
-from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.errors import DataError, RecipeError, nearest_column
 from trainyard.recipe_schema import Data, text_measures
 
 Rows = npt.NDArray[np.bool_]
@@ -35,7 +35,7 @@ def columns(data: Data, types: Mapping[str, ColumnType]) -> dict[str, ColumnType
             raise RecipeError(
                 f"there is no column {name!r} of text",
                 where="data.texts" if name in data.texts else "data",
-                hint=nearest(name, types),
+                hint=nearest_column(name, types),
             )
     measures = [measure for name in data.text_columns for measure in text_measures(name)]
     if taken := next((name for name in measures if name in types), None):

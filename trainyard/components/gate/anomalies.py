@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
+from trainyard.components.example_gen import spellings
 from trainyard.components.example_gen.lost_digits import REMEDY, Lost
 from trainyard.raw_values import canonical_text, is_same
 from trainyard.recipe_schema import Anomaly, Gate, Target
@@ -304,7 +305,9 @@ def _text_label(target: Target, counts: dict[str, int], rows: int) -> Iterator[t
         yield "more than one value", f"the single value {next(iter(counts))!r} in {rows:,} rows"
     elif task == "binary" and len(counts) > 2:
         shown = ", ".join(map(repr, list(counts)[:5]))
-        yield "two values for a binary task", f"{len(counts)} values ({shown}) in {rows:,} rows"
+        alike = spellings.warning(target.label.name, counts)
+        found = f"{len(counts)} values ({shown}) in {rows:,} rows"
+        yield "two values for a binary task", f"{found}; {alike}" if alike else found
     elif positive is not None and not any(is_same(positive, text) for text in counts):
         yield _positive(positive), f"{' and '.join(map(repr, counts))} in {rows:,} rows"
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.errors import DataError, RecipeError, nearest_column
 from trainyard.pipeline import prediction_files
 from trainyard.pipeline.monitor.keys import key_text, sent_kind
 from trainyard.raw_values import canonical_text, whole_number
@@ -196,7 +196,7 @@ def _check_columns(file: Path, there: Collection[str], needed: Sequence[str]) ->
             where=str(file),
             expected=", ".join(needed),
             received=", ".join(there),
-            hint=nearest(absent, there),
+            hint=nearest_column(absent, there),
         )
 
 

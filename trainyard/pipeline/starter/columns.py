@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from trainyard.components.example_gen import lookalikes, spellings
 from trainyard.recipe_schema import UNNAMED
 
 if TYPE_CHECKING:
@@ -122,6 +123,12 @@ class Facts:
         fitting = sum(pattern.fullmatch(text.strip()) is not None for text in self.texts)
         return fitting / max(1, len(self.texts))
 
+    @cached_property
+    def alike(self) -> str:
+        """A warning of texts that differ only in case or spaces; empty if none do."""
+        texts = {text: rows for text, rows in self.counts.items() if isinstance(text, str)}
+        return spellings.warning(self.name, texts)
+
     @property
     def named_as_identifier(self) -> bool:
         """Whether the name says that the values name things."""
@@ -204,6 +211,14 @@ def _nearly_numbers(facts: Facts) -> Verdict | None:
     )
 
 
+def _unsupported_numbers(facts: Facts) -> Verdict | None:
+    if facts.is_number or facts.distinct <= _MOST_CODES:
+        return None
+    then = "it is ignored; convert it first, and remove the column from features"
+    warning = lookalikes.unsupported(facts.name, facts.texts, then)
+    return _ignored("numbers in a form that is not supported", warning) if warning else None
+
+
 def _identifier(facts: Facts) -> Verdict | None:
     unique = facts.distinct == len(facts.present) and facts.distinct > 10
     many = facts.distinct > max(50, len(facts.present) / 50)
@@ -269,7 +284,7 @@ def _code(facts: Facts) -> Verdict | None:
 def _category(facts: Facts, words: str) -> Verdict:
     many = facts.distinct > _DEFAULT_VOCABULARY
     options = {"vocabulary": facts.distinct} if many else {}
-    return Verdict("categorical", words + _values(facts), options)
+    return Verdict("categorical", words + _values(facts), options, facts.alike)
 
 
 def _is_scale(facts: Facts) -> bool:
@@ -322,6 +337,7 @@ _RULES: tuple[Callable[[Facts], Verdict | None], ...] = (
     _constant,
     _moment,
     _nearly_numbers,
+    _unsupported_numbers,
     _text,
     _identifier,
     _nearly_unique,

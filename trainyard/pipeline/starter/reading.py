@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainyard.components.example_gen import column_types, number_formats, reader
+from trainyard.components.example_gen import column_types, lookalikes, number_formats, reader
 from trainyard.components.example_gen.column_types import ColumnType
+from trainyard.components.example_gen.lost_marks import has_leading_zeros
 from trainyard.components.example_gen.number_guess import (
     Guess,
     guess,
-    has_leading_zeros,
     is_ambiguous_decimal,
     is_plain_number,
+    unsupported,
 )
 from trainyard.components.example_gen.reader import Block
-from trainyard.errors import DataError, RecipeError, nearest
+from trainyard.errors import DataError, RecipeError, nearest_column
 from trainyard.pipeline.starter import sampling
 from trainyard.recipe_schema import Data, Numbers
 
@@ -49,7 +50,7 @@ class Reading:
         none_is_class: Whether `None` is a class of the label.
         missing: What stands for a missing value beyond what usually does.
         guesses: How numbers are written, of the columns where that is not plain.
-        doubtful: Columns of plain numbers whose point may be one between thousands.
+        doubtful: For columns that may be meant otherwise than they are read, a warning.
         codes: Columns of digits that are text.
         unread: Columns that are not read, with their types.
         copies: Sentences about rows that are copies of others.
@@ -63,7 +64,7 @@ class Reading:
     none_is_class: bool
     missing: Sequence[str]
     guesses: Mapping[str, Guess]
-    doubtful: Sequence[str]
+    doubtful: Mapping[str, str]
     codes: Sequence[str]
     unread: Mapping[str, str]
     copies: Sequence[str]
@@ -89,8 +90,8 @@ def notes_of(reading: Reading) -> dict[str, Note]:
         reading: What was read.
     """
     codes = {name: Note("digits with leading zeros, hence text") for name in reading.codes}
-    points = {name: Note("", _point_warning(name)) for name in reading.doubtful}
-    return codes | points | {name: _note(name, found) for name, found in reading.guesses.items()}
+    doubts = {name: Note("", warning) for name, warning in reading.doubtful.items()}
+    return doubts | codes | {name: _note(name, found) for name, found in reading.guesses.items()}
 
 
 def _note(name: str, found: Guess) -> Note:
@@ -149,11 +150,28 @@ def read(data: Data, label: str) -> Reading:
         none_is_class=none_is_class,
         missing=(),
         guesses=guesses,
-        doubtful=[n for n in texts if types[n] is _FLOAT and is_ambiguous_decimal(texts[n])],
+        doubtful=_doubtful(texts, types, guesses),
         codes=codes,
         unread=unread,
         copies=sample.copies,
     )
+
+
+def _doubtful(
+    texts: Mapping[str, Sequence[str]],
+    types: Mapping[str, ColumnType],
+    guesses: Collection[str],
+) -> dict[str, str]:
+    """Warnings of what columns may be meant as."""
+    warnings = {}
+    for name, values in texts.items():
+        if types[name] is _FLOAT and is_ambiguous_decimal(values):
+            warnings[name] = _point_warning(name)
+        elif types[name] in (_INTEGER, _FLOAT) and name not in guesses:
+            warnings[name] = lookalikes.lost(name, values)
+        elif types[name] is _TEXT:
+            warnings[name] = lookalikes.unsupported(name, values)
+    return {name: warning for name, warning in warnings.items() if warning}
 
 
 def _more_missing(
@@ -166,9 +184,14 @@ def _more_missing(
         if not words or name == label or types[name] is not _TEXT:
             continue
         others = [text for text in values if text not in words]
-        if others and (guess(others) or all(map(is_plain_number, others))):
+        if others and _are_numbers(others):
             found |= dict.fromkeys(sorted(words))
     return [word for word in found if word not in texts[label]]
+
+
+def _are_numbers(texts: Sequence[str]) -> bool:
+    """Whether they are numbers, written in whatever way."""
+    return bool(guess(texts) or all(map(is_plain_number, texts)) or unsupported(texts))
 
 
 def _check_label(
@@ -181,7 +204,9 @@ def _check_label(
         )
     if label not in types:
         raise RecipeError(
-            f"{data.path} has no column {label!r}", where="--label", hint=nearest(label, types)
+            f"{data.path} has no column {label!r}",
+            where="--label",
+            hint=nearest_column(label, types),
         )
 
 

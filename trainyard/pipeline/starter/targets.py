@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from trainyard.components.example_gen import lookalikes
 from trainyard.errors import DataError
 from trainyard.pipeline.starter.columns import Facts, shown
 from trainyard.raw_values import canonical_text
@@ -168,7 +169,8 @@ def _multiclass(facts: Facts) -> Target:
 def _hint_for_texts(facts: Facts) -> str:
     from trainyard.pipeline.starter.columns import judge
 
-    return judge(facts).warning or "choose another label with --label"
+    unsupported = lookalikes.unsupported(facts.name, facts.texts, "convert it first")
+    return unsupported or judge(facts).warning or "choose another label with --label"
 
 
 def _classes(facts: Facts) -> str:

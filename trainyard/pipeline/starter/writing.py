@@ -249,8 +249,7 @@ def _warnings(table: _Table) -> list[str]:
 
 def _label_warnings(table: _Table) -> Iterator[str]:
     label, reading = table.label, table.reading
-    if label in table.notes and table.notes[label].warning:
-        yield table.notes[label].warning
+    yield from _label_doubts(table)
     if reading.no_label:
         words = ", ".join(map(repr, reading.no_label))
         yield (
@@ -265,6 +264,13 @@ def _label_warnings(table: _Table) -> Iterator[str]:
             f"the label {label!r} is None in some rows, which is taken for a class of that name: "
             "if it means that there is no label, remove `not_missing` from the recipe"
         )
+
+
+def _label_doubts(table: _Table) -> Iterator[str]:
+    """What the label may be meant as."""
+    note = table.notes.get(table.label)
+    facts = Facts(table.label, table.reading.frame[table.label])
+    yield from filter(None, [note.warning if note else "", facts.alike])
 
 
 def _render(file: Path, table: _Table, sentences: list[str]) -> str:
@@ -288,6 +294,7 @@ def _render(file: Path, table: _Table, sentences: list[str]) -> str:
         data_path=_relative(table.source.path, file.parent),
         sentences=sentences,
         features=features,
+        label_doubts=[*_label_doubts(table)],
         texts=_texts(table.verdicts),
         left_out=len(table.verdicts) - len(features),
         missing=[*Data(path="").missing, *table.reading.missing],
