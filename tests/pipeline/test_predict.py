@@ -350,14 +350,22 @@ def test_a_version_pushed_unchecked_whose_rows_see_each_other_is_refused(
     assert not (tmp_path / "out.csv").exists()
 
 
-@pytest.mark.parametrize("source", ["in.csv", "in.parquet"])
+@pytest.mark.parametrize(
+    ("source", "stored"),
+    [("in.csv", "object"), ("in.parquet", "object"), ("in.parquet", "category")],
+)
 @pytest.mark.parametrize(("trained_on", "letters"), [("csv", 0), ("parquet", 2)])
 def test_a_word_is_missing_where_it_was_in_training(
-    servings: dict[str, Path], tmp_path: Path, source: str, trained_on: str, letters: int
+    servings: dict[str, Path],
+    tmp_path: Path,
+    source: str,
+    stored: str,
+    trained_on: str,
+    letters: int,
 ) -> None:
     """NA stands for nothing in CSV and is a text like any other in Parquet, as training read it."""
     data = Data.model_validate({"path": "unused", "format": trained_on})
-    frame = pd.DataFrame({"fare": [1.0], "hour": [1], "kind": ["NA"]})
+    frame = pd.DataFrame({"fare": [1.0], "hour": [1], "kind": pd.Series(["NA"], dtype=stored)})
     write = frame.to_parquet if source == "in.parquet" else frame.to_csv
     write(tmp_path / source)
 

@@ -89,8 +89,7 @@ _LONGEST_SAFE_INTEGER = 18  # any integer of so many digits fits in 64 bits
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether values of an Arrow type are text, dictionary-encoded or not."""
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    """Whether values of an Arrow type are text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 

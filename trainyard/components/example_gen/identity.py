@@ -208,11 +208,6 @@ def _lists(column: pa.Array) -> Hashes:
     return np.asarray(sums[ends] - sums[ends - lengths], np.uint64)
 
 
-def _categories(column: pa.Array) -> Hashes:
-    known = np.concatenate([[np.uint64(MISSING)], _bits(column.dictionary)])
-    return np.asarray(known[np.asarray(column.indices.fill_null(-1)) + 1], np.uint64)
-
-
 def _others(column: pa.Array) -> Hashes:
     texts = [None if value is None else str(value) for value in column.to_pylist()]
     return _texts(pa.array(texts, pa.string()))
@@ -251,7 +246,6 @@ _BITS: tuple[tuple[Callable[[Any], bool], Callable[[pa.Array], Hashes]], ...] = 
     (pa.types.is_timestamp, _instants),
     (pa.types.is_date, _dates),
     (pa.types.is_time, _clocks),
-    (pa.types.is_dictionary, _categories),
     (pa.types.is_list, _lists),
     (pa.types.is_large_list, _lists),
     (pa.types.is_fixed_size_list, _lists),

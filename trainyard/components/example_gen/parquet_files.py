@@ -87,11 +87,20 @@ def batches(data: Data, file: Path, columns: Sequence[str] | None = None) -> Ite
     try:
         for batch in parquet.iter_batches(rows, columns=columns):
             done += len(batch)
-            yield RawBatch(batch, size * done // parquet.metadata.num_rows)
+            yield RawBatch(_decoded(batch), size * done // parquet.metadata.num_rows)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(
             f"the Parquet file is damaged after row {done}: {error}", where=str(file)
         ) from None
+
+
+def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Replaces categories by their values: nobody after this has to know of two kinds of text."""
+    columns = [
+        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
 
 def numbers(data: Data, file: Path) -> Iterator[pa.RecordBatch]:
@@ -122,8 +131,6 @@ def convert(values: pa.Array, column_type: ColumnType) -> pa.Array:
     Raises:
         ValueError: A value does not fit, such as an unsigned integer above 2^63.
     """
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
     if pa.types.is_list(values.type):
         return values
     if pa.types.is_large_list(values.type) or pa.types.is_fixed_size_list(values.type):
