@@ -330,10 +330,11 @@ def of_digits(lost: Iterable[Lost], labels: Collection[str]) -> Iterator[Finding
 
     Args:
         lost: What ExampleGen counted, over all splits.
-        labels: Of what is predicted: without their digits they cannot be learnt or judged.
+        labels: Of what is predicted: without their digits they cannot be learnt or judged. A
+            series that is a label too counts as one.
     """
     for each in lost:
-        kind: Anomaly = "label" if each.column in labels else "lost_digits"
+        kind: Anomaly = "label" if each.is_label or each.column in labels else "lost_digits"
         expected = f"values that a 32-bit float tells apart ({REMEDY})"
         yield Finding(ALL_SPLITS, each.column, kind, expected, each.words)
 
