@@ -111,8 +111,7 @@ def _without_other(
         return inputs, None
     reasons = comparability.reasons(inputs, properties)
     if not converts and not reasons:
-        changed = comparability.changed_types(inputs)
-        reasons = [f"it reads {name!r} as {kind}" for name, kind in changed.items()]
+        reasons = [*comparability.unconverted(inputs)]
     if not reasons:
         return inputs, None
     blocks = _has_changes(properties) and not properties.get("without_baseline")
