@@ -84,7 +84,7 @@ def mistakes_section(
     if not found.worst:
         verb = agreeing(found.rows, "was", "were")
         return MistakesSection(
-            title, f"None: all of {counted(found.rows, 'row')} {verb} predicted right."
+            title, f"None: all {counted(found.rows, 'row')} {verb} predicted right."
         )
     reader = examples.Reader(recipe)
     worst = found.worst[: None if recipe.data.images else MOST_ROWS]

@@ -286,7 +286,7 @@ def _render(file: Path, table: _Table, sentences: list[str]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"yaml": _scalar, "value": _value, "format": lookalikes.shown}
-    environment.filters |= {"remark": _remark, "comment": _comment}
+    environment.filters |= {"remark": _remark, "comment": _comment, "counted": counted}
     features = _listed(table.verdicts)
     return environment.get_template("recipe.yaml.j2").render(
         table.__dict__,
