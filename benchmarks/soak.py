@@ -33,6 +33,7 @@ from benchmarks.serving import (
     trainyard_command,
 )
 from trainyard.model_store import version_config
+from trainyard.wording import counted
 
 SHARE = 0.7  # of the top load
 HELD = 0.95  # of that, at least
@@ -134,7 +135,7 @@ class Soaked:
     def wrong(self) -> Iterator[str]:
         """Yields why a soak is not met."""
         if self.failures:
-            yield f"{len(self.failures)} requests failed, the first: {self.failures[0]}"
+            yield f"{counted(len(self.failures), 'request')} failed, the first: {self.failures[0]}"
         if self.seen.rate < HELD * SHARE * self.top:
             yield f"only {self.seen.rate:.0f} requests a second came through"
         if self.missing:

@@ -122,9 +122,11 @@ def nearest(word: str, choices: Iterable[str]) -> str:
 
     Args:
         word: What the user wrote.
-        choices: What would have been valid.
+        choices: What would have been valid; if nothing, the hint says so.
     """
     names = sorted(map(str, choices))
+    if not names:
+        return "there is none to choose from"
     match = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
     listed = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
     return f"did you mean {match[0]!r}?" if match else f"choose one of: {listed}"

@@ -56,7 +56,7 @@ def test_a_good_soak_is_met_and_its_report_can_be_pasted():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"failures": ["UNAVAILABLE: gone"]}, "1 requests failed, the first: UNAVAILABLE: gone"),
+        ({"failures": ["UNAVAILABLE: gone"]}, "1 request failed, the first: UNAVAILABLE: gone"),
         ({"seen": Latency(0.01, 0.05, 600.0)}, "only 600 requests a second"),
         ({"answered": [(0.0, 1), (300.5, 14)]}, r"never answered: \[2, 3"),
         ({"answered": [*good().answered, (600.0, 10)]}, "the broken version 10 answered"),

@@ -106,7 +106,7 @@ GATED = {
     "column missing": (sound().replace("a,b,y", "c,b,y"), ["'a'", "no such column"]),
     "another type": (sound().replace("red", "7").replace("blue", "8"), ["'b'"]),
     "text among numbers": (with_line(3, "many,red,1"), ["'a'", "FLOAT", "STRING"]),
-    "new category": (with_line(3, "1.0,green,1"), ["'b'", "'green' in 1 rows", "2 known values"]),
+    "new category": (with_line(3, "1.0,green,1"), ["'b'", "'green' in 1 row", "2 known values"]),
     "label missing in some rows": (with_line(3, "1.0,red,"), ["'y'", "no label in 1 of"]),
     "single-valued label": (
         "a,b,y\n" + "\n".join(row[:-1] + "1" for row in rows()) + "\n",

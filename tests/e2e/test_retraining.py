@@ -78,7 +78,7 @@ def test_each_new_span_is_trained_and_compared_with_the_champion(trainyard, reci
     assert told[:3] == [("retrain", 1), ("keep", 1), ("retrain", 2)]
     assert told[-2:] == [("retrain", 3), ("promote", 3)]
     last = decisions.read(loaded)[-2]
-    assert f"1 of 2 files are new since run {second.id}: day-3.csv" in last.reason
+    assert f"1 of 2 files is new since run {second.id}: day-3.csv" in last.reason
     assert "Trained on from version 1." in last.reason
     assert "3 versions, 3 answers (stable 3)" in trainyard("status", "cells").out
 

@@ -82,7 +82,7 @@ def test_nothing_new(recipe, last):
 
 def test_a_new_span(recipe, last, tmp_path):
     (tmp_path / "day-4.csv").write_text("a,y\n4,0\n")
-    assert reasons(recipe) == [f"1 of 2 files are new since run {last.id}: day-4.csv"]
+    assert reasons(recipe) == [f"1 of 2 files is new since run {last.id}: day-4.csv"]
     assert reasons(recipe, "drift", "quality", "schedule") == []
 
 
@@ -90,7 +90,7 @@ def test_another_content_of_a_file_in_the_window(recipe, last, tmp_path):
     (tmp_path / "day-1.csv").write_text("a,y\n1,1\n1,1\n")
     assert reasons(recipe) == []
     (tmp_path / "day-2.csv").write_text("a,y\n2,1\n2,1\n")
-    assert reasons(recipe) == [f"1 of 2 files are new since run {last.id}: day-2.csv"]
+    assert reasons(recipe) == [f"1 of 2 files is new since run {last.id}: day-2.csv"]
 
 
 def test_a_span_that_went_is_no_news(recipe, last, tmp_path):

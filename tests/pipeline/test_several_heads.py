@@ -92,7 +92,8 @@ def test_a_plain_recipe_has_one_head_with_the_trainer_s_loss_and_class_weights()
         (SOUND + "task: binary\n", 4, ["a head has its own"]),
         (SOUND.split("  age:")[0], 4, ["one head needs no name"]),
         (SOUND.replace("  age:", "  income_label:"), 4, ["`income_label` is what the model calls"]),
-        (SOUND.replace("  age:", "  val_age:"), 4, ["begins what is measured"]),
+        (SOUND.replace("  age:", "  val_age:"), 6, ["heads.val_age", "`val_`", "are reserved"]),
+        (SOUND.replace("  age:", "  val:"), 6, ["heads.val:", "`val_`", "are reserved"]),
         (SOUND.replace("  age:", "  Age:"), 6, ["Age"]),
         (
             SOUND.replace("label: income", "label: pay > 5").replace(

@@ -189,7 +189,7 @@ def test_a_folder_with_a_file_for_each_class(tmp_path: Path, encoding: str) -> N
     ("files", "message"),
     [
         ({}, "has 0 files"),
-        ({"a.txt": b"one"}, "has 1 files"),
+        ({"a.txt": b"one"}, "has 1 file"),
         ({"a.txt": b"one", "b.txt": b""}, "b.txt is empty"),
         ({"a.jpg": b"\xff\xd8\xff\xe0\0", "b.jpg": b"\xff\xd8"}, "a.jpg is no text"),
         ({"a.txt": b"one", "b.zip": b"PK\x03\x04\0"}, "b.zip is no text"),

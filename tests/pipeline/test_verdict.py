@@ -144,8 +144,8 @@ def test_rows_that_the_model_in_service_has_learned_are_told(home, failing):
         outputs = {"examples": [str(folder)]}
         run.stages.append(StageRecord(name="ExampleGen", state="done", outputs=outputs))
         run.save()
-    (said,) = [text for text in judge(record, ASKED).sentences if "training rows of run" in text]
-    assert said.startswith("Warning: 1 of the 3 rows that are held out here")
+    (said,) = [text for text in judge(record, ASKED).sentences if "held out here" in text]
+    assert said.startswith("Warning: 1 of the 3 rows held out here was a training row of run")
 
 
 def test_every_failure_is_a_sentence_with_value_bound_slice_and_earlier_run(home, failing):

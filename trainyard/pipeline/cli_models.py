@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trainyard.errors import NotPushedError, RecipeError
+from trainyard.wording import counted
 
 if TYPE_CHECKING:
     from trainyard.pipeline.registry.decisions import Decision
@@ -129,7 +130,8 @@ def mirror(
 
         told = mirrors.mirror(loaded, to)
     aliases = "".join(f", {alias}: version {number}" for alias, number in told.aliases.items())
-    _print(f"{told.runs} runs and {told.versions} versions added to {to}{aliases}")
+    added = f"{counted(told.runs, 'run')} and {counted(told.versions, 'version')}"
+    _print(f"{added} added to {to}{aliases}")
 
 
 def canary(

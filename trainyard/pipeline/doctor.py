@@ -25,6 +25,7 @@ from trainyard.errors import EnvironmentProblem
 from trainyard.pipeline import quiet, workspace
 from trainyard.pipeline.beam import java
 from trainyard.progress import report
+from trainyard.wording import counted
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -210,7 +211,7 @@ def _processor() -> list[Check]:
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     if cores > 1:
-        return [Check("processor", "ok", f"{cores} cores may be used.")]
+        return [Check("processor", "ok", f"{counted(cores, 'core')} may be used.")]
     return [Check("processor", "warning", "Only one core may be used: runs will be slow.")]
 
 

@@ -26,6 +26,7 @@ from trainyard.progress import report
 from trainyard.recipe_schema import Data, Images, Series
 from trainyard.trainer_modules.harness import description
 from trainyard.trainer_modules.harness.description import Description
+from trainyard.wording import agreeing, counted
 
 OnBadRow = Literal["error", "quarantine"]
 
@@ -202,14 +203,16 @@ def asked(
         found = (line for batch in batches for line in prediction_answers.lines(batch, told))
         return "\n".join(found)
     rows = prediction_files.write(output, data.delimiter, batches)
-    return f"{rows:,} images predicted: {output}"
+    return f"{counted(rows, 'image')} predicted: {output}"
 
 
 def _counts(done: Predicted, output: Path) -> Iterator[str]:
-    yield f"{done.rows - done.bad:,} rows predicted: {output}"
+    yield f"{counted(done.rows - done.bad, 'row')} predicted: {output}"
     if done.bad:
-        yield f"warning: {done.bad:,} of {done.rows:,} rows are bad and have no prediction: " + str(
-            done.bad_rows
+        yield (
+            f"warning: {done.bad:,} of {counted(done.rows, 'row')} "
+            f"{agreeing(done.bad, 'is bad and has', 'are bad and have')} no prediction: "
+            f"{done.bad_rows}"
         )
 
 
@@ -238,7 +241,10 @@ def _predictions(
         bad += misfits
         rows += len(batch)
         yield batch
-        report(f"{rows:,} rows" + (f", {len(bad):,} of them bad" if bad else ""), block.fraction)
+        report(
+            counted(rows, "row") + (f", {len(bad):,} of them bad" if bad else ""),
+            block.fraction,
+        )
     if not rows:
         raise DataError(f"{input} has no rows", expected="at least one row to predict")
     if len(bad) == rows:

@@ -226,7 +226,8 @@ def _first_error(error: ValidationError, document: Any, file: Path) -> RecipeErr
             where=where,
             hint=nearest(str(location[-1]), parent),
         )
-    hint = _QUOTES if location and location[-1] == "[key]" else _choice(detail)
+    is_key = location and location[-1] == "[key]"
+    hint = _QUOTES if is_key and not isinstance(detail["input"], str) else _choice(detail)
     return RecipeError(
         f"{key}: {_sentence(detail)}", where=where, received=_received(detail), hint=hint
     )

@@ -21,6 +21,7 @@ from trainyard.pipeline.scheduling import owed
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
 from trainyard.serving.monitor import report as monitor
+from trainyard.wording import agreeing, counted
 
 SCHEDULE = "schedule"
 """Who asks, when nobody does."""
@@ -172,8 +173,8 @@ def _new_data(recipe: Recipe, last: RunRecord, by: str) -> Iterator[str]:
     if new:
         more = f" and {len(new) - _FEW} more" if len(new) > _FEW else ""
         yield (
-            f"{len(new)} of {len(there)} files are new since run {last.id}: "
-            f"{', '.join(new[-_FEW:])}{more}"
+            f"{len(new)} of {counted(len(there), 'file')} {agreeing(len(new), 'is', 'are')} new "
+            f"since run {last.id}: {', '.join(new[-_FEW:])}{more}"
         )
 
 

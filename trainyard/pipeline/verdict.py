@@ -30,6 +30,7 @@ from trainyard.pipeline.records import Finding, RunRecord, StageRecord, Verdict
 from trainyard.pipeline.workspace import Workspace
 from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules.harness import names
+from trainyard.wording import counted
 
 _BLESSED_FILE = "BLESSED"
 
@@ -110,14 +111,10 @@ def _learned_before(record: RunRecord, recipe: Recipe, baseline_run: str) -> Ite
     then, now = (each.output("ExampleGen", "examples") for each in (earlier, record))
     train = next(iter(recipe.data.split.buckets))
     learned = division.learned(then, now, train) if then and now else None
-    if learned is None:
+    if learned is None or not (learned.rows or learned.complete):
         yield from _divided_differently(record, recipe, earlier)
     elif learned.rows:
-        yield (
-            f"Warning: {learned.rows:,} of the {learned.held_out:,} rows that are held out here "
-            f"were training rows of run {baseline_run} (the model in service), so the comparison "
-            "favors it."
-        )
+        yield f"Warning: {learned.sentence(baseline_run)}, so the comparison favors it."
 
 
 def _divided_differently(record: RunRecord, recipe: Recipe, earlier: RunRecord) -> Iterator[str]:
@@ -225,7 +222,7 @@ def _missed(verdict: Verdict, omitted: Omitted | None) -> str:
         return f"{sentence[0].lower()}{sentence[1:]}"
     if len(failed) == 1:
         return _one(failed[0], verdict)
-    checks = f"{len(failed)} of {len(verdict.findings)} checks failed."
+    checks = f"{len(failed)} of {counted(len(verdict.findings), 'check')} failed."
     return checks if failed else "the Evaluator did not bless the model."
 
 
@@ -320,7 +317,7 @@ def _closest(held: list[Finding], verdict: Verdict) -> str:
     sentence = _one(min(held, key=_margin), verdict)
     if len(held) == 1:
         return sentence
-    return f"{sentence[:-1]}. That is the closest of the {len(held)} slices that passed."
+    return f"{sentence[:-1]}. That is the closest of the {counted(len(held), 'slice')} that passed."
 
 
 def _margin(finding: Finding) -> float:

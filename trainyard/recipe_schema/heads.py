@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -143,4 +144,14 @@ class Head(Target):
         return written_out(value, ["loss"])
 
 
-HeadName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+def _free(name: str) -> str:
+    """A head `val` would log its own training loss as `val_loss`, the whole model's elsewhere."""
+    if name == "val" or name.startswith("val_"):
+        raise ValueError(
+            "a head may not be called `val`, nor may its name begin with `val_`: these words are "
+            "reserved for what Keras measures in validation (`val_loss`); give it another name"
+        )
+    return name
+
+
+HeadName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"), AfterValidator(_free)]

@@ -201,8 +201,6 @@ def _check_head_names(heads: Mapping[str, Head]) -> None:
     for name in heads:
         if f"{name}_label" in heads:
             raise ValueError(f"`{name}_label` is what the model calls the class that {name} names")
-        if name == "val" or name.startswith("val_"):
-            raise ValueError("`val` begins what is measured while training: another name")
 
 
 def _check_label_names(heads: Mapping[str, Head]) -> None:

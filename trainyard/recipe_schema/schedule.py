@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import Field, field_validator
 
 from trainyard.recipe_schema.base import Section
+from trainyard.wording import counted
 
 _LONGEST_MONTH = dict.fromkeys(range(1, 13), 31) | {2: 29} | dict.fromkeys((4, 6, 9, 11), 30)
 
@@ -91,7 +92,7 @@ class RunSchedule(Section):
         parts = value.split()
         if len(parts) != len(FIELDS):
             names = ", ".join(field.name for field in FIELDS)
-            raise ValueError(f"{len(parts)} fields; expected 5: {names}")
+            raise ValueError(f"{counted(len(parts), 'field')}; expected 5: {names}")
         *_, days, months, _weekdays = (
             field.numbers(part) for field, part in zip(FIELDS, parts, strict=True)
         )

@@ -20,6 +20,7 @@ from trainyard.recipe_schema import Task
 from trainyard.trainer_modules.harness import heads, preprocessing, texts
 from trainyard.trainer_modules.harness.spec import ModelSpec
 from trainyard.trainer_modules.layers import recurrent
+from trainyard.wording import counted
 
 Units = Annotated[int, Field(ge=1)]
 
@@ -82,7 +83,7 @@ def _check(spec: ModelSpec) -> None:
             where="features",
             expected="one text, and the label `{name: continuation, expression: THE_TEXT}`, "
             "both with the same settings",
-            received=f"{len(texts_read)} inputs: {', '.join(spec.inputs)}",
+            received=f"{counted(len(texts_read), 'input')}: {', '.join(spec.inputs)}",
         )
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 
 from tests.components.evaluator.conftest import properties, recipe, serialize
 from trainyard.components.evaluator import comparability, omitted
-from trainyard.components.evaluator.executor import BeamExecutor, Executor
+from trainyard.components.evaluator.executor import BeamExecutor, Executor, _without_other
 from trainyard.pipeline import evaluation
 from trainyard.trainer_modules.harness import description
 from trainyard.trainer_modules.harness.description import Description, HeadDescription
@@ -123,6 +123,20 @@ def test_a_challenger_is_not_blessed_without_the_comparison_it_was_to_pass(
     assert found.model == str(made.folder / "baseline")
     assert judged.blessing_file == ["NOT_BLESSED"]
     assert judged.blessing.get_int_custom_property("blessed") == 0
+
+
+def test_an_engine_that_does_not_convert_numbers_says_what_to_do(two):
+    made = two(INPUTS | {"number": "float32"})
+    given = made.inputs(baseline=True), properties(asked())
+    assert _without_other(*given, converts=True) == (given[0], None)
+    inputs, omission = _without_other(*given, converts=False)
+    assert omission.blocks
+    assert inputs["baseline_model"] == []
+    (reason,) = omission.reasons
+    assert "it reads 'number' as float32 (now int64)" in reason
+    assert "the Evaluator of `engine: beam` does not convert numbers" in reason
+    assert "`engine: local`" in reason
+    assert "`data.schema`" in reason
 
 
 @pytest.mark.parametrize("accepted", [True, False])

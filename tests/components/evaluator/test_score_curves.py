@@ -149,7 +149,7 @@ def test_curve_of_scores_in_one_bucket_has_all_its_corners():
     ("labels", "scores", "words"),
     [
         ([0, -1], [0.1, 0.2], "label that cannot be used"),
-        ([0, 1], [0.1, np.nan], "predicts nan for 1 rows of 1"),
+        ([0, 1], [0.1, np.nan], "predicts nan for 1 of 1 row"),
     ],
 )
 def test_what_cannot_be_ordered_is_refused(labels, scores, words):

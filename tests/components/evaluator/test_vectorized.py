@@ -140,7 +140,7 @@ def test_a_metric_of_one_output_is_not_matched_for_a_model_of_many():
 
 def test_a_prediction_that_is_no_number_is_an_error():
     (combiner, *_), _ = combiners(tfma.metrics.AUC(name="auc"))
-    with pytest.raises(DataError, match="predicts nan for 1 rows of 2"):
+    with pytest.raises(DataError, match="predicts nan for 1 of 2 rows"):
         predictions = np.array([[0.5], [np.nan]])
         vectorized.of(combiner, 1).columns(np.array([0, 1]), predictions, np.ones(2))
 

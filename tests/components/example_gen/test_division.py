@@ -123,8 +123,8 @@ def written(folder, **splits):
 def test_rows_that_an_earlier_model_has_learned_are_counted(tmp_path):
     earlier = written(tmp_path / "earlier", train=[1, 2, 3], eval=[4])
     now = written(tmp_path / "now", train=[1, 5], eval=[2, 4, 6])
-    assert division.learned(earlier, now, "train") == (2, 6)
-    assert division.learned(earlier, earlier, "train") == (0, 2)
+    assert division.learned(earlier, now, "train") == (2, 6, True)
+    assert division.learned(earlier, earlier, "train") == (0, 2, True)
     assert division.learned(tmp_path, now, "train") is None  # an earlier Trainyard made it
 
 
@@ -132,3 +132,19 @@ def test_classes_that_differ_only_in_case_are_named():
     labels = {"Yes": {"train": 8, "eval": 2}, "yes": {"train": 4}, "No": {"train": 9, "eval": 3}}
     (found,) = Division(rows={"train": 21, "eval": 5}, labels={"answer": labels}).warnings()
     assert "values of 'answer' differ only in case or spaces: 'Yes' (10), 'yes' (4);" in found
+
+
+def test_rows_that_were_learned_are_at_least_so_many_where_not_all_are_kept(tmp_path, monkeypatch):
+    earlier = written(tmp_path / "earlier", train=[1, 2, 3], eval=[4])
+    now = written(tmp_path / "now", train=[1, 5], eval=[2, 4, 6])
+    whole = division.learned(earlier, now, "train").sentence("r")
+    assert (
+        whole == "2 of the 6 rows held out here were training rows of run r (the model in service)"
+    )
+    monkeypatch.setattr(division, "MOST_COUNTED", 10)  # as many as there are
+    found = division.learned(earlier, now, "train")
+    assert found == (2, 6, False)
+    assert found.sentence("r") == (
+        "at least 2 of the rows held out here were training rows of run r (the model in service; "
+        "only the first 10 rows are compared)"
+    )

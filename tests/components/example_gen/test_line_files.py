@@ -12,6 +12,7 @@ from trainyard.components.example_gen import input_splits, line_files, reader, t
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.errors import DataError, RecipeError
 from trainyard.recipe_schema import Data
+from trainyard.wording import counted
 
 
 def written(folder: Path, **contents: str | bytes) -> str:
@@ -166,7 +167,7 @@ def test_parallel_files_in_folders_of_the_publisher(tmp_path):
 def test_a_label_file_that_is_too_short(tmp_path, many):
     path = written(tmp_path, text="x\n" * (many + 2), label="1\n" * many)
     said = failure(path, "parallel")
-    assert f"reviews.label, line {many}: the file ends after {many:,} lines" in said
+    assert f"reviews.label, line {many}: the file ends after {counted(many, 'line')}, but" in said
     assert "reviews.label, reviews.text" in said
 
 

@@ -15,7 +15,7 @@ from trainyard.components.example_gen import derived_label, lost_digits, number_
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.narrowing import Narrowing
 from trainyard.components.example_gen.number_types import Numbers
-from trainyard.recipe_schema import Data, Feature, Label
+from trainyard.recipe_schema import Data, Feature, Label, SeriesFeature, TableFeature
 
 EPOCH = 1_700_000_000_000
 TABLE = {
@@ -103,6 +103,74 @@ def test_fractions_that_32_bits_do_not_hold_are_counted(tmp_path):
         "seconds": (40, 39),
         "y": (40, 39),
     }
+
+
+def lost_of(data, files, features=None, labels=LABELS):
+    types, found = narrowing(data, files, features or {}, labels)
+    for block in reader.blocks(data, files, types):
+        found.narrowed(block)
+    return {each.column: (each.values, each.lost, each.is_label) for each in found.lost}
+
+
+NUMBERS = {
+    "id": [100_000_000 + i for i in range(40)],
+    "wide": [7_000 * i if i else 50_000_001 for i in range(39)] + [50_000_000],
+    "seconds": [1_700_000_000 + 3600 * i for i in range(40)],
+    "small": [*range(40)],
+    "y": [i % 2 for i in range(40)],
+}
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_whole_numbers_that_are_never_centred_are_counted(tmp_path, form):
+    data, files = written(tmp_path, form, NUMBERS)
+    labels = {"label": Label.model_validate("y")}
+    bare = {name: TableFeature(scaling="none") for name in NUMBERS if name != "y"}
+    assert lost_of(data, files, bare, labels) == {
+        "id": (40, 34, False),
+        "wide": (40, 1, False),  # little in its deviations, but they are two codes
+    }
+    centred = {name: TableFeature(scaling="min-max") for name in NUMBERS}
+    assert lost_of(data, files, centred, labels) == {}
+    kinds = {name: TableFeature(kind="categorical", scaling="none") for name in NUMBERS}
+    assert lost_of(data, files, kinds, labels) == {}, "text tells them apart"
+
+
+def test_fractions_that_are_never_centred_are_counted_if_that_matters(tmp_path):
+    share = [i / 20 for i in range(20)]
+    table = {"share": [*share, *(x + 1e-12 for x in share)], "y": [0, 1] * 20}
+    data, files = written(tmp_path, "parquet", table)
+    bare = {"share": TableFeature(scaling="none")}
+    assert lost_of(data, files, bare, {"label": Label.model_validate("y")}) == {}
+
+
+def of_series(folder, values, **series):
+    days = [f"2024-01-{1 + i:02}" for i in range(len(values))]
+    data, files = written(folder, "csv", {"day": days, "sold": values, "other": [*range(30)]})
+    series = {"time": "day", "value": "sold", "past": 3, "every": "1D"} | series
+    return Data.model_validate(
+        data.model_dump() | {"series": series, "split": {"in_order": True}}
+    ), files
+
+
+@pytest.mark.parametrize("scaling", ["z-score", "none"])
+@pytest.mark.parametrize(
+    ("label", "is_label"), [("sold", True), ("sold - 1700000000", True), ("other", False)]
+)
+def test_a_series_is_narrowed_before_it_is_centred(tmp_path, scaling, label, is_label):
+    data, files = of_series(tmp_path, [1_700_000_000 + i for i in range(30)])
+    features = {"past": SeriesFeature(length=3, scaling=scaling)}
+    lost = lost_of(data, files, features, {"label": Label.model_validate(label)})
+    assert lost["past"] == (30, 29, is_label)
+
+
+def test_a_series_that_loses_little_does_not_stop_the_run(tmp_path):
+    values = [1_700_000 * i for i in range(28)] + [50_000_001, 50_000_000]
+    data, files = of_series(tmp_path, values)
+    labels = {"label": Label.model_validate("sold")}
+    bare = {"past": SeriesFeature(length=3, scaling="none")}
+    assert lost_of(data, files, bare, labels) == {"past": (30, 1, False)}
+    assert lost_of(data, files, {"past": SeriesFeature(length=3)}, labels) == {}
 
 
 def test_a_label_that_subtracts_the_constant_loses_nothing(tmp_path):

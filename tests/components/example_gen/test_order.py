@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.components.example_gen.test_executor import execute, splits
+from trainyard.components.example_gen import preflight, reader
 from trainyard.components.example_gen.component import ExampleGen
 from trainyard.errors import DataError, RecipeError
 from trainyard.recipe_schema import Data, Label
@@ -117,9 +118,9 @@ def test_parquet_keeps_the_offset(tmp_path):
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ("2024-10-27T00:30", "a time without a zone; others are a time with its zone"),
-        ("17", "a number; others are a time with its zone"),
-        ("soon", "none of these; others are a time with its zone"),
+        ("2024-10-27T00:30", "a time without a zone"),
+        ("17", "a number"),
+        ("soon", "none of these"),
     ],
 )
 def test_other_kinds_of_value_are_named(tmp_path, other, words):
@@ -129,7 +130,8 @@ def test_other_kinds_of_value_are_named(tmp_path, other, words):
         path = written(tmp_path, changed, name) if name == "b.csv" else file
         with pytest.raises(DataError) as caught:
             made(tmp_path, tmp_path / "*.csv", split={"in_order": "day"})
-        assert words in str(caught.value)
+        first = f"{texts[0]!r} ({tmp_path / 'a.csv'}, row 1) is a time with its zone"
+        assert f"{other!r}: {words}; {first}" in str(caught.value)
         assert f"{path}, row {1 if name == 'b.csv' else 8}" in str(caught.value)
 
 
@@ -146,6 +148,36 @@ def test_a_value_that_has_no_place(tmp_path, wrong):
     file = written(tmp_path, [*days, wrong])
     with pytest.raises(DataError, match=r"(?s)row 31 .*no place in the order of column 'day'"):
         made(tmp_path, file, split={"in_order": "day"})
+
+
+@pytest.mark.parametrize(
+    ("days", "row", "received"),
+    [
+        (["27/03/2023", "28/03/2023"], 1, "'27/03/2023': none of these\n"),
+        (["03/04/2023", "04/13/2023"], 1, "'03/04/2023': none of these\n"),
+        (
+            ["20230326", "27/03/2023"],
+            2,
+            "'27/03/2023': none of these; '20230326' ({}) is a number\n",
+        ),
+        (["5.5", "2023-03-27"], 2, "'2023-03-27': a time without a zone; '5.5' ({}) is a number\n"),
+    ],
+)
+@pytest.mark.parametrize("checked", [True, False])
+def test_days_and_months_in_either_order_are_refused_and_not_guessed(
+    tmp_path, days, row, received, checked
+):
+    file = written(tmp_path, days)
+    data = Data(path=str(file), split={"in_order": "day"})
+    with pytest.raises(DataError) as caught:
+        if checked:
+            preflight.preflight(data, {"label": LABEL}, reader.first(data, [file]))
+        made(tmp_path, file, split={"in_order": "day"})
+    message = str(caught.value)
+    assert f"{file}, row {row} " in message
+    assert received.format(f"{file}, row 1") in message
+    assert "1981-01-31T12:00:00" in message, "the formats that are read"
+    assert "write it as 2023-04-03" in message
 
 
 def test_no_such_column(tmp_path):

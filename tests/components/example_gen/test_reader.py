@@ -19,6 +19,7 @@ from trainyard.components.example_gen import csv_files, reader
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.errors import DataError, RecipeError
 from trainyard.recipe_schema import Data
+from trainyard.wording import counted
 
 INTEGER, FLOAT, TEXT, MISSING = (
     ColumnType.INTEGER,
@@ -323,7 +324,7 @@ def test_one_file_of_several_may_have_a_header_only(tmp_path):
 def test_a_ragged_row(tmp_path, bad):
     text = failure(written(tmp_path, f'a,b\n1,"x\ny"\n\n{bad}\n5,6\n'))
     assert "row 2 (line 5)" in text
-    assert f"{len(bad.split(','))} fields, but the header has 2" in text
+    assert f"{counted(len(bad.split(',')), 'field')}, but the header has 2" in text
 
 
 @pytest.mark.parametrize("rest", ["", "2,3\n" * 3, "2,3\n" * 100_000])
@@ -553,7 +554,7 @@ def test_a_header_in_the_recipe(tmp_path):
 
 def test_the_first_row_is_row_1_if_the_recipe_has_the_header(tmp_path):
     file = written(tmp_path, "1,2\n3\n5,6\n")
-    assert "row 2 (line 2): the row has 1 fields" in failure(file, header=("a", "b"))
+    assert "row 2 (line 2): the row has 1 field," in failure(file, header=("a", "b"))
     data = Data(path="x", header=("a", "b"), on_bad_row="quarantine")
     (block,) = reader.blocks(data, [file], reader.columns(data, [file]))
     assert block.batch.to_pydict() == {"a": [1, 5], "b": [2, 6]}
@@ -584,4 +585,4 @@ def test_a_row_that_is_longer_than_a_portion(tmp_path, quoting):
     if quoting:
         assert read(written(tmp_path, f'a,b\n1,"{lines}"\n2,x\n'))["b"] == [lines, "x"]
     ragged = written(tmp_path, f"a,b\n1,{long}\n2\n")
-    assert "row 2 (line 3): the row has 1 fields" in failure(ragged, quoting=quoting)
+    assert "row 2 (line 3): the row has 1 field," in failure(ragged, quoting=quoting)

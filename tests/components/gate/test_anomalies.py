@@ -215,7 +215,9 @@ def test_an_empty_list_is_a_missing_value():
 
 def test_lost_digits_of_a_label_stop_the_run_and_those_of_an_input_are_told():
     lost = [Lost(column="y", values=40, lost=39), Lost(column="x", values=40, lost=1)]
-    label, column = anomalies.of_digits(lost, ["y"])
+    lost.append(Lost(column="past", values=40, lost=39, is_label=True))
+    label, column, series = anomalies.of_digits(lost, ["y"])
+    assert series.kind == "label"
     assert (label.kind, column.kind) == ("label", "lost_digits")
     assert label.kind in Gate().stop_on
     assert column.kind not in Gate().stop_on

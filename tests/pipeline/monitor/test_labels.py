@@ -24,10 +24,10 @@ def rows():
     return Rows({"trip": keys}, {}, np.ones(5, bool))
 
 
-def joined(rows, tmp_path, text, types=WHOLE, **keys):
+def joined(rows, tmp_path, text, types=WHOLE, data=DATA, **keys):
     file = tmp_path / "labels.csv"
     file.write_text(text)
-    return labels.joined(rows, file, DATA, keys or {"trip": "string"}, types).rows.columns
+    return labels.joined(rows, file, data, keys or {"trip": "string"}, types).rows.columns
 
 
 def test_labels_meet_their_requests_and_others_wait(rows, tmp_path):
@@ -51,6 +51,56 @@ def test_of_several_labels_some_may_be_known_earlier(rows, tmp_path):
     found = joined(rows, tmp_path, "trip,tip,kind\n7,1,\n8,,big\n9,,\n", several)
     assert found["tip"].to_pylist() == [1, None, None, None, 1]
     assert found["kind"].to_pylist() == [None, b"big", None, None, None]
+
+
+EUROPEAN = {"decimal": ",", "thousands": "."}
+
+
+def semicolons(**numbers):
+    return Data(path="x.csv", delimiter=";", numbers=numbers)
+
+
+def test_numbers_are_read_as_in_training(rows, tmp_path):
+    types = {"fare": "float32", "tip": "int64", "kind": "string"}
+    text = "trip;fare;tip;kind\n7;1.234;1.000;1.234\n9;-0,5;true;x\n8;;;\n"
+    found = joined(rows, tmp_path, text, types, semicolons(**EUROPEAN))
+    assert found["fare"].to_pylist() == [1234, None, None, -0.5, 1234]
+    assert found["tip"].to_pylist() == [1000, None, None, 1, 1000]
+    assert found["kind"].to_pylist() == [b"1.234", None, None, b"x", b"1.234"], "text is text"
+
+
+def test_a_format_of_one_column_with_its_unit(rows, tmp_path):
+    data = semicolons(columns={"fare": {**EUROPEAN, "unit": "$"}})
+    found = joined(rows, tmp_path, "trip;fare\n7;$1.234,5\n9;\n", {"fare": "float32"}, data)
+    assert found["fare"].to_pylist() == [1234.5, None, None, None, 1234.5]
+    with pytest.raises(DataError, match=r"(?s)row 1.*written as \$1\.234,5 \(`data\.numbers`\)"):
+        joined(rows, tmp_path, "trip;fare\n7;1.5\n", {"fare": "float32"}, data)
+
+
+def test_keys_that_are_numbers_are_read_as_in_training(tmp_path):
+    rows = Rows({"trip": pa.array([1234, 7])}, {}, np.ones(2, bool))
+    text, data = "trip;tip\n1.234;1\n7;0\n", semicolons(**EUROPEAN)
+    assert joined(rows, tmp_path, text, data=data, trip="int64")["tip"].to_pylist() == [1, 0]
+
+
+def test_numbers_of_parquet_are_numbers_already(rows, tmp_path):
+    file = tmp_path / "labels.parquet"
+    pq.write_table(pa.table({"trip": ["7", "9"], "fare": [1.234, float("nan")]}), file)
+    types, data = {"fare": "float32"}, semicolons(**EUROPEAN)
+    found = labels.joined(rows, file, data, {"trip": "string"}, types).rows.columns
+    assert found["fare"].cast(pa.float64()).to_pylist()[0] == pytest.approx(1.234)
+
+
+@pytest.mark.parametrize("text", ["1_000", "inf", "1e39", "1.5.2"])
+def test_what_training_does_not_take_for_a_number_is_refused(rows, tmp_path, text):
+    with pytest.raises(DataError, match="the label 'fare' is not what training had"):
+        joined(rows, tmp_path, f"trip,fare\n7,{text}\n", {"fare": "float32"})
+
+
+def test_nan_is_no_label_as_in_training(rows, tmp_path):
+    data = DATA.model_copy(update={"missing": ()})
+    found = joined(rows, tmp_path, "trip,fare\n7,nan\n9,1\n", {"fare": "float32"}, data)
+    assert found["fare"].to_pylist() == [None, None, None, 1, None]
 
 
 def test_text_labels(rows, tmp_path):

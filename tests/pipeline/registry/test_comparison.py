@@ -43,7 +43,7 @@ def test_versions_that_are_alike_keep_all_rules():
     found = compare()
     assert (found.outcome, broken(found)) == ("promote", [])
     assert len(found.rules) == 3
-    assert "0.00% of 1000 requests" in found.reason
+    assert "0.00% of 1,000 requests" in found.reason
 
 
 @pytest.mark.parametrize(

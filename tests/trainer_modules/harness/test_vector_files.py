@@ -36,7 +36,7 @@ def test_words_of_the_vocabulary_get_their_vectors(file, text):
         (GLOVE + "short 1 2\n", 4, "a word and 3 numbers", "short 1 2"),
         (GLOVE.replace("2.5", "x"), 1, "a word and its numbers", "'x'"),
         (GLOVE.replace("2.5", "nan"), 1, "finite numbers", "nan"),
-        ("good\n", 1, "a word and 1 numbers", "good"),
+        ("good\n", 1, "a word and 1 number", "good"),
         ("good 1 2 3\n\n", 2, "3 numbers", "-1"),
         ("good 1 2 3\nné 1 2 3 4\n", 2, "3 numbers", "4"),
     ],

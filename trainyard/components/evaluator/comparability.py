@@ -66,6 +66,25 @@ def changed_types(inputs: Artifacts) -> dict[str, str]:
     return {name: kind for name, kind in asked if types.get(name) in _NUMBERS - {kind}}
 
 
+def unconverted(inputs: Artifacts) -> Iterator[str]:
+    """Says what keeps the baseline from being asked by an engine that does not convert numbers.
+
+    Args:
+        inputs: The Evaluator's.
+
+    Yields:
+        One sentence that names all inputs and what to do, if there are any.
+    """
+    if kinds := changed_types(inputs):
+        types = _types(inputs)
+        columns = (f"{name!r} as {kind} (now {types[name]})" for name, kind in kinds.items())
+        yield (
+            f"it reads {', '.join(columns)}, and the Evaluator of `engine: beam` does not convert "
+            "numbers: run once with `engine: local`, which does, or let `data.schema` say the "
+            "earlier type"
+        )
+
+
 def _read_types(model: Description) -> dict[str, str]:
     """The type in which a model reads each input, and each label if it says so."""
     labels = {head.label: model.kinds.get(head.label) for head in model.heads.values()}

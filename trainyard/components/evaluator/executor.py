@@ -27,6 +27,7 @@ from trainyard.components.evaluator.omitted import Omitted
 from trainyard.components.evaluator.omitted import write as write_omitted
 from trainyard.components.evaluator.sliced_metrics import Answers
 from trainyard.components.records import tfrecord_blocks
+from trainyard.wording import counted
 
 BLOCK_BYTES = 16 << 20  # a block has a share of nearly every slice, and each costs its calls
 
@@ -121,8 +122,7 @@ def _without_other(
         return inputs, None
     reasons = comparability.reasons(inputs, properties)
     if not converts and not reasons:
-        changed = comparability.changed_types(inputs)
-        reasons = [f"it reads {name!r} as {kind}" for name, kind in changed.items()]
+        reasons = [*comparability.unconverted(inputs)]
     if not reasons:
         return inputs, None
     blocks = _has_changes(properties) and not properties.get("without_baseline")
@@ -184,9 +184,9 @@ def _measured(planned: plan.Plan, worst: dict[str, mistakes.Worst]) -> result_fi
             if not isinstance(judged.predictions, dict):  # a text is not right or wrong
                 worst[head].add(examples, judged.labels, judged.predictions)
         rows += len(examples)
-        progress.report(f"{rows:,} rows judged")
+        progress.report(f"{counted(rows, 'row')} judged")
     sliced = list(planned.metrics.results())
-    progress.report(f"{rows:,} rows in {len(sliced)} slices")
+    progress.report(f"{counted(rows, 'row')} in {counted(len(sliced), 'slice')}")
     return sliced
 
 

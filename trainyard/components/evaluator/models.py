@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from trainyard.components.evaluator import comparability
 from trainyard.errors import DataError
 from trainyard.trainer_modules.harness import description, example_types, names
+from trainyard.wording import agreeing, counted
 
 PREDICT_ROWS = 4096
 PREDICT_BYTES = 8 << 20  # of decoded images; the layers of a network hold many times that
@@ -131,9 +132,10 @@ def _check_shapes(label: Any, prediction: Any) -> None:
 
 def _check_weights(weights: Array) -> None:
     wrong = ~(np.isfinite(weights) & (weights >= 0))
-    if wrong.any():
+    if bad := int(wrong.sum()):
         raise DataError(
-            f"{int(wrong.sum())} of {len(weights)} rows to judge have a weight that cannot be used",
+            f"{bad} of {counted(len(weights), 'row')} to judge {agreeing(bad, 'has', 'have')} a "
+            "weight that cannot be used",
             expected="a number, 0 or more",
             received=f"{weights[wrong][0]}",
             hint="mend the column that `data.weight` names",

@@ -27,6 +27,7 @@ from trainyard.components.evaluator.exact_metrics import (
     triples,
 )
 from trainyard.errors import DataError
+from trainyard.wording import agreeing, counted
 
 Array = NDArray[Any]
 
@@ -331,9 +332,10 @@ def fractions(labels: Array) -> Array:
     """
     positive = labels.astype(float)
     wrong = ~((positive >= 0) & (positive <= 1))
-    if wrong.any():
+    if bad := int(wrong.sum()):
         raise DataError(
-            f"{int(wrong.sum())} of {len(labels)} rows to judge have a label that cannot be used",
+            f"{bad} of {counted(len(labels), 'row')} to judge {agreeing(bad, 'has', 'have')} a "
+            "label that cannot be used",
             expected="0 or 1, or a class that the training data has",
             received=f"{labels[wrong][0]}",
             hint="-1 stands for a missing label, or for one that no training row has",
@@ -343,8 +345,9 @@ def fractions(labels: Array) -> Array:
 
 def not_a_number(predictions: Array) -> DataError:
     """What to raise where some predictions are NaN."""
+    wrong = int(np.isnan(predictions).sum())
     return DataError(
-        f"the model predicts nan for {int(np.isnan(predictions).sum())} rows of {len(predictions)}",
+        f"the model predicts nan for {wrong} of {counted(len(predictions), 'row')}",
         expected="numbers",
         hint="look for missing values that reach the model, or a training that diverged",
     )

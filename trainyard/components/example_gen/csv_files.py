@@ -29,6 +29,7 @@ from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.raw_batch import RawBatch
 from trainyard.errors import DataError
 from trainyard.recipe_schema import UNNAMED, Data
+from trainyard.wording import counted
 
 BLOCK_BYTES = 1 << 23
 LONGEST_ROW_BYTES = 1 << 26
@@ -364,14 +365,14 @@ def _row_and_line(row: int, line: int) -> str:
 
 def _ragged(where: str, record: list[str], expected: int, more_lines: int) -> DataError:
     quote = (
-        f"it runs over {more_lines + 1} lines: is a quote left open? Else "
+        f"it runs over {counted(more_lines + 1, 'line')}: is a quote left open? Else "
         if more_lines > 0
         else ""
     )
     return DataError(
-        f"the row has {len(record)} fields, but the header has {expected}",
+        f"the row has {counted(len(record), 'field')}, but the header has {expected}",
         where=where,
-        expected=f"{expected} fields",
+        expected=counted(expected, "field"),
         received=_shortened(record),
         hint=f"{quote}put quotes around a field that holds the delimiter, or correct the row",
     )

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
 
+from trainyard import wording
 from trainyard.components.example_gen import classes, identity, spellings
 from trainyard.components.example_gen.identity import Hashes
 from trainyard.components.example_gen.reader import Block
@@ -76,11 +77,12 @@ class Copies(BaseModel):
         """Says how many there are; nothing if there are none."""
         if not self.rows:
             return ""
-        verb = "is a copy" if self.rows == 1 else "are copies"
-        counted = f"{'' if self.complete else 'the first '}{self.counted:,}"
+        at_least, first = ("", "") if self.complete else ("at least ", "the first ")
+        verb = wording.agreeing(self.rows, "is a copy", "are copies")
         return (
-            f"{self.rows:,} of {counted} rows ({self.rows / self.counted:.1%}) {verb} of an "
-            f"earlier row in every field; the most frequent one stands there {self.most:,} times"
+            f"{self.rows:,} of {first}{self.counted:,} rows ({self.rows / self.counted:.1%}) "
+            f"{verb} of an earlier row in every field; the most frequent one stands there "
+            f"{at_least}{self.most:,} times"
         )
 
 
@@ -265,12 +267,29 @@ class Learned(NamedTuple):
     """Rows that are held out for a model, and that an earlier model was trained on.
 
     Attributes:
-        rows: How many there are.
-        held_out: Of how many that are held out.
+        rows: How many there are, among the rows whose identity is kept.
+        held_out: How many of those are held out.
+        complete: Whether the identities of all rows are kept, of both models; else there may be
+            more.
     """
 
     rows: int
     held_out: int
+    complete: bool = True
+
+    def sentence(self, run: str) -> str:
+        """Says how many there are, as far as anybody can tell.
+
+        Args:
+            run: That of the earlier model.
+        """
+        was = wording.agreeing(self.rows, "was a training row", "were training rows")
+        then = f"held out here {was} of run {run} (the model in service"
+        if self.complete:
+            held_out = wording.counted(self.held_out, "row")
+            return f"{self.rows:,} of the {held_out} {then})"
+        limit = f"only the first {MOST_COUNTED:,} rows are compared"
+        return f"at least {self.rows:,} of the rows {then}; {limit})"
 
 
 def learned(earlier: Path, now: Path, train: str) -> Learned | None:
@@ -289,7 +308,8 @@ def learned(earlier: Path, now: Path, train: str) -> Learned | None:
     with np.load(earlier / IDENTITIES) as before, np.load(now / IDENTITIES) as after:
         held_out = np.concatenate([after[name] for name in after.files if name != train])
         rows = np.isin(held_out, before[train] if train in before.files else [])
-    return Learned(int(rows.sum()), len(held_out))
+        complete = all(sum(len(file[n]) for n in file) < MOST_COUNTED for file in (before, after))
+    return Learned(int(rows.sum()), len(held_out), complete)
 
 
 def counted(

@@ -45,6 +45,7 @@ from trainyard.components.records import encoder, parallel, shards
 from trainyard.components.records.shards import ShardWriter
 from trainyard.errors import DataError, EnvironmentProblem
 from trainyard.recipe_schema import Data, Feature, Label, Section
+from trainyard.wording import counted
 
 SHARD = "data_tfrecord"  # stock's name
 _TRAIN = 0  # the place of the training split: the first in `Split.buckets`
@@ -319,9 +320,12 @@ def _write(
             said = {
                 f"{unwanted.total():,} left out": unwanted.total(),
                 f"{quarantine.count:,} set aside": quarantine.count,
-                f"{changes.total():,} images encoded again": changes.total(),
+                f"{counted(changes.total(), 'image')} encoded again": changes.total(),
             }
-            words = [f"{counts.total():,} rows", *(text for text, count in said.items() if count)]
+            words = [
+                counted(counts.total(), "row"),
+                *(text for text, count in said.items() if count),
+            ]
             progress.report(", ".join(words), encoded.block.fraction)
     summary = quarantine.finish(counts.total() + unwanted.total(), max_bad_share)
     for writer in writers.values():
@@ -336,7 +340,7 @@ def _check_splits(written: _Written, splits: list[str], files: list[Path]) -> No
         raise DataError(
             f"no row fell into the split {' or '.join(map(repr, empty))}",
             where=", ".join(map(str, files[:3])),
-            received=f"{written.rows.total()} rows: {dict(written.rows)}"
+            received=f"{counted(written.rows.total(), 'row')}: {dict(written.rows)}"
             + (f"; left out: {unwanted}" if unwanted else ""),
             hint="give more rows, or the split a larger share in `data.split`; "
             "with `data.key`, there may be too few different keys",

@@ -16,6 +16,7 @@ import zlib
 from typing import Any, NamedTuple
 
 from trainyard.recipe_schema import Images
+from trainyard.wording import agreeing, counted
 
 # Not EPS, which is a program, nor what cannot be told from other bytes. MPO is JPEG to Pillow.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO")
@@ -112,7 +113,8 @@ def _opened(encoded: bytes, settings: Images) -> Any:
     except UnidentifiedImageError:
         raise ImageRefusedError(
             "this is not an image that can be read",
-            f"{len(encoded):,} bytes that begin with {encoded[:12]!r}",
+            f"{counted(len(encoded), 'byte')} that {agreeing(len(encoded), 'begins', 'begin')} "
+            f"with {encoded[:12]!r}",
             "remove it, or convert it to JPEG or PNG",
         ) from None
     except ImageRefusedError:
@@ -136,7 +138,8 @@ def _check_size(image: Any, settings: Images) -> None:
     if width * height > settings.max_pixels:
         raise ImageRefusedError(
             "the image is too large",
-            f"{width:,} by {height:,} pixels; `data.images.max_pixels` is {settings.max_pixels:,}",
+            f"{width:,} by {counted(height, 'pixel')}; `data.images.max_pixels` is "
+            f"{settings.max_pixels:,}",
             "make it smaller, or raise `data.images.max_pixels` if you trust it",
         )
 

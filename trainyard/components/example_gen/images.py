@@ -31,6 +31,7 @@ from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.reader import Block
 from trainyard.errors import DataError, RecipeError, nearest_column
 from trainyard.recipe_schema import Data, Images
+from trainyard.wording import counted
 
 PORTION_BYTES = 1 << 22
 _MOST_ROWS = 1024
@@ -308,7 +309,7 @@ def _from_pixels(images: Images, column: pa.Array) -> Iterator[Prepared | ImageR
         elif len(numbers) != math.prod(shape):
             yield ImageRefusedError(
                 "the image has another number of pixels than `data.images.shape`",
-                f"{len(numbers):,} numbers instead of {' x '.join(map(str, shape))}",
+                f"{counted(len(numbers), 'number')} instead of {' x '.join(map(str, shape))}",
             )
         else:
             yield _scaled((numbers.astype(np.float64) - black) / (white - black), shape)

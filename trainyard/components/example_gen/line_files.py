@@ -21,6 +21,7 @@ from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.raw_batch import RawBatch
 from trainyard.errors import DataError
 from trainyard.recipe_schema import Data
+from trainyard.wording import counted
 
 TEXT, LABEL = "text", "label"
 BLOCK_ROWS = 1 << 14
@@ -171,7 +172,7 @@ def _uneven(
     shortest = min(range(len(lengths)), key=lengths.__getitem__)
     file = list(named.values())[shortest]
     return DataError(
-        f"the file ends after {lengths[shortest]:,} lines, but those parallel to it go on",
+        f"the file ends after {counted(lengths[shortest], 'line')}, but those parallel to it go on",
         where=f"{file}, line {lengths[shortest]}",
         expected="the same number of lines in "
         + ", ".join(str(each.name) for each in named.values()),

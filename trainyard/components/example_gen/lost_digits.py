@@ -1,13 +1,15 @@
-"""Which values a tf.Example cannot tell apart: fractions that differ beyond 24 binary digits."""
+"""Which values a tf.Example or a network cannot tell apart: they differ beyond 24 binary digits."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trainyard.components.example_gen import number_types
 from trainyard.components.example_gen.column_types import ColumnType
@@ -25,17 +27,19 @@ MOST = 100_000
 
 
 class Lost(Section):
-    """A column that has fewer values in the examples than in the files.
+    """A column that has fewer values for the network than in the files.
 
     Attributes:
         column: Its name.
         values: How many distinct values were counted, `MOST` at most.
         lost: How many of them have the 32-bit float of another.
+        is_label: Whether it holds what is predicted too, so that losing it counts as much.
     """
 
     column: str
     values: int
     lost: int
+    is_label: bool = False
 
     @property
     def words(self) -> str:
@@ -45,7 +49,9 @@ class Lost(Section):
 
 REMEDY = (
     "subtract what all values share where the data are made; for a label: "
-    "`label: {name: NAME, expression: COLUMN - CONSTANT}`, which is computed in 64 bits"
+    "`label: {name: NAME, expression: COLUMN - CONSTANT}`, which is computed in 64 bits; for whole "
+    "numbers with `scaling: none`: `z-score` or `min-max`, which are computed in 64 bits, or "
+    "`kind: categorical` if they are codes"
 )
 
 
@@ -58,23 +64,35 @@ def read(properties: Mapping[str, str]) -> list[Lost]:
     return [Lost.model_validate(each) for each in json.loads(properties.get(PROPERTY) or "[]")]
 
 
+class Suspect(NamedTuple):
+    """A column to look at while it is written.
+
+    Attributes:
+        limit: The error that matters, in standard deviations.
+        source: The column whose values it has; empty: its own.
+        is_label: As that of `Lost`, if the error is as large as matters in a label.
+    """
+
+    limit: float
+    source: str = ""
+    is_label: bool = False
+
+
 def suspects(
     types: Mapping[str, ColumnType],
     numbers: Mapping[str, Numbers],
     uses: Mapping[str, float],
-) -> dict[str, float]:
-    """Chooses the columns to look at while they are written.
+) -> dict[str, Suspect]:
+    """Chooses the columns of floats to look at while they are written.
 
     Args:
         types: From `number_types.chosen`.
         numbers: What the columns are like.
         uses: Inputs and labels: `MATTERS` for those that are numbers, else 0.
 
-    Returns:
-        For each the error that matters, in standard deviations.
     """
     return {
-        name: uses[name]
+        name: Suspect(uses[name])
         for name, kind in types.items()
         if kind is ColumnType.FLOAT and name in uses and numbers[name].rounded(uses[name])
     }
@@ -84,10 +102,10 @@ class Watch:
     """Counts distinct values, from any thread.
 
     Args:
-        suspects: Columns, and the error that matters for each in standard deviations.
+        suspects: The columns.
     """
 
-    def __init__(self, suspects: Mapping[str, float]) -> None:
+    def __init__(self, suspects: Mapping[str, Suspect]) -> None:
         self._suspects = suspects
         self._distinct: dict[str, set[float]] = {name: set() for name in suspects}
         self._numbers = dict.fromkeys(suspects, Numbers())
@@ -99,9 +117,10 @@ class Watch:
         Args:
             batch: Its columns, before they are narrowed.
         """
-        for name in self._suspects:
-            column = batch.column(name) if name in batch.schema.names else None
-            if column is None or not pa.types.is_floating(column.type):
+        for name, suspect in self._suspects.items():
+            source = suspect.source or name
+            column = _numbers(batch.column(source)) if source in batch.schema.names else None
+            if column is None:
                 continue
             values = np.unique(column.drop_null().to_numpy(zero_copy_only=False)).tolist()
             with self._lock:
@@ -114,12 +133,21 @@ class Watch:
         return list(_found(self._suspects, self._distinct, self._numbers))
 
 
+def _numbers(column: pa.Array) -> pa.Array | None:
+    """The numbers of a column, also of one of lists; None if there are none."""
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        column = pc.list_flatten(column)
+    is_number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
+    return column if is_number else None
+
+
 def _found(
-    suspects: Mapping[str, float],
+    suspects: Mapping[str, Suspect],
     distinct: Mapping[str, set[float]],
     numbers: Mapping[str, Numbers],
 ) -> Iterable[Lost]:
-    for name, limit in suspects.items():
-        lost = number_types.lost(distinct[name])
-        if lost and numbers[name].rounded(limit):
-            yield Lost(column=name, values=len(distinct[name]), lost=lost)
+    for name, suspect in suspects.items():
+        lost, rounded = number_types.lost(distinct[name]), numbers[name].rounded
+        if lost and rounded(suspect.limit):
+            is_label = suspect.is_label and rounded(MATTERS)
+            yield Lost(column=name, values=len(distinct[name]), lost=lost, is_label=is_label)

@@ -17,16 +17,24 @@ from trainyard.components.example_gen import (
     reader,
 )
 from trainyard.components.example_gen.column_types import ColumnType
-from trainyard.components.example_gen.lost_digits import Lost, Watch
+from trainyard.components.example_gen.lost_digits import Lost, Suspect, Watch
 from trainyard.components.example_gen.number_types import Numbers
 from trainyard.components.example_gen.reader import Block
-from trainyard.recipe_schema import Data, Feature, Label, input_columns
+from trainyard.recipe_schema import (
+    Data,
+    Feature,
+    Label,
+    SeriesFeature,
+    TableFeature,
+    input_columns,
+)
 
 _AS_NUMBERS = {
     "auto": number_types.NUMERIC,
     "numeric": number_types.NUMERIC,
     "bucketized": number_types.EXACT,
 }
+_NUMBERS = (ColumnType.INTEGER, ColumnType.FLOAT)
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,9 @@ class Narrowing:
         matters |= {label.name: lost_digits.MATTERS for label in labels.values()}
         suspects = lost_digits.suspects(chosen, numbers, matters)
         derived = [label.name for label in labels.values() if label.name not in types]
-        return cls(chosen, Watch(suspects | dict.fromkeys(derived, lost_digits.MATTERS)))
+        suspects |= dict.fromkeys(derived, Suspect(lost_digits.MATTERS))
+        suspects |= _uncentred(data, labels, {n: features.get(n) for n in kinds}, types, numbers)
+        return cls(chosen, Watch(suspects))
 
     def narrowed(self, block: Block) -> Block:
         """Returns the block as it is to be encoded.
@@ -121,6 +131,42 @@ def _kinds(
 ) -> dict[str, str]:
     inputs = input_columns([*labels.values()], data.weight, features, columns)
     return {name: features[name].kind if name in features else "auto" for name in inputs}
+
+
+def _uncentred(
+    data: Data,
+    labels: Mapping[str, Label],
+    inputs: Mapping[str, Feature | None],
+    types: Mapping[str, ColumnType],
+    numbers: Mapping[str, Numbers],
+) -> dict[str, Suspect]:
+    """The inputs that are narrowed before they are centred, or never are.
+
+    Of whole numbers that are never centred all digits count: they may be codes or times.
+    """
+    found = {}
+    for name, feature in inputs.items():
+        source = data.series.value if data.series and name == data.series.column else name
+        is_bare = _is_bare(feature)
+        if types.get(source) not in _NUMBERS or not (is_bare or source != name):
+            continue
+        known = numbers.get(source)
+        whole = known.whole if known else types[source] is ColumnType.INTEGER
+        limit = number_types.EXACT if is_bare and whole else lost_digits.MATTERS
+        if known is None or known.rounded(limit):
+            is_label = source != name and _is_predicted(source, labels)
+            found[name] = Suspect(limit, source, is_label)
+    return found
+
+
+def _is_bare(feature: Feature | None) -> bool:
+    if isinstance(feature, TableFeature) and feature.kind not in ("auto", "numeric"):
+        return False
+    return isinstance(feature, TableFeature | SeriesFeature) and feature.scaling == "none"
+
+
+def _is_predicted(column: str, labels: Mapping[str, Label]) -> bool:
+    return any(column in label.parsed.columns for label in labels.values())
 
 
 def _curated(data: Data) -> dict[str, ColumnType]:

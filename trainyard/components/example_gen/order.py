@@ -93,7 +93,7 @@ class ByColumn:
 
     def __init__(self, column: str, blocks: Iterable[Block]) -> None:
         self._column = column
-        self._kind = ""
+        self._kind = self._other = ""
         counted = [pc.value_counts(self._values(block)) for block in blocks if len(block.batch)]
         table = pa.concat_tables(
             pa.table({"value": each.field(0), "rows": each.field(1)}) for each in counted
@@ -119,13 +119,20 @@ class ByColumn:
         if pa.types.is_binary(values.type):  # text of tf.Examples
             values = values.cast(pa.string())
         found, kinds = _comparable(values)
-        self._kind = self._kind or next(filter(None, kinds), _NUMBER)
-        others = np.array([kind != self._kind for kind in kinds])
+        self._note(block, values, kinds)
+        others = np.array([kind != self._kind or not kind for kind in kinds])
         if others.any() or found is None:
             place = int(np.argmax(others))
             received = f"{values[place].as_py()!r}: {kinds[place] or 'none of these'}"
-            raise _no_place(self._column, block, others, f"{received}; others are {self._kind}")
+            raise _no_place(self._column, block, others, f"{received}{self._other}")
         return found
+
+    def _note(self, block: Block, values: pa.Array, kinds: Sequence[str]) -> None:
+        """Remembers the first value that has a place: others have to be like it."""
+        row = next((row for row, kind in enumerate(kinds) if kind), None)
+        if not self._kind and row is not None:
+            self._kind = kinds[row]
+            self._other = f"; {values[row].as_py()!r} ({block.row(row)}) is {self._kind}"
 
 
 def _comparable(values: pa.Array) -> tuple[pa.Array | None, list[str]]:
@@ -150,5 +157,7 @@ def _no_place(column: str, block: Block, rows: npt.NDArray[np.bool_], received: 
         where=f"{block.row(int(np.argmax(rows)))} ({_KEY})",
         expected="a number, or a date or time such as 1981-01-31 or 1981-01-31T12:00:00",
         received=received,
-        hint="write it so, or take out the row with `data.on_bad_row` or beforehand",
+        hint="write all values in one of these ways, or take the row out of the file; a date such "
+        "as 03/04/2023 is not read, because nothing says whether the day or the month comes first: "
+        "write it as 2023-04-03",
     )

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trainyard.components.example_gen import identity, images, left_out, reader, splits, texts
+from trainyard.components.example_gen import (
+    identity,
+    images,
+    left_out,
+    order,
+    reader,
+    splits,
+    texts,
+)
 from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.division import Copies
+from trainyard.components.example_gen.reader import Block
 from trainyard.errors import RecipeError, nearest_column
 from trainyard.recipe_schema import Data, Label
 
@@ -38,8 +47,15 @@ def preflight(
     if _first_types_suffice(data, labels, first.files, types):
         left_out.labelled(data, labels, few)
     splits.check(data, types)
+    _check_order(data, first.block)
     _check_weight(data.weight, types)
     return types
+
+
+def _check_order(data: Data, block: Block) -> None:
+    column = data.split.in_order
+    if isinstance(column, str) and column in block.batch.schema.names:
+        order.ByColumn(column, [block])
 
 
 def _first_types_suffice(

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from trainyard.errors import DataError
 from trainyard.files import write_whole
+from trainyard.wording import counted
 
 FOLDER = "quarantine"
 ROWS = "rows.jsonl"
@@ -52,7 +53,7 @@ class Summary(BaseModel):
         """Says in one line what was set aside, and why."""
         reasons = ", ".join(f"{reason} ({count:,})" for reason, count in self.reasons.items())
         verb = "was" if self.bad == 1 else "were"
-        return f"{self.bad:,} of {self.rows:,} rows {verb} set aside: {reasons}"
+        return f"{self.bad:,} of {counted(self.rows, 'row')} {verb} set aside: {reasons}"
 
 
 class Quarantine:

@@ -16,6 +16,7 @@ from trainyard.components.example_gen.quarantine import BadRow
 from trainyard.components.example_gen.reader import Block
 from trainyard.errors import DataError, RecipeError, nearest_column
 from trainyard.recipe_schema import Data, text_measures
+from trainyard.wording import counted
 
 Rows = npt.NDArray[np.bool_]
 
@@ -79,7 +80,7 @@ def _measured(data: Data, block: Block, name: str) -> Block:
         if data.on_bad_row == "error":
             raise _error(data, block.row(row), reason, length)
         number = int(block.numbers[row])
-        bad.append(BadRow(number, reason, f"{length:,} characters", block.shown(row)))
+        bad.append(BadRow(number, reason, counted(length, "character"), block.shown(row)))
     block = _with(
         block, dict(zip((name, *text_measures(name)), (texts, characters, words), strict=True))
     )
@@ -128,7 +129,7 @@ def _error(data: Data, where: str, reason: str, length: int) -> DataError:
     return DataError(
         reason,
         where=where,
-        expected=f"1 to {data.max_characters:,} characters (`data.max_characters`)",
+        expected=f"1 to {counted(data.max_characters, 'character')} (`data.max_characters`)",
         received=f"{length:,}",
         hint="correct the row; or set such rows aside with `data.on_bad_row: quarantine`; or let "
         "empty texts be with `data.empty_texts: keep`",

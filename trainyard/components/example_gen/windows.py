@@ -13,6 +13,7 @@ from trainyard.components.example_gen.column_types import ColumnType
 from trainyard.components.example_gen.raw_batch import RawBatch
 from trainyard.errors import DataError
 from trainyard.recipe_schema import POSITION, Data, Windows
+from trainyard.wording import counted
 
 BLOCK_CHARACTERS = 1 << 22  # of all windows of a block, which may overlap
 
@@ -58,7 +59,7 @@ def batches(data: Data, file: Path) -> Iterator[RawBatch]:
         raise DataError(
             "the text is shorter than a window",
             where=str(file),
-            expected=f"at least {length:,} characters (`data.windows.length`)",
+            expected=f"at least {counted(length, 'character')} (`data.windows.length`)",
             received=f"{len(rest):,}",
         )
 

@@ -13,6 +13,7 @@ from trainyard.components.example_gen import spellings
 from trainyard.components.example_gen.lost_digits import REMEDY, Lost
 from trainyard.raw_values import canonical_text, is_same
 from trainyard.recipe_schema import Anomaly, Gate, Target
+from trainyard.wording import counted
 
 ALL_SPLITS = "all splits"
 """In place of a split's name, where it is not one alone."""
@@ -170,8 +171,8 @@ def _kind(type_name: str) -> Anomaly:
 
 def _explain_absence(kind: Anomaly, statistics: SplitStatistics) -> tuple[str, str]:
     if kind == "new_column":
-        return "only the schema's columns", f"a new column in {statistics.rows:,} rows"
-    return "a column of this name", f"no such column in {statistics.rows:,} rows"
+        return "only the schema's columns", f"a new column in {counted(statistics.rows, 'row')}"
+    return "a column of this name", f"no such column in {counted(statistics.rows, 'row')}"
 
 
 def _explain(
@@ -186,7 +187,10 @@ def _explain(
         return _explain_categories(feature, schema, statistics)
     if kind == "wrong_type":
         wanted = schema_pb2.FeatureType.Name(feature.type)
-        return f"type {wanted}", f"type {statistics.type_name(name)} in {statistics.rows:,} rows"
+        return (
+            f"type {wanted}",
+            f"type {statistics.type_name(name)} in {counted(statistics.rows, 'row')}",
+        )
     if kind == "drift":
         return "data like those of the last blessed model (drift_comparator)", reason.description
     return f"what the schema says of {name!r}", reason.description
@@ -200,7 +204,9 @@ def _explain_categories(
     known = set(domain.value)
     counts = statistics.counts(feature.name)
     new = {value: count for value, count in counts.items() if value not in known}
-    shown = ", ".join(f"{value!r} in {count:,} rows" for value, count in list(new.items())[:5])
+    shown = ", ".join(
+        f"{value!r} in {counted(count, 'row')}" for value, count in list(new.items())[:5]
+    )
     more = f" and {len(new) - 5} more" if len(new) > 5 else ""
     return f"one of {len(known)} known values", shown + more or "values beyond the domain"
 
@@ -221,7 +227,7 @@ def of_presence(schema: schema_pb2.Schema, statistics: SplitStatistics) -> Itera
         share = feature.presence.min_fraction if required else 0.0
         words = f"a value in at least {share:.0%} of the rows" if share else "a value in some row"
         if rows - missing < max(share * rows, feature.presence.min_count):
-            found = f"no value in {missing:,} of {rows:,} rows"
+            found = f"no value in {missing:,} of {counted(rows, 'row')}"
             yield Finding(statistics.split, feature.name, "missing_values", words, found)
 
 
@@ -242,7 +248,9 @@ def of_label(target: Target, statistics: SplitStatistics) -> Iterator[Finding]:
         return
     missing = statistics.missing(label)
     if missing:
-        yield finding("the label in every row", f"no label in {missing:,} of {rows:,} rows")
+        yield finding(
+            "the label in every row", f"no label in {missing:,} of {counted(rows, 'row')}"
+        )
     if missing == rows:
         return
     bounds = statistics.bounds(label)
@@ -264,11 +272,11 @@ def of_weight(column: str, statistics: SplitStatistics) -> Iterator[Finding]:
     split, rows = statistics.split, statistics.rows
     missing = statistics.missing(column)
     if missing:
-        found = f"none in {missing:,} of {rows:,} rows"
+        found = f"none in {missing:,} of {counted(rows, 'row')}"
         yield Finding(split, column, "missing_values", "a weight in every row", found)
     bounds = statistics.bounds(column) if missing < rows else None
     if bounds and (bounds[0] < 0 or bounds[1] == 0):
-        found = f"weights from {bounds[0]:g} to {bounds[1]:g} in {rows:,} rows"
+        found = f"weights from {bounds[0]:g} to {bounds[1]:g} in {counted(rows, 'row')}"
         yield Finding(split, column, "out_of_range", "weights of 0 or more, not all 0", found)
 
 
@@ -278,38 +286,41 @@ def _numeric_label(
     low, high = bounds
     positive = target.label.positive
     if target.task == "text":
-        yield "text", f"numbers in {rows:,} rows"
+        yield "text", f"numbers in {counted(rows, 'row')}"
     elif low == high:
-        yield "more than one value", f"the single value {_number(low)} in {rows:,} rows"
+        yield "more than one value", f"the single value {_number(low)} in {counted(rows, 'row')}"
     elif target.task != "binary":
         return
     elif positive is None and (low, high) != (0, 1):
         yield (
             "0 and 1 for a binary task, or `label.positive`: which of two values counts as 1",
-            f"values from {_number(low)} to {_number(high)} in {rows:,} rows",
+            f"values from {_number(low)} to {_number(high)} in {counted(rows, 'row')}",
         )
     elif more:
-        found = f"{_number(low)}, {_number(high)} and values between them in {rows:,} rows"
+        found = f"{_number(low)}, {_number(high)} and values between them in {counted(rows, 'row')}"
         yield "two values for a binary task", found
     elif positive is not None and not any(is_same(positive, np.float32(x)) for x in bounds):
-        yield _positive(positive), f"{_number(low)} and {_number(high)} in {rows:,} rows"
+        yield _positive(positive), f"{_number(low)} and {_number(high)} in {counted(rows, 'row')}"
 
 
 def _text_label(target: Target, counts: dict[str, int], rows: int) -> Iterator[tuple[str, str]]:
     task, positive = target.task, target.label.positive
     if task == "regression":
-        yield "a number for a regression", f"text in {rows:,} rows"
+        yield "a number for a regression", f"text in {counted(rows, 'row')}"
     elif task == "text":
         return
     elif len(counts) == 1:
-        yield "more than one value", f"the single value {next(iter(counts))!r} in {rows:,} rows"
+        yield (
+            "more than one value",
+            f"the single value {next(iter(counts))!r} in {counted(rows, 'row')}",
+        )
     elif task == "binary" and len(counts) > 2:
         shown = ", ".join(map(repr, list(counts)[:5]))
         alike = spellings.warning(target.label.name, counts)
-        found = f"{len(counts)} values ({shown}) in {rows:,} rows"
+        found = f"{counted(len(counts), 'value')} ({shown}) in {counted(rows, 'row')}"
         yield "two values for a binary task", f"{found}; {alike}" if alike else found
     elif positive is not None and not any(is_same(positive, text) for text in counts):
-        yield _positive(positive), f"{' and '.join(map(repr, counts))} in {rows:,} rows"
+        yield _positive(positive), f"{' and '.join(map(repr, counts))} in {counted(rows, 'row')}"
 
 
 def _positive(value: str) -> str:
@@ -325,10 +336,11 @@ def of_digits(lost: Iterable[Lost], labels: Collection[str]) -> Iterator[Finding
 
     Args:
         lost: What ExampleGen counted, over all splits.
-        labels: Of what is predicted: without their digits they cannot be learnt or judged.
+        labels: Of what is predicted: without their digits they cannot be learnt or judged. A
+            series that is a label too counts as one.
     """
     for each in lost:
-        kind: Anomaly = "label" if each.column in labels else "lost_digits"
+        kind: Anomaly = "label" if each.is_label or each.column in labels else "lost_digits"
         expected = f"values that a 32-bit float tells apart ({REMEDY})"
         yield Finding(ALL_SPLITS, each.column, kind, expected, each.words)
 
@@ -336,5 +348,5 @@ def of_digits(lost: Iterable[Lost], labels: Collection[str]) -> Iterator[Finding
 def of_size(gate: Gate, statistics: SplitStatistics) -> Iterator[Finding]:
     """Checks that a split has rows enough to mean anything."""
     if statistics.rows < gate.min_rows:
-        wanted = f"at least {gate.min_rows:,} rows (gate.min_rows)"
-        yield Finding(statistics.split, "", "too_few_rows", wanted, f"{statistics.rows:,} rows")
+        wanted = f"at least {counted(gate.min_rows, 'row')} (gate.min_rows)"
+        yield Finding(statistics.split, "", "too_few_rows", wanted, counted(statistics.rows, "row"))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from trainyard.components.pusher import independence
 from trainyard.errors import ContractError
 from trainyard.trainer_modules.harness import description, export, names, serving_methods
+from trainyard.wording import counted
 
 TOLERANCE = 1e-5
 
@@ -126,7 +127,7 @@ def _compare_texts(trained: NDArray[Any], served: NDArray[Any]) -> float:
     if other.mean() > DIFFERENT_TEXTS:
         row = int(np.flatnonzero(other)[0])
         raise _broken(
-            f"{int(other.sum())} of {len(other)} texts differ, as row {row + 1}",
+            f"{int(other.sum())} of {counted(len(other), 'text')} differ, as row {row + 1}",
             f"{trained[row]}",
             f"{served[row]}",
         )

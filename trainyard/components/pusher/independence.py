@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainyard.errors import ContractError
+from trainyard.wording import counted
 
 ROWS = 8
 """Rows that are asked one by one, from the shortest to the longest."""
@@ -48,14 +49,16 @@ def check(signature: str, ask: Ask, examples: Sequence[bytes]) -> None:
     together = {name: [array[index] for index in chosen] for name, array in whole.items()}
     ways = {
         "alone": {name: [each[name][0] for each in alone] for name in together},
-        f"among {len(rows)} rows": {name: list(backwards[name][::-1]) for name in together},
+        f"among {counted(len(rows), 'row')}": {
+            name: list(backwards[name][::-1]) for name in together
+        },
     }
     for way, answers in ways.items():
         for name, row in _differences(together, answers):
             raise ContractError(
                 "a row's answer depends on the rows beside it: the model cannot be used",
                 where=f"signature {signature}, output {name}, row {chosen[row] + 1}",
-                expected=f"{together[name][row]} (among {len(examples)} rows)",
+                expected=f"{together[name][row]} (among {counted(len(examples), 'row')})",
                 received=f"{answers[name][row]} ({way})",
                 hint="look for a softmax, mean or norm over the first dimension, for "
                 "BatchNormalization that is called with training=True, and for padding that is "

@@ -19,6 +19,7 @@ from trainyard import progress
 from trainyard.components.records import tfrecord_blocks
 from trainyard.components.records.arrow_examples import record_batches
 from trainyard.components.statistics_gen.tfdv_combiners import Statistics, unsupported
+from trainyard.wording import counted
 
 _log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ def _write(
         for batch, fraction in record_batches(files[split]):
             statistics.add(batch)
             rows += len(batch)
-            progress.report(f"{rows:,} rows", (done + fraction * sizes[split]) / total)
+            progress.report(counted(rows, "row"), (done + fraction * sizes[split]) / total)
         done += sizes[split]
         file = Path(artifact_utils.get_split_uri([artifact], split)) / stock.DEFAULT_FILE_NAME
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,7 @@ from trainyard import kinds, progress
 from trainyard.components.transform import examples, tft_private
 from trainyard.components.transform.analysis import Phase, Unsupported
 from trainyard.components.transform.examples import RawSplit
+from trainyard.wording import counted
 
 OUTPUT = keys.TRANSFORMED_EXAMPLES_KEY
 
@@ -213,7 +214,7 @@ class Graph:
 
     def _count(self, rows: int) -> None:
         self._rows += rows
-        progress.report(f"{self._rows:,} rows transformed")
+        progress.report(f"{counted(self._rows, 'row')} transformed")
 
     def _batches(self, split: RawSplit) -> Iterator[pa.RecordBatch]:
         convert = tft_private.to_arrow(self._transformed)

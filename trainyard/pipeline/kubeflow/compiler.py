@@ -20,6 +20,7 @@ from trainyard.pipeline.kubeflow.shape import shape
 from trainyard.pipeline.recipe import located, parse_recipe
 from trainyard.recipe_schema import Kubeflow, Pod, Recipe
 from trainyard.trainer_modules import harness
+from trainyard.wording import counted
 
 RUN = "run"
 """The input of every component that has what Kubeflow calls the run."""
@@ -48,7 +49,7 @@ def compile_recipe(recipe_file: Path, output: Path) -> list[str]:
     write_whole(output, _written(plan))
     names = ", ".join(parameter.name for parameter in plan.parameters)
     return [
-        f"wrote {output}: {len(plan.nodes)} stages, image {recipe.kubeflow.image}, "
+        f"wrote {output}: {counted(len(plan.nodes), 'stage')}, image {recipe.kubeflow.image}, "
         f"root {plan.root}, metadata {stores.address(recipe.kubeflow.metadata)}",
         f"parameters of a run: {names or 'none'}",
     ]

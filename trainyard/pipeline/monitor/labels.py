@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
+from trainyard.components.example_gen import column_types, number_formats
 from trainyard.errors import DataError, RecipeError, nearest_column
 from trainyard.pipeline import prediction_files
 from trainyard.pipeline.monitor.keys import key_text, sent_kind
@@ -16,6 +19,7 @@ from trainyard.raw_values import canonical_text, whole_number
 from trainyard.recipe_schema import Data
 from trainyard.serving.monitor.rows import Rows
 from trainyard.trainer_modules.harness.description import RawType
+from trainyard.wording import counted
 
 _TRUTH = {"true": "1", "false": "0"}
 _FEWEST_MATCHES = 0.01
@@ -79,7 +83,7 @@ def joined(
     Args:
         rows: Of requests, the keys among their columns.
         file: CSV or Parquet with the keys and the labels.
-        data: How CSV is written.
+        data: How CSV and the numbers in text are written; `data.numbers` counts as in training.
         keys: The columns that join, together, with their types in training; None where it does
             not know them.
         types: What is read from the file: type by label.
@@ -124,7 +128,7 @@ def _note(asked: Sequence[Key], found: _Found) -> str:
     labelled = sum(key in found.labels for key in asked)
     without = sum(not all(key) for key in asked)
     parts = [
-        f"Labels: {labelled:,} of {len(asked):,} rows that were looked at have one by now",
+        f"Labels: {labelled:,} of {counted(len(asked), 'row')} that were looked at have one by now",
         f"rows without a key: {without:,}" if without else "",
         f"labels of none of these rows: {found.unmatched:,}" if found.unmatched else "",
         f"repeated labels: {found.repeated:,}" if found.repeated else "",
@@ -154,13 +158,13 @@ def _read(
 ) -> _Found:
     """The labels of the keys that are wanted, each once; the file may be of any size."""
     found = _Found()
-    for key, where, texts in _rows(file, data, keys, types):
+    for key, where, values in _rows(file, data, keys, types):
         if key not in wanted:
             found.unmatched += 1
             continue
         row = tuple(
-            None if text is None else _converted(text, column, where)
-            for text, column in zip(texts, types.items(), strict=True)
+            None if value is None else _converted(value, column, where, data)
+            for value, column in zip(values, types.items(), strict=True)
         )
         if found.labels.setdefault(key, row) != row:
             raise DataError(f"the key {' and '.join(key)!r} has two labels", where=where)
@@ -170,17 +174,18 @@ def _read(
 
 def _rows(
     file: Path, data: Data, keys: Mapping[str, RawType], types: Mapping[str, RawType]
-) -> Iterator[tuple[Key, str, list[str | None]]]:
-    """The rows of the file that have any label: their key, place, and labels as text."""
+) -> Iterator[tuple[Key, str, list[Any]]]:
+    """The rows of the file that have any label: their key, place, and labels as they stand."""
     data = data.model_copy(update={"format": prediction_files.format_of(file), "header": ()})
     _check_columns(file, prediction_files.columns(data, file), [*keys, *types])
     for block in prediction_files.blocks(data, file):
-        row_keys = _keys({name: block.batch.column(name) for name in keys}, keys)
+        fields = {n: _plain_key(block.batch.column(n), n, k, data) for n, k in keys.items()}
+        row_keys = _keys(fields, keys)
         labels = zip(*(block.batch.column(name).to_pylist() for name in types), strict=True)
         for index, (key, row) in enumerate(zip(row_keys, labels, strict=True)):
-            texts = [text if text not in ("", *data.missing) else None for text in map(_text, row)]
-            if any(text is not None for text in texts):
-                yield key, block.row(index), texts
+            values = [each if _text(each) not in ("", *data.missing) else None for each in row]
+            if any(value is not None for value in values):
+                yield key, block.row(index), values
 
 
 def _keys(columns: Mapping[str, pa.Array], kinds: Mapping[str, RawType]) -> Iterator[Key]:
@@ -204,20 +209,53 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else canonical_text(value)
 
 
-def _converted(text: str, column: tuple[str, RawType], where: str) -> Any:
+def _converted(value: Any, column: tuple[str, RawType], where: str, data: Data) -> Any:
     """A label as training has it."""
     name, kind = column
+    text = _text(value)
     if kind == "string":
         return text.encode()
     try:
-        return float(text) if kind == "float32" else whole_number(_TRUTH.get(text.lower(), text))
+        return _float(_plain(value, name, data)) if kind == "float32" else _whole(value, name, data)
     except ValueError:
+        form = data.number_format(name)
+        noun = "a whole number" if kind == "int64" else "a number"
         raise DataError(
             f"the label {name!r} is not what training had",
             where=where,
-            expected="a whole number" if kind == "int64" else "a number",
+            expected=f"{noun}, written as {form.example} (`data.numbers`)" if form else noun,
             received=repr(text),
         ) from None
+
+
+def _whole(value: Any, name: str, data: Data) -> int:
+    return whole_number(_TRUTH.get(_text(value).lower()) or _plain(value, name, data))
+
+
+def _float(text: str) -> float | None:
+    """As training reads it: none for NaN, and no number that 32 bits cannot hold."""
+    number = float("no number" if "_" in text else text)  # Python takes 1_000 for one
+    if math.isnan(number):
+        return None
+    if abs(number) > float(np.finfo(np.float32).max):
+        raise ValueError(text)
+    return number
+
+
+def _plain(value: Any, name: str, data: Data) -> str:
+    """The text of a number, plainly; empty if it is not written as `data.numbers` says."""
+    text, form = _text(value), data.number_format(name)
+    if form is None or not isinstance(value, str | bytes):
+        return text
+    unit = number_formats.is_declared(data, name)
+    return number_formats.plain_text(form, text, unit=unit) or ""
+
+
+def _plain_key(values: pa.Array, name: str, kind: RawType, data: Data) -> pa.Array:
+    """Texts of a key that training has as a number, plainly; any other key as it is."""
+    if kind == "string" or not column_types.is_text(values.type):
+        return values
+    return pa.array([_plain(value, name, data) for value in values.to_pylist()], pa.string())
 
 
 def _arrow(kind: RawType) -> pa.DataType:

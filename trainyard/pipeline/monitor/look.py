@@ -39,6 +39,7 @@ from trainyard.serving.monitor.rows import Rows
 from trainyard.serving.monitor.windows import Traffic
 from trainyard.trainer_modules.harness import names
 from trainyard.trainer_modules.harness.description import HeadDescription
+from trainyard.wording import agreeing, counted
 
 BY = "trainyard monitor"
 
@@ -219,7 +220,7 @@ def _labelled(trained: Training, rows: Rows) -> int:
 def _notes(trained: Training, traffic: Traffic, settings: Monitor) -> Iterator[str]:
     if traffic.count < settings.min_rows:
         yield (
-            f"The window has {traffic.count:,} rows, fewer than `monitor.min_rows` "
+            f"The window has {counted(traffic.count, 'row')}, fewer than `monitor.min_rows` "
             f"({settings.min_rows:,}): they are not judged."
         )
     if not traffic.rows.known.any():
@@ -227,7 +228,9 @@ def _notes(trained: Training, traffic: Traffic, settings: Monitor) -> Iterator[s
     if traffic.note:
         yield traffic.note
     if traffic.unread:
-        yield f"{traffic.unread:,} rows were asked of other signatures and are not compared."
+        verb, rest = agreeing(traffic.unread, "was is", "were are").split()
+        rows = counted(traffic.unread, "row")
+        yield f"{rows} {verb} asked of other signatures and {rest} not compared."
 
 
 def _not_watched(trained: Training, reference: Reference) -> Iterator[str]:
@@ -296,11 +299,14 @@ def summary(made: MonitorReport, folder: Path) -> Sequence[str]:
         folder: The recipe's monitor folder.
     """
     labelled = f", {made.labelled:,} with labels" if made.labelled else ""
-    head = f"{made.recipe}  version {made.version}  {made.rows:,} rows{labelled}, {made.window}"
+    rows = f"{counted(made.rows, 'row')}{labelled}, {made.window}"
+    head = f"{made.recipe}  version {made.version}  {rows}"
     alarms = [f"[red]✗[/] {escape(alarm.sentence)}" for alarm in made.alarms]
     fine = "[green]✓[/] no alarm" if made.judged else "- not judged"
     columns = {measure.column for measure in made.measures if measure.column}
-    watched = f"{len(made.measures)} measures, {len(columns)} columns and answers"
+    watched = (
+        f"{counted(len(made.measures), 'measure')}, {counted(len(columns), 'column')} and answers"
+    )
     return [
         head,
         *(alarms or [f"{fine}: {watched}"]),

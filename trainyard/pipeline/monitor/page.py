@@ -20,6 +20,7 @@ from trainyard.serving.monitor.reference import Reference
 from trainyard.serving.monitor.report import Kind, Measure, MonitorReport
 from trainyard.serving.monitor.rows import Rows
 from trainyard.serving.monitor.two_samples import Array
+from trainyard.wording import agreeing, counted
 
 FILE = "index.html"
 MOST_COLUMNS = 200
@@ -96,9 +97,10 @@ def _headline(report: MonitorReport) -> str:
     if columns:
         named = ", ".join(columns[:5]) + (f" and {len(columns) - 5} more" * (len(columns) > 5))
         return f"Not as in training: {named}."
+    rows = counted(report.rows, "row")
     if report.judged:
-        return f"What is asked and answered is as it was in training, in {report.rows:,} rows."
-    return f"{report.rows:,} rows are too few to judge by."
+        return f"What is asked and answered is as it was in training, in {rows}."
+    return f"{rows} {agreeing(report.rows, 'is', 'are')} too few to judge by."
 
 
 def _first_of_each(report: MonitorReport) -> list[Measure]:

@@ -30,6 +30,7 @@ from trainyard.serving.monitor.requests import Layout, one_value
 from trainyard.serving.monitor.rows import Columns, Rows
 from trainyard.trainer_modules.harness import description, names
 from trainyard.trainer_modules.harness.description import Description, RawType
+from trainyard.wording import counted
 
 _ROWS = 1024
 _BYTES = 8 << 20
@@ -177,7 +178,7 @@ class Training:
         rows = 0
         for batch, fraction in arrow_examples.record_batches(files):
             rows += len(batch)
-            report(f"what training looked like: {rows:,} rows of {split}", fraction)
+            report(f"what training looked like: {counted(rows, 'row')} of {split}", fraction)
             yield batch
 
     def _columns(self, batch: pa.RecordBatch, wanted: Iterable[str]) -> Columns:

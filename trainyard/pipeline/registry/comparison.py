@@ -21,6 +21,7 @@ from trainyard.serving.canary_counts import Counts
 from trainyard.serving.monitor import two_samples
 from trainyard.serving.monitor.answers import prediction_drift
 from trainyard.serving.tensors import Array
+from trainyard.wording import counted
 
 Outcome = Literal["promote", "roll back", "wait"]
 Answers = Mapping[str, Array]
@@ -149,13 +150,13 @@ def compare(
 def _missing(rules: Rollout, champion: Side, candidate: Side) -> Iterator[str]:
     if candidate.requests < rules.fewest_requests:
         yield (
-            f"version {candidate.version} has answered {candidate.requests} requests, "
+            f"version {candidate.version} has answered {counted(candidate.requests, 'request')}, "
             f"at least {rules.fewest_requests} are asked for"
         )
     for side in (champion, candidate):
         if side.answers < _FEWEST_ANSWERS:
             yield (
-                f"the request log has {side.answers} answers of version {side.version}, "
+                f"the request log has {counted(side.answers, 'answer')} of version {side.version}, "
                 f"at least {_FEWEST_ANSWERS} are needed to compare predictions"
             )
 
@@ -170,9 +171,9 @@ def _errors(limit: float, champion: Side, candidate: Side) -> Rule:
         limit=limit,
         p_value=p_value,
         broken=more > limit and p_value < _CHANCE,
-        sentence=f"error rate {candidate.error_rate:.2%} of {candidate.requests} requests, "
-        f"the champion's is {champion.error_rate:.2%} of {champion.requests}: "
-        f"at most {limit:.2%} more is allowed",
+        sentence=f"error rate {candidate.error_rate:.2%} of "
+        f"{counted(candidate.requests, 'request')}, the champion's is "
+        f"{champion.error_rate:.2%} of {champion.requests:,}: at most {limit:.2%} more is allowed",
     )
 
 
@@ -207,8 +208,9 @@ def _drift(limit: float, champion: Answers, candidate: Answers) -> Iterator[Rule
             limit=limit,
             p_value=p_value,
             broken=apart.distance > limit and p_value < _CHANCE,
-            sentence=f"{name} {apart.distance:.3f} apart over {len(both[_output(name)])} rows "
-            f"(by chance with probability {p_value:.2g}), at most {limit:g} is allowed",
+            sentence=f"{name} {apart.distance:.3f} apart over "
+            f"{counted(len(both[_output(name)]), 'row')} (by chance with probability "
+            f"{p_value:.2g}), at most {limit:g} is allowed",
         )
     for name in sorted(champion.keys() - both.keys()) if _requests(candidate) else ():
         yield Rule(

@@ -12,6 +12,7 @@ from trainyard.pipeline.measured import number
 from trainyard.pipeline.report import examples, pictures
 from trainyard.pipeline.report.pictures import Picture
 from trainyard.recipe_schema import ONLY, Recipe
+from trainyard.wording import agreeing, counted
 
 MOST_COLUMNS = 20
 MOST_ROWS = 12
@@ -81,7 +82,10 @@ def mistakes_section(
     if found is None:
         return MistakesSection(title, "TFX's own Evaluator judged the model: it keeps no rows.")
     if not found.worst:
-        return MistakesSection(title, f"None: all {found.rows:,} rows were predicted right.")
+        verb = agreeing(found.rows, "was", "were")
+        return MistakesSection(
+            title, f"None: all {counted(found.rows, 'row')} {verb} predicted right."
+        )
     reader = examples.Reader(recipe)
     worst = found.worst[: None if recipe.data.images else MOST_ROWS]
     rows = examples.decoded([mistake.example for mistake in worst])
@@ -103,11 +107,13 @@ def mistakes_section(
 
 def _note(found: mistakes.Mistakes, shown: int, of_classes: bool) -> str:
     if not of_classes:
-        return f"The {shown} of {found.rows:,} rows that the model is most off for."
+        return f"The {shown} of {counted(found.rows, 'row')} that the model is most off for."
     if found.wrong == 1:
-        return f"The only mistake in {found.rows:,} rows."
+        return f"The only mistake in {counted(found.rows, 'row')}."
     all_or_some = "All" if shown == found.wrong else f"The {shown} surest of"
-    return f"{all_or_some} {found.wrong:,} mistakes in {found.rows:,} rows, the surest first."
+    return (
+        f"{all_or_some} {found.wrong:,} mistakes in {counted(found.rows, 'row')}, the surest first."
+    )
 
 
 def _shown(

@@ -20,6 +20,7 @@ from trainyard.pipeline.report.stages import parameters, stages_section
 from trainyard.pipeline.report.training import training_section
 from trainyard.pipeline.verdict import judge, written
 from trainyard.recipe_schema import Recipe
+from trainyard.wording import counted
 
 FILE = "report.html"
 
@@ -94,6 +95,7 @@ def template(file: Path) -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": _number, "duration": duration, "percent": _percent}
+    environment.filters["counted"] = counted
     environment.globals["style"] = Markup((_HERE / "style.css").read_text("utf-8"))
     return environment.get_template(file.name)
 

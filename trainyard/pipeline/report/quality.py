@@ -23,6 +23,7 @@ from trainyard.pipeline.report.mistakes import MistakesSection, class_name, mist
 from trainyard.pipeline.verdict import finished_output
 from trainyard.recipe_schema import Recipe
 from trainyard.trainer_modules.harness.names import of
+from trainyard.wording import counted
 
 MOST_SLICES = 40
 MOST_CLASSES = 20
@@ -352,7 +353,7 @@ def _residuals(measured: Measured, label: str) -> list[tuple[str, Markup]]:
     finite = [(actual, predicted) for actual, predicted in pairs if math.isfinite(predicted)]
     if not finite:
         return []
-    sampled = f" ({len(finite)} examples)"
+    sampled = f" ({counted(len(finite), 'example')})"
     return [
         (
             "Predicted and actual" + sampled,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from trainyard.components.example_gen import lookalikes, spellings
 from trainyard.recipe_schema import UNNAMED
+from trainyard.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -311,7 +312,8 @@ def _quantity(facts: Facts) -> Verdict:
 
 def _values(facts: Facts) -> str:
     if facts.distinct > 5:
-        return f"{facts.distinct:,} values, most often {shown(facts.texts[0])}{facts.missing_words}"
+        most = f"{shown(facts.texts[0])}{facts.missing_words}"
+        return f"{counted(facts.distinct, 'value')}, most often {most}"
     return ", ".join(shown(text) for text in facts.texts) + facts.missing_words
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainyard.components.example_gen import column_types
 from trainyard.progress import report
+from trainyard.wording import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,7 +73,7 @@ def take(blocks: Iterable[Block], label: str, missing: Sequence[str]) -> Sample:
         while sum(map(len, kept)) > _most(block.batch.num_columns):
             stride *= 2
             kept = _every_second(kept)
-        report(f"reading: {rows:,} rows", block.fraction)
+        report(f"reading: {counted(rows, 'row')}", block.fraction)
     copies = Copies.among(np.concatenate(identities))
     return Sample(pa.Table.from_batches(kept), rows, unlabelled, [*copies.warnings()])
 

@@ -13,6 +13,7 @@ from typing import IO, Literal, cast
 
 from trainyard.components.example_gen import text_files
 from trainyard.errors import DataError
+from trainyard.wording import counted
 
 _BEGINNING = 64 * 1024
 _CHUNK = 1024 * 1024
@@ -86,7 +87,7 @@ def _classes(folder: Path) -> Source:
     files = sorted(file for file in folder.iterdir() if file.is_file() and file.name[0] != ".")
     if len(files) < 2:
         raise DataError(
-            f"{folder} has {len(files)} files",
+            f"{folder} has {counted(len(files), 'file')}",
             expected="a text file for each class, a text on each line",
             hint="of other folders, such as those of images, docs/images.md shows a recipe",
         )
@@ -98,7 +99,7 @@ def _classes(folder: Path) -> Source:
     encoding, sentence = next((each for each in told if each[0] != "utf-8"), told[0])
     endings = {file.suffix for file in files}
     pattern = folder / (f"*{endings.pop()}" if len(endings) == 1 else "*")
-    read = f"Each of {len(files)} files is a class, each of its lines a text, "
+    read = f"Each of {counted(len(files), 'file')} is a class, each of its lines a text, "
     return Source(pattern, "lines", encoding=encoding, sentences=(read + sentence,))
 
 

@@ -21,6 +21,7 @@ from trainyard.pipeline.starter.shape import Shape, shape_for
 from trainyard.pipeline.starter.targets import Target, target
 from trainyard.raw_values import canonical_text
 from trainyard.recipe_schema import Data, Recipe
+from trainyard.wording import agreeing, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +103,8 @@ def _look(path: Path, label: str) -> _Table:
     reading = read(data, label)
     if reading.rows < _FEWEST_ROWS:
         raise DataError(
-            f"{path} has {reading.rows} rows" + (" with a label" if reading.unlabelled else ""),
+            f"{path} has {counted(reading.rows, 'row')}"
+            + (" with a label" if reading.unlabelled else ""),
             expected=f"at least {_FEWEST_ROWS}: they are split into training, eval and test rows",
         )
     return _judge(source, reading, label)
@@ -212,11 +214,14 @@ def _sentences(table: _Table) -> list[str]:
     sentences = [*table.source.sentences, size, *table.target.sentences]
     if not reading.complete:
         sentences.insert(
-            1, f"Judged by {len(reading.frame):,} rows, spread evenly over the {reading.rows:,}."
+            1,
+            f"Judged by {counted(len(reading.frame), 'row')}, spread evenly over the "
+            f"{reading.rows:,}.",
         )
     if reading.unlabelled:
-        rows = f"{reading.unlabelled:,} of {reading.unlabelled + reading.rows:,} rows"
-        sentences.insert(1, f"{rows} have no label: `where` leaves them out.")
+        rows = f"{reading.unlabelled:,} of {counted(reading.unlabelled + reading.rows, 'row')}"
+        verb, them = agreeing(reading.unlabelled, "has it", "have them").split()
+        sentences.insert(1, f"{rows} {verb} no label: `where` leaves {them} out.")
     if table.groups:
         sentences.append(
             f"Rows are kept together by {shown(table.groups[0])!r}, whose values repeat: the same "
@@ -240,10 +245,13 @@ def _warnings(table: _Table) -> list[str]:
         warnings.append("one class is rare: see `class_weights` in the recipe")
     if table.target.rarest and table.target.rarest < 3 * _FEWEST_ROWS / 4:
         warnings.append(
-            f"the rarest class has {table.target.rarest} rows: it may be missing in a split"
+            f"the rarest class has {counted(table.target.rarest, 'row')}: "
+            "it may be missing in a split"
         )
     if table.reading.rows < 200:
-        warnings.append(f"{table.reading.rows} rows are few: the metrics will vary from run to run")
+        warnings.append(
+            f"only {counted(table.reading.rows, 'row')}: the metrics will vary from run to run"
+        )
     return warnings
 
 
@@ -284,7 +292,7 @@ def _render(file: Path, table: _Table, sentences: list[str]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"yaml": _scalar, "value": _value, "format": lookalikes.shown}
-    environment.filters |= {"remark": _remark, "comment": _comment}
+    environment.filters |= {"remark": _remark, "comment": _comment, "counted": counted}
     features = _listed(table.verdicts)
     return environment.get_template("recipe.yaml.j2").render(
         table.__dict__,

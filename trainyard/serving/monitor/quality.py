@@ -19,6 +19,7 @@ from trainyard.serving.monitor import bins, two_samples
 from trainyard.serving.monitor.comparisons import Comparison
 from trainyard.serving.monitor.two_samples import Array
 from trainyard.trainer_modules.harness import names
+from trainyard.wording import counted
 
 METRICS: dict[str, tuple[Task, ...]] = {
     "auc": ("binary",),
@@ -176,7 +177,7 @@ def _compared(
 ) -> Comparison:
     worse = old.value - new.value if metric in _HIGHER else new.value - old.value
     beyond = worse / old.value if metric in _ERRORS and old.value else worse
-    detail = f"{old.value:.4g}, now {new.value:.4g} on {rows:,} rows"
+    detail = f"{old.value:.4g}, now {new.value:.4g} on {counted(rows, 'row')}"
     p_value = _p_value(worse, old, new)
     return Comparison("quality", new.value, beyond, name, slice, old.value, p_value, detail)
 

@@ -19,6 +19,7 @@ from trainyard.files import write_whole
 from trainyard.recipe_schema import Monitor
 from trainyard.serving.metrics import PATH
 from trainyard.serving.monitor.comparisons import Comparison
+from trainyard.wording import counted
 
 FILE = "server.json"
 
@@ -129,14 +130,14 @@ def comparisons(counters: Counters, settings: Monitor) -> Iterator[Comparison]:
             failed / total,
             failed / total,
             p_value=_more(failed, total, settings.error_rate),
-            detail=f"{failed:,} of {total:,} requests, most of them {worst}",
+            detail=f"{failed:,} of {counted(total, 'request')}, most of them {worst}",
         )
     ends, counts = _cumulative(counters)
     if len(counts) and counts[-1] and settings.latency_ms is not None:
         slow = int(counts[-1] - np.interp(settings.latency_ms * 1e3, ends, counts))
         quantile = float(np.interp((1 - _SLOW) * counts[-1], counts, ends) / 1e3)
         p_value = _more(slow, int(counts[-1]), _SLOW)
-        detail = f"{slow:,} of {int(counts[-1]):,} answers took longer than allowed"
+        detail = f"{slow:,} of {counted(int(counts[-1]), 'answer')} took longer than allowed"
         yield Comparison("latency_ms", quantile, quantile, p_value=p_value, detail=detail)
 
 

@@ -16,6 +16,7 @@ from trainyard.serving.monitor.report import Window
 from trainyard.serving.monitor.requests import Layout, Log
 from trainyard.serving.monitor.rows import Rows, Sample
 from trainyard.serving.monitor.two_samples import Array
+from trainyard.wording import agreeing, counted
 
 
 @dataclass
@@ -122,7 +123,8 @@ def _name(log: Log) -> str:
 def _nothing(folder: Path, model: str, settings: Monitor, unread: int) -> DataError:
     if unread:
         return DataError(
-            f"the {unread:,} rows in the window ask for other columns than this model's",
+            f"the {counted(unread, 'row')} in the window {agreeing(unread, 'asks', 'ask')} for "
+            "other columns than this model's",
             where=str(folder),
             expected="requests to serving_raw or serving_default, Classify or Regress",
         )
@@ -150,7 +152,7 @@ def _nothing(folder: Path, model: str, settings: Monitor, unread: int) -> DataEr
 
 
 def _words(settings: Monitor) -> str:
-    return f"{settings.window:,} rows" if isinstance(settings.window, int) else settings.window
+    return counted(settings.window, "row") if isinstance(settings.window, int) else settings.window
 
 
 def _time(seconds: int) -> datetime:

@@ -19,6 +19,7 @@ import tensorflow as tf
 from trainyard.errors import EnvironmentProblem, RecipeError
 from trainyard.recipe_schema import Distribution, Trainer
 from trainyard.trainer_modules.harness import keras_private
+from trainyard.wording import counted
 
 WHERE = "trainer.distribution"
 
@@ -133,7 +134,7 @@ def scaled(trainer: Trainer, replicas: int) -> Trainer:
     """
     if trainer.batch_size < replicas:
         raise RecipeError(
-            f"{replicas} devices cannot share a batch of {trainer.batch_size} rows",
+            f"{replicas} devices cannot share a batch of {counted(trainer.batch_size, 'row')}",
             where="trainer.batch_size",
             expected=f"at least {replicas}: it is the batch of all devices together",
             received=str(trainer.batch_size),

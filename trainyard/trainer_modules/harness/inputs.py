@@ -19,6 +19,7 @@ import tensorflow as tf
 from trainyard import progress
 from trainyard.errors import RecipeError, nearest
 from trainyard.trainer_modules.harness import images, names, soft_labels, texts
+from trainyard.wording import counted
 
 if TYPE_CHECKING:
     from trainyard.recipe_schema import ImageFeature
@@ -149,7 +150,7 @@ class Examples:
             for name, parts in targets.items():
                 parts.append(_number(block[name].numpy()))
             rows += len(block[self._targets[0]])
-            progress.report(f"{rows:,} rows read")
+            progress.report(f"{counted(rows, 'row')} read")
             size += sum(map(_bytes, block.values()))
             if size <= self.memory:
                 blocks.append(block)
@@ -305,7 +306,7 @@ def pixels(encoded: tf.Tensor, feature: ImageFeature, name: str) -> tf.Tensor:
     blocks = tf.data.Dataset.from_tensor_slices(encoded).batch(BLOCK_IMAGES)
     for block in blocks.map(partial(images.pixels, feature=feature, name=name), tf.data.AUTOTUNE):
         decoded.append(block)
-        progress.report(f"{sum(map(len, decoded)):,} images decoded")
+        progress.report(f"{counted(sum(map(len, decoded)), 'image')} decoded")
     return tf.concat(decoded, 0) if decoded else tf.zeros([0, *feature.shape], tf.uint8)
 
 

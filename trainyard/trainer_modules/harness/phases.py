@@ -12,6 +12,7 @@ import keras
 from trainyard.errors import RecipeError
 from trainyard.trainer_modules.harness import heads
 from trainyard.trainer_modules.harness.spec import ModelSpec
+from trainyard.wording import agreeing, counted
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,12 @@ def stretches(phases: Sequence[Phase], spec: ModelSpec) -> tuple[Stretch, ...]:
     """
     if spec.epochs < len(phases):
         raise RecipeError(
-            f"{spec.epochs} epochs are too few for {len(phases)} phases of training",
+            f"{counted(spec.epochs, 'epoch')} {agreeing(spec.epochs, 'is', 'are')} "
+            f"too few for {len(phases)} phases of training",
             where="trainer.steps" if spec.training.steps else "trainer.epochs",
-            expected=f"at least {len(phases)} epochs: " + ", ".join(p.name for p in phases),
-            received=f"{spec.steps} steps, {spec.steps_per_epoch} an epoch",
+            expected=f"at least {counted(len(phases), 'epoch')}: "
+            + ", ".join(p.name for p in phases),
+            received=f"{counted(spec.steps, 'step')}, {spec.steps_per_epoch} an epoch",
             hint="train longer, or have fewer phases by the module's parameters",
         )
     bounds = [0]

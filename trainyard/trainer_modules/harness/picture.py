@@ -7,6 +7,8 @@ from html import escape
 
 import keras
 
+from trainyard.wording import counted
+
 WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 230, 44, 16, 34, 12
 MOST_IN_A_ROW = 8
 """A table with a hundred categories has two hundred layers beside each other."""
@@ -65,7 +67,7 @@ def _rows(model: keras.Model) -> list[list[keras.Layer]]:
 
 def _box(layer: keras.Layer, x: float, y: float) -> str:
     shape = getattr(getattr(layer, "output", None), "shape", ())
-    numbers = f"{layer.count_params():,} parameters" if layer.weights else ""
+    numbers = counted(layer.count_params(), "parameter") if layer.weights else ""
     detail = "  ".join(filter(None, (type(layer).__name__, str(tuple(shape[1:])), numbers)))
     return (
         f'<rect x="{x:.0f}" y="{y:.0f}" width="{WIDTH}" height="{HEIGHT}" rx="6" '

@@ -26,6 +26,7 @@ from trainyard.recipe_schema import (
 from trainyard.trainer_modules.harness import inputs, labels, texts
 from trainyard.trainer_modules.harness import names as keys
 from trainyard.trainer_modules.harness.config import TrainerConfig
+from trainyard.wording import counted
 
 DEFAULT_EPOCHS = 20
 
@@ -372,7 +373,7 @@ def _check_labels(values: inputs.Array, split: str, head: Target) -> None:
     if bad.any():
         raise DataError(
             f"the label {head.label.name!r} is missing or unknown in {int(bad.sum())} "
-            f"of {len(values)} examples of the {split} split",
+            f"of {counted(len(values), 'example')} of the {split} split",
             where=f"{split}, column {head.label.name}",
             expected="a number" if regression else "a class that the training split has",
             hint="fill in or remove these rows; a class must be in every split",

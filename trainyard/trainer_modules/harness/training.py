@@ -39,6 +39,7 @@ from trainyard.trainer_modules.harness import (
     writing,
 )
 from trainyard.trainer_modules.harness.config import TrainerConfig
+from trainyard.wording import counted
 
 
 @dataclass(frozen=True)
@@ -338,7 +339,7 @@ def _fit_phase(
 def _outcome(saver: callbacks.Checkpoint) -> str:
     best = saver.state.history[saver.best_epoch]
     measured = {name: value for name, value in best.items() if name.startswith("val_")}
-    epochs = f"{len(saver.state.history)} epochs, best {saver.best_epoch + 1}"
+    epochs = f"{counted(len(saver.state.history), 'epoch')}, best {saver.best_epoch + 1}"
     return f"{epochs}: {callbacks.words(measured)}"
 
 

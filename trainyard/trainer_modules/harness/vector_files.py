@@ -14,6 +14,7 @@ import numpy as np
 
 from trainyard.errors import DataError, RecipeError
 from trainyard.recipe_schema import Feature, TextFeature
+from trainyard.wording import counted
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -90,13 +91,13 @@ def _lines(file: Path, dimension: int | None) -> Iterator[tuple[int, bytes, list
             if dimension is None:
                 dimension = max(1, len(parts) - 1)
             elif number <= 2 and len(parts) - 1 != dimension:
-                raise _error(file, number, f"{dimension} numbers", f"{len(parts) - 1}")
+                raise _error(file, number, counted(dimension, "number"), f"{len(parts) - 1}")
             word, *numbers = line.rstrip().rsplit(b" ", dimension)  # GloVe has words with blanks
             if len(numbers) < dimension:
                 raise _error(
                     file,
                     number,
-                    f"a word and {dimension} numbers",
+                    f"a word and {counted(dimension, 'number')}",
                     repr(line[:60].decode("utf-8", "replace").strip()),
                 )
             yield number, word, numbers

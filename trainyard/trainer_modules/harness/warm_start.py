@@ -9,6 +9,7 @@ import keras
 
 from trainyard.errors import RecipeError
 from trainyard.trainer_modules.harness import weights_file
+from trainyard.wording import counted
 
 WHERE = "trainer.start_from"
 
@@ -86,7 +87,7 @@ def _check_vocabularies(earlier: Path, now: Path) -> None:
             raise RecipeError(
                 f"the model to start from knows another vocabulary of {file.name!r}",
                 where=f"{WHERE}: {before}",
-                expected=f"the {len(tokens):,} tokens of the training data, in this order",
+                expected=f"the {counted(len(tokens), 'token')} of the training data, in this order",
                 received=f"{len(known):,}, of which {len(set(known) - set(tokens)):,} are others",
                 hint="train from scratch (`retrain: {warm_start: false}`)",
             )

@@ -13,6 +13,7 @@ import tensorflow as tf
 from trainyard.errors import RecipeError
 from trainyard.trainer_modules.harness.inputs import Examples, Tensors, trained_on
 from trainyard.trainer_modules.harness.spec import ModelSpec
+from trainyard.wording import counted
 
 RESTART = "restart"
 """Beside the inputs of a batch: float32 `[B, 1]`, 1 where the state begins anew, else 0."""
@@ -149,7 +150,7 @@ def _held(examples: Examples, spec: ModelSpec) -> Tensors:
         raise RecipeError(
             "the series is too long to be held in memory, which carrying a state needs",
             where="trainer.params.stateful",
-            received=f"{rows:,} rows",
+            received=counted(rows, "row"),
             hint="a shorter `data.series.past`, or `stateful: false`",
         )
     return held
