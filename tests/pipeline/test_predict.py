@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
 from trainyard.errors import ContractError, DataError, EnvironmentProblem, RecipeError
 from trainyard.model_store import version_config
@@ -352,22 +355,29 @@ def test_a_version_pushed_unchecked_whose_rows_see_each_other_is_refused(
 
 @pytest.mark.parametrize(
     ("source", "stored"),
-    [("in.csv", "object"), ("in.parquet", "object"), ("in.parquet", "category")],
+    [
+        ("in.csv", pa.string()),
+        ("in.parquet", pa.string()),
+        ("in.parquet", pa.large_string()),
+        ("in.parquet", pa.dictionary(pa.int8(), pa.string())),
+    ],
+    ids=str,
 )
 @pytest.mark.parametrize(("trained_on", "letters"), [("csv", 0), ("parquet", 2)])
 def test_a_word_is_missing_where_it_was_in_training(
     servings: dict[str, Path],
     tmp_path: Path,
     source: str,
-    stored: str,
+    stored: pa.DataType,
     trained_on: str,
     letters: int,
 ) -> None:
     """NA stands for nothing in CSV and is a text like any other in Parquet, as training read it."""
     data = Data.model_validate({"path": "unused", "format": trained_on})
-    frame = pd.DataFrame({"fare": [1.0], "hour": [1], "kind": pd.Series(["NA"], dtype=stored)})
-    write = frame.to_parquet if source == "in.parquet" else frame.to_csv
-    write(tmp_path / source)
+    words = pa.array(["NA"]).dictionary_encode() if "dict" in str(stored) else pa.array(["NA"])
+    table = pa.table({"fare": [1.0], "hour": [1], "kind": words.cast(stored)})
+    write = pq.write_table if source == "in.parquet" else csv.write_csv
+    write(table, tmp_path / source)
 
     predict(servings["regression"], tmp_path / source, tmp_path / "out.csv", data)
 

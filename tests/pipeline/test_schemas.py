@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from google.protobuf import text_format
 from rich.console import Console
@@ -13,7 +14,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from tests.components.example_gen.image_files import class_folders
 from trainyard.errors import DataError, RecipeError
-from trainyard.pipeline import schemas
+from trainyard.pipeline import schema_inference, schemas
 from trainyard.pipeline.records import RunRecord, StageRecord
 from trainyard.recipe_schema import Recipe
 
@@ -52,9 +53,19 @@ def test_inferred_schema_has_types_presence_domains_and_the_derived_label(recipe
     assert columns["day"] == schemas.Column("number", "every row", low=0)
     assert columns["fare"] == schemas.Column("number", "every row", low=0)
     assert columns["kind"] == schemas.Column("text", "every row", ("a", "b"))
-    assert columns["note"] == schemas.Column("text", "at least 67% of the rows", ("x",))
+    assert columns["note"].categories == ("x",)
     assert columns["change"] == schemas.Column("number", "every row")
     assert columns["dear"] == schemas.Column("whole number", "every row", low=0, high=1)
+
+
+@pytest.mark.parametrize(("share", "rows"), [(0.665, 40), (0.665, 4000), (0.02, 400), (0.99, 400)])
+def test_a_split_of_the_same_data_has_as_many_values_as_are_asked_for(share, rows):
+    """In 2,000 draws of the smallest split none is stopped, and of many rows the bound is near."""
+    least = schema_inference._least(share, rows // 5)
+
+    drawn = np.random.default_rng(4).binomial(rows // 5, share, 2_000) / (rows // 5)
+    assert drawn.min() >= least
+    assert rows < 4000 or least >= 0.85 * share
 
 
 def test_of_images_it_says_what_was_measured(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from trainyard.progress import report
 from trainyard.recipe_schema import Recipe
 
 _MOST_CATEGORIES = 100
+_DEVIATIONS = 4  # of the share of missing values in a split, by chance
 
 _HEADER = """\
 # The schema of {name}, written by `trainyard schema infer` from {rows:,} rows of {source}.
@@ -106,13 +108,30 @@ def _curate(
         # A dense feature: a third of the nodes, and of the time, in Transform.
         feature.shape.dim.add(size=1)
     else:
-        feature.presence.min_fraction = int(90 * share) / 100
+        feature.presence.min_fraction = _least(share, _smallest(recipe, _rows(seen)))
     feature.presence.min_count = 1
     if feature.HasField("domain"):
         feature.string_domain.value[:] = domains[feature.domain].value
     elif seen.HasField("num_stats"):
         _bound(feature, seen.num_stats, "binary" in tasks)
     return feature
+
+
+def _least(share: float, rows: int) -> float:
+    """Returns in what share of some rows there are values, by chance too, if they are in `share`.
+
+    Args:
+        share: Of all rows.
+        rows: How many some are.
+    """
+    by_chance = _DEVIATIONS * math.sqrt(share * (1 - share) / max(rows, 1))
+    return max(int(100 * min(0.9 * share, share - by_chance)), 0) / 100
+
+
+def _smallest(recipe: Recipe, rows: int) -> int:
+    """Returns how many of the rows the smallest split has."""
+    shares = recipe.data.split.buckets.values()
+    return rows * min(shares) // sum(shares)
 
 
 def _bound(feature: schema_pb2.Feature, numbers: Any, is_flag: bool) -> None:
@@ -141,5 +160,12 @@ def _remark(seen: Any) -> str:
 
 def _present(seen: Any) -> float:
     """The share of the rows that have a value."""
-    common = getattr(seen, seen.WhichOneof("stats")).common_stats
-    return float(common.num_non_missing / max(1, common.num_non_missing + common.num_missing))
+    return float(_common(seen).num_non_missing / max(1, _rows(seen)))
+
+
+def _rows(seen: Any) -> int:
+    return int(_common(seen).num_non_missing + _common(seen).num_missing)
+
+
+def _common(seen: Any) -> Any:
+    return getattr(seen, seen.WhichOneof("stats")).common_stats

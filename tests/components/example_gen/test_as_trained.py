@@ -37,6 +37,8 @@ ZONED = pa.timestamp("ms", "Europe/Berlin")
         (pa.array(["120.5", "7"]), T.TEXT, "float", "float32", [120.5, 7.0]),
         (pa.array([decimal.Decimal("1.50")]), T.FLOAT, "float", "float32", [1.5]),
         (pa.array([7], pa.uint64()), T.INTEGER, "float", "float32", [7.0]),
+        (pa.array([2**53 + 1]), T.INTEGER, "float", "float32", [2.0**53]),  # as training rounds it
+        (pa.array([f"{2**53 + 1}"]), T.TEXT, "float", "float32", [2.0**53]),
         # Text, and codes.
         (pa.array(["0007"]), T.TEXT, "text", "string", ["0007"]),
         (pa.array(["0007"], pa.large_string()), T.TEXT, "text", "string", ["0007"]),

@@ -17,6 +17,7 @@ from trainyard.components.gate.anomalies import (
     of_presence,
     of_size,
     of_weight,
+    required_share,
 )
 from trainyard.recipe_schema import Gate, Target
 
@@ -49,6 +50,13 @@ def findings(**columns):
     found = tfdv.validate_statistics(proto, SCHEMA)
     split = SplitStatistics("train", proto)
     return [*of_presence(SCHEMA, split), *from_tfdv(found, SCHEMA, split)]
+
+
+def test_a_column_is_required_where_the_schema_asks_for_values():
+    fare, payment = SCHEMA.feature
+    assert required_share(fare) == 1
+    inferred = text_format.Parse("presence { min_fraction: 1 } value_count {}", type(fare)())
+    assert required_share(payment) == required_share(inferred) == 0
 
 
 def test_sound_data_have_no_findings():

@@ -181,7 +181,8 @@ def _numbers(values: pa.Array, wanted: ColumnType) -> pa.Array:
         values = _of_text(values, wanted)
     if wanted is ColumnType.INTEGER and pa.types.is_floating(values.type):
         return _whole(values)
-    return _finite(values.cast(wanted.arrow))
+    # Integers beyond 53 binary digits are rounded as in training.
+    return _finite(values.cast(wanted.arrow, safe=wanted is ColumnType.INTEGER))
 
 
 def _of_text(values: pa.Array, wanted: ColumnType) -> pa.Array:

@@ -87,20 +87,23 @@ def batches(data: Data, file: Path, columns: Sequence[str] | None = None) -> Ite
     try:
         for batch in parquet.iter_batches(rows, columns=columns):
             done += len(batch)
-            yield RawBatch(_decoded(batch), size * done // parquet.metadata.num_rows)
+            yield RawBatch(_plain(batch), size * done // parquet.metadata.num_rows)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(
             f"the Parquet file is damaged after row {done}: {error}", where=str(file)
         ) from None
 
 
-def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Replaces categories by their values: nobody after this has to know of two kinds of text."""
-    columns = [
-        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-        for column in batch.columns
-    ]
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Gives text one type: nobody after this has to know of categories and large strings."""
+    columns = [_plain_column(column) for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
+def _plain_column(column: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
 
 
 def numbers(data: Data, file: Path) -> Iterator[pa.RecordBatch]:

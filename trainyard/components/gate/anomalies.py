@@ -211,20 +211,32 @@ def _explain_categories(
     return f"one of {len(known)} known values", shown + more or "values beyond the domain"
 
 
+def required_share(feature: schema_pb2.Feature) -> float:
+    """Returns the share of the rows in which a column has to have a value.
+
+    An inferred schema calls a column present in all rows where the examples name it, if only
+    without a value.
+
+    Args:
+        feature: The column in a schema.
+    """
+    required = feature.value_count.min or feature.HasField("shape")
+    return float(feature.presence.min_fraction) if required else 0.0
+
+
 def of_presence(schema: schema_pb2.Schema, statistics: SplitStatistics) -> Iterator[Finding]:
     """Checks that columns have values in as many rows as the schema asks for.
 
     Args:
         schema: `presence.min_fraction` counts where there is a `shape` or `value_count.min`
-            is 1, else a column may be empty everywhere but in `presence.min_count` rows.
+            is 1, as `required_share` says; `presence.min_count` counts always.
         statistics: One split's statistics.
     """
     for feature in schema.feature:
         if feature.name not in statistics.columns:
             continue
         missing, rows = statistics.missing(feature.name), statistics.rows
-        required = feature.value_count.min or feature.HasField("shape")
-        share = feature.presence.min_fraction if required else 0.0
+        share = required_share(feature)
         words = f"a value in at least {share:.0%} of the rows" if share else "a value in some row"
         if rows - missing < max(share * rows, feature.presence.min_count):
             found = f"no value in {missing:,} of {counted(rows, 'row')}"

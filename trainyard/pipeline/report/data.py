@@ -15,6 +15,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 
 from trainyard.components.example_gen import left_out, quarantine
 from trainyard.components.example_gen.division import Division
+from trainyard.components.gate.anomalies import required_share
 from trainyard.pipeline import metadata
 from trainyard.pipeline.measured import number
 from trainyard.pipeline.records import RunRecord
@@ -373,7 +374,7 @@ def _shortened(name: str) -> str:
 
 
 def _presence(feature: Any) -> str:
-    least = feature.presence.min_fraction
+    least = required_share(feature)
     if least == 1:
         return "required"
     return f"in at least {100 * least:.3g} % of the rows" if least else "may be missing"
