@@ -346,9 +346,9 @@ def first(data: Data, files: Sequence[Path]) -> First:
 
 
 def first_texts(data: Data, files: Sequence[Path]) -> dict[str, pa.Array]:
-    """Returns the different texts of a table's columns of text, as they stand in the first block.
+    """Returns the columns of text of a table's first block, as they stand in the file.
 
-    Of Parquet in the first blocks of some files: there each may spell `true` in its own way.
+    Of Parquet those of the first blocks of some files: each may spell `true` in its own way.
 
     Args:
         data: The recipe's data section.
@@ -362,8 +362,8 @@ def first_texts(data: Data, files: Sequence[Path]) -> dict[str, pa.Array]:
         batch = _with_new_names(data, first_one.batch) if first_one else pa.record_batch({})
         for name, values in zip(batch.schema.names, batch.columns, strict=True):
             if column_types.is_text(values.type):
-                found.setdefault(name, []).append(values.unique().cast(pa.string()))
-    return {name: pa.concat_arrays(parts).unique() for name, parts in found.items()}
+                found.setdefault(name, []).append(values)
+    return {name: pa.concat_arrays(parts) for name, parts in found.items()}
 
 
 def unread(data: Data, files: Sequence[Path]) -> dict[str, str]:
