@@ -49,7 +49,10 @@ RawValue = Annotated[
 class Label(Section):
     """What is to be predicted: a column as it is, or an expression over columns."""
 
-    name: str = Field(description="The label's name in examples, schema and report.")
+    name: str = Field(
+        description="The label's name in examples, schema and report. `column: NAME` in its place "
+        "is a column of the data that may have any name."
+    )
     expression: str = Field(
         description="A column, or an expression such as `tips > fare * 0.2`; if not given, the "
         "column of that name."
