@@ -55,6 +55,15 @@ def test_a_run_is_found_by_id_or_recipe_or_as_the_newest(name):
     assert records.find_run(name).id == "20260104-1"
 
 
+def test_a_run_is_found_by_its_whole_id_alone(home):
+    record("20260102-101500-000")
+    (home / "iris" / "runs" / "damaged").mkdir(parents=True)
+    (home / "iris" / "runs" / "damaged" / "run.json").write_text("{")
+
+    assert records.with_id("20260102-101500-000").recipe == "wine"
+    assert records.with_id("20260102") is records.with_id("*") is None
+
+
 def test_an_unknown_run_is_an_error_with_the_nearest():
     with pytest.raises(RecipeError, match="there are no runs"):
         records.find_run(None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ from trainyard.components.gate.anomalies import SplitStatistics
 from trainyard.components.pusher.versions import MARKER
 from trainyard.pipeline import unseen
 from trainyard.pipeline.predict import asked, predict
+from trainyard.pipeline.records import RunRecord
 from trainyard.trainer_modules.harness.description import Description
 
 TOLD = Description(
@@ -92,8 +94,15 @@ def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / MARKER).write_text(json.dumps(marker))
     (tmp_path / "Split-train").mkdir()
     (tmp_path / "Split-train" / "FeatureStats.pb").write_bytes(statistics().SerializeToString())
-    runs = [SimpleNamespace(id="r2"), SimpleNamespace(id="r1")]
-    monkeypatch.setattr(unseen.records, "all_runs", lambda: iter(runs))
+    monkeypatch.setenv("TRAINYARD_HOME", str(tmp_path / "home"))
+    for run in ("r1", "r2"):
+        RunRecord(
+            id=run,
+            recipe="cars",
+            recipe_file="cars.yaml",
+            recipe_json="{}",
+            started=datetime(2026, 11, 28, tzinfo=UTC),
+        ).save()
     found = {"r1": tmp_path}
     monkeypatch.setattr(unseen, "finished_output", lambda record, *_: found.get(record.id))
     return folder.parent
@@ -113,10 +122,8 @@ def test_predict_warns_and_predicts(serving: Path, tmp_path: Path, form: str) ->
     assert [text.split(" has ")[0] for text in found] == ["column 'fare'", "column 'sex'"]
 
 
-def test_a_version_whose_run_is_gone_is_predicted(
-    serving: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(unseen.records, "all_runs", lambda: iter(()))
+def test_a_version_whose_run_is_gone_is_predicted(serving: Path, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "home")
     table = rows(3).rename(columns={"hour": "rare", "kind": "sex"}).assign(sex="W")
     table.to_csv(tmp_path / "in.csv", index=False)
     assert not predict(serving, tmp_path / "in.csv", tmp_path / "out.csv", DATA).warnings

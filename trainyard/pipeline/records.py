@@ -5,6 +5,7 @@ Readable without TensorFlow, so that `runs`, `why` and `report` answer at once.
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
 from datetime import datetime
@@ -195,6 +196,17 @@ def all_runs(recipe: str | None = None) -> Iterator[RunRecord]:
     files = workspace.home().glob(f"{recipe or '*'}/runs/*/run.json")
     for file in sorted(files, key=lambda f: f.parent.name, reverse=True):
         yield RunRecord.model_validate_json(file.read_text(encoding="utf-8"))
+
+
+def with_id(run_id: str) -> RunRecord | None:
+    """Returns the run of an id; None if it is not there any more.
+
+    Args:
+        run_id: The whole id.
+    """
+    files = workspace.home().glob(f"*/runs/{glob.escape(run_id)}/run.json")
+    file = next(files, None)
+    return RunRecord.model_validate_json(file.read_text(encoding="utf-8")) if file else None
 
 
 def find_run(name: str | None) -> RunRecord:

@@ -98,7 +98,7 @@ def trained_on(version: Path, split: str) -> SplitStatistics | None:
     from trainyard.components.gate.anomalies import SplitStatistics
 
     made = origin(version)
-    record = next((run for run in records.all_runs() if made and run.id == made.run), None)
+    record = records.with_id(made.run) if made else None
     folder = finished_output(record, "StatisticsGen", "statistics") if record else None
     file = folder / f"Split-{split}" / "FeatureStats.pb" if folder else None
     if file is None or not file.exists():
