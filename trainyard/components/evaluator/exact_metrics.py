@@ -104,8 +104,11 @@ class RowsCombiner(KeyedCombiner):
     TOGETHER = 1024
 
     def rows(self, element: Any) -> Iterable[Any]:
-        """Returns what is kept of the rows of an element until they are added."""
-        raise NotImplementedError
+        """Returns what is kept of the rows of an element until they are added.
+
+        If not overridden: label, prediction and weight, as `stacked` takes them.
+        """
+        return triples(element, self._key, self._eval_config, flatten=False)
 
     def empty(self) -> Any:
         """The state before any row."""
@@ -274,9 +277,6 @@ class LogLoss(tfma.metrics.Metric):  # type: ignore[misc]
 
 
 class _MeanLogLoss(RowsCombiner):
-    def rows(self, element: Any) -> Iterable[Any]:
-        return triples(element, self._key, self._eval_config, flatten=False)
-
     def empty(self) -> Any:
         return np.zeros(2)
 

@@ -187,7 +187,7 @@ class GainSums(exact.RowsCombiner):
         """Labels, predictions and weights; of text, all that the model answers."""
         if self.is_text:
             return [element.get_predictions(model_name=self._key.model_name)]
-        return exact.triples(element, self._key, self._eval_config, flatten=False)
+        return super().rows(element)
 
     def empty(self) -> Any:
         """No row."""
