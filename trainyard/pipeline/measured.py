@@ -84,7 +84,7 @@ class Measured:
         return any(spec.is_baseline for spec in self.config.model_specs)
 
     def matching(self, slicing_spec: Any) -> list[Slice]:
-        """The slices that a `tfma.SlicingSpec` means; unlike to TFMA, 05 and 5 are two values."""
+        """The slices that a `tfma.SlicingSpec` means; unlike for TFMA, 05 and 5 are two values."""
         values = dict(slicing_spec.feature_values)
         columns = {*slicing_spec.feature_keys, *values}
         return [

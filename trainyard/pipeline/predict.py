@@ -176,7 +176,7 @@ def asked(
         data: The recipe's data section.
         version: A pushed version; the champion if None.
         on_bad_row: As for `predict`.
-        warn: Is told what `Predicted.warnings` has.
+        warn: Is called with each of `Predicted.warnings`.
 
     Returns:
         What to print.

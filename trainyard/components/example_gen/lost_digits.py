@@ -89,7 +89,6 @@ def suspects(
         types: From `number_types.chosen`.
         numbers: What the columns are like.
         uses: Inputs and labels: `MATTERS` for those that are numbers, else 0.
-
     """
     return {
         name: Suspect(uses[name])

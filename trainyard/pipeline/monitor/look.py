@@ -228,9 +228,10 @@ def _notes(trained: Training, traffic: Traffic, settings: Monitor) -> Iterator[s
     if traffic.note:
         yield traffic.note
     if traffic.unread:
-        verb, rest = agreeing(traffic.unread, "was is", "were are").split()
         rows = counted(traffic.unread, "row")
-        yield f"{rows} {verb} asked of other signatures and {rest} not compared."
+        was = agreeing(traffic.unread, "was", "were")
+        is_not = agreeing(traffic.unread, "is not", "are not")
+        yield f"{rows} {was} asked of other signatures and {is_not} compared."
 
 
 def _not_watched(trained: Training, reference: Reference) -> Iterator[str]:
